@@ -1,0 +1,29 @@
+//! The vocabulary of Tollgate: the words every other room speaks. No IO, no actors, no clock of its own.
+//!
+//! - [`Dialect`], [`Surface`], [`ProviderKind`]: who speaks what.
+//! - [`Usage`], [`Price`], [`Nanodollars`]: what was used and what it costs, in integers.
+//! - [`OutcomeClass`]: what an attempt came to, and the one table of its consequences.
+//! - [`Refusal`]: every "no" to a client, before a dialect gives it a body.
+//! - [`Secret`], [`RequestId`], [`Pattern`], [`Clock`]: small things with one right way to do them.
+
+mod clock;
+mod dialect;
+mod id;
+mod money;
+mod outcome;
+mod pattern;
+mod price;
+mod refusal;
+mod secret;
+mod usage;
+
+pub use clock::{Clock, Timestamp};
+pub use dialect::{Dialect, ProviderKind, Surface};
+pub use id::RequestId;
+pub use money::{MoneyError, Nanodollars, PicodollarsPerToken};
+pub use outcome::{Fault, OutcomeClass, OutcomePolicy};
+pub use pattern::Pattern;
+pub use price::{Price, PriceTier, Rates, ServiceTier};
+pub use refusal::{AttemptNote, Refusal, RefusalKind};
+pub use secret::Secret;
+pub use usage::{FinishReason, Usage, UsageSource};

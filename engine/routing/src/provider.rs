@@ -1,0 +1,92 @@
+//! A provider: an endpoint with its credentials, its clocks and the way to talk to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Uri};
+use tollgate_core::{ProviderKind, Secret};
+
+/// An endpoint with credentials.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    /// Its name in the config file: unique, the first half of `provider/model`.
+    pub name: Arc<str>,
+    /// Which presets and quirks apply.
+    pub kind: ProviderKind,
+    /// Scheme, host, port and base path, without a trailing slash: `https://api.openai.com/v1`.
+    pub base_url: Uri,
+    /// Azure's `api-version`, for deployment URLs; `None` elsewhere and for Azure's `/openai/v1`.
+    pub api_version: Option<Arc<str>>,
+    /// How a credential is sent.
+    pub auth: Auth,
+    /// The credentials, used in turn by weight. May be empty where `auth` is [`Auth::None`].
+    pub credentials: Vec<Credential>,
+    /// Headers sent with every request, after those of the dialect.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The clocks of an exchange.
+    pub timeouts: Timeouts,
+    /// The protocol towards the provider.
+    pub http: HttpVersion,
+    /// Connections kept open per worker; the oldest idle one goes first.
+    pub max_idle_connections: usize,
+    /// Concurrent streams on one HTTP/2 connection before another is opened.
+    pub max_streams_per_connection: usize,
+}
+
+/// How a credential is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// `Authorization: Bearer KEY`
+    Bearer,
+    /// `x-api-key: KEY` (Anthropic)
+    XApiKey,
+    /// `api-key: KEY` (Azure)
+    ApiKey,
+    /// Nothing is sent.
+    None,
+}
+
+/// One of a provider's keys.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// A name for logs; never the key.
+    pub name: Arc<str>,
+    /// The key.
+    pub secret: Secret,
+    /// Its share among the provider's credentials; 0 takes it out of use.
+    pub weight: u32,
+}
+
+/// The separate clocks of an exchange with a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// TCP, TLS and proxy handshakes together.
+    pub connect: Duration,
+    /// From the request's last byte to the answer's first body byte (its head, where the body is empty).
+    pub first_byte: Duration,
+    /// Between two chunks of an answer.
+    pub idle: Duration,
+    /// The whole exchange.
+    pub total: Duration,
+}
+
+/// The protocol towards a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HttpVersion {
+    /// HTTP/1.1: a connection carries one exchange at a time.
+    #[default]
+    Http1,
+    /// HTTP/2 (by ALPN over TLS, with prior knowledge over plain TCP): several connections where one is full.
+    Http2,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            first_byte: Duration::from_secs(120),
+            idle: Duration::from_secs(60),
+            total: Duration::from_secs(600),
+        }
+    }
+}
