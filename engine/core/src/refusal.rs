@@ -33,10 +33,14 @@ pub enum RefusalKind {
     MethodNotAllowed,
     /// The body is larger than the limit.
     BodyTooLarge,
+    /// The body did not arrive in time.
+    BodyTimeout,
     /// A content type or encoding that is not understood.
     UnsupportedMedia,
     /// The route has no target that could serve this request.
     NoCandidate,
+    /// Every attempt met a rate limit.
+    UpstreamRateLimited,
     /// Every attempt failed; [`Refusal::attempts`] says how.
     UpstreamFailed,
     /// The last attempt failed because the provider was too slow.
@@ -127,8 +131,10 @@ impl RefusalKind {
             Self::ModelNotAllowed => 403,
             Self::UnknownModel | Self::UnknownPath => 404,
             Self::MethodNotAllowed => 405,
+            Self::BodyTimeout => 408,
             Self::BodyTooLarge => 413,
             Self::UnsupportedMedia => 415,
+            Self::UpstreamRateLimited => 429,
             Self::Internal => 500,
             Self::UpstreamFailed | Self::UpstreamCredential => 502,
             Self::NoCandidate | Self::Draining => 503,
@@ -150,19 +156,15 @@ impl RefusalKind {
             Self::UnknownPath => "unknown_url",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::BodyTooLarge => "request_too_large",
+            Self::BodyTimeout => "request_timeout",
             Self::UnsupportedMedia => "unsupported_media_type",
             Self::NoCandidate => "no_candidate",
+            Self::UpstreamRateLimited => "upstream_rate_limited",
             Self::UpstreamFailed => "upstream_failed",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::UpstreamCredential => "upstream_credentials_rejected",
             Self::Draining => "shutting_down",
             Self::Internal => "internal_error",
         }
-    }
-
-    /// Whether a client that tries again at once could fare better. `false` becomes `x-should-retry: false`,
-    /// which the official SDKs obey: the gateway has already tried what could be tried.
-    pub const fn worth_retrying(self) -> bool {
-        matches!(self, Self::NoCandidate | Self::Draining)
     }
 }
