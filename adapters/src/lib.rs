@@ -3,6 +3,7 @@
 mod egress;
 mod loss;
 mod report;
+pub mod sse;
 
 pub use egress::Egress;
 pub use loss::Loss;
