@@ -71,7 +71,7 @@ pub struct Timeouts {
 }
 
 /// The protocol towards a provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum HttpVersion {
     /// HTTP/1.1: a connection carries one exchange at a time.
     #[default]
