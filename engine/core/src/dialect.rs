@@ -45,6 +45,17 @@ impl Surface {
         }
     }
 
+    /// The name in labels and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ChatCompletions => "chat_completions",
+            Self::Completions => "completions",
+            Self::Embeddings => "embeddings",
+            Self::Messages => "messages",
+            Self::CountTokens => "count_tokens",
+        }
+    }
+
     /// `gen_ai.operation.name` of the OpenTelemetry conventions.
     pub const fn operation(self) -> &'static str {
         match self {

@@ -1,0 +1,253 @@
+//! The table of all metrics: name, kind, unit, labels, meaning. `gen_ai_*` are those of the OpenTelemetry
+//! conventions for generative AI, `tollgate_*` what these lack. docs/reference/metrics.md is made from it.
+//!
+//! Label values are bounded: names from the configuration, enumerations, or texts that went through a
+//! [`super::family::Names`]. Histograms have 16 buckets at most, the last one included.
+
+/// A metric.
+#[derive(Debug)]
+pub(crate) struct Metric {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    /// The labels, in the order in which their values are given.
+    pub(crate) labels: &'static [&'static str],
+    pub(crate) help: &'static str,
+}
+
+/// What a metric does.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// Only rises.
+    Counter,
+    /// Is set.
+    Gauge,
+    /// Counts values up to each of these bounds.
+    Histogram(&'static [f64]),
+}
+
+impl Metric {
+    const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
+        Self {
+            name,
+            kind: Kind::Counter,
+            labels,
+            help,
+        }
+    }
+
+    const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
+        Self {
+            name,
+            kind: Kind::Gauge,
+            labels,
+            help,
+        }
+    }
+
+    const fn histogram(
+        name: &'static str,
+        bounds: &'static [f64],
+        labels: &'static [&'static str],
+        help: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            kind: Kind::Histogram(bounds),
+            labels,
+            help,
+        }
+    }
+}
+
+/// Powers of four: prompts differ by orders of magnitude. (The conventions' own advice.)
+const TOKENS: &[f64] = &[
+    1.0,
+    4.0,
+    16.0,
+    64.0,
+    256.0,
+    1024.0,
+    4096.0,
+    16_384.0,
+    65_536.0,
+    262_144.0,
+    1_048_576.0,
+    4_194_304.0,
+    16_777_216.0,
+    67_108_864.0,
+];
+
+/// Powers of two from 10 ms. (The conventions' own advice.)
+const OPERATION: &[f64] = &[
+    0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
+];
+
+/// Dense between 100 ms and 3 s, where providers differ; up to a minute, for models that think first.
+const FIRST_TOKEN: &[f64] = &[
+    0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0, 60.0,
+];
+
+/// From 1,000 tokens a second to one in 2.5 s.
+const PER_TOKEN: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5,
+];
+
+/// From 5 µs: this is the gateway's own work.
+const OVERHEAD: &[f64] = &[
+    0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05,
+    0.1, 0.5,
+];
+
+/// The labels of the conventions for a target.
+const GEN_AI: &[&str] = &[
+    "gen_ai_operation_name",
+    "gen_ai_provider_name",
+    "gen_ai_request_model",
+];
+
+pub(crate) const TOKEN_USAGE: Metric = Metric::histogram(
+    "gen_ai_client_token_usage",
+    TOKENS,
+    &[
+        "gen_ai_operation_name",
+        "gen_ai_provider_name",
+        "gen_ai_request_model",
+        "gen_ai_response_model",
+        "gen_ai_token_type",
+    ],
+    "Tokens of a request, by type: input (all of the prompt) or output (all of the answer).",
+);
+pub(crate) const OPERATION_DURATION: Metric = Metric::histogram(
+    "gen_ai_client_operation_duration_seconds",
+    OPERATION,
+    &[
+        "gen_ai_operation_name",
+        "gen_ai_provider_name",
+        "gen_ai_request_model",
+        "error_type",
+    ],
+    "From a request's arrival to the end of its answer, failed attempts included. `error_type` is empty where it went well.",
+);
+pub(crate) const TIME_TO_FIRST_TOKEN: Metric = Metric::histogram(
+    "gen_ai_server_time_to_first_token_seconds",
+    FIRST_TOKEN,
+    GEN_AI,
+    "From sending the serving attempt to the first content of its stream.",
+);
+pub(crate) const TIME_PER_OUTPUT_TOKEN: Metric = Metric::histogram(
+    "gen_ai_server_time_per_output_token_seconds",
+    PER_TOKEN,
+    GEN_AI,
+    "Mean time between two tokens of a stream, after the first.",
+);
+pub(crate) const REQUESTS: Metric = Metric::counter(
+    "tollgate_requests_total",
+    &["route", "surface", "code", "outcome"],
+    "Requests, by what the client got. `route` and `surface` are empty where a request was refused before they were known.",
+);
+pub(crate) const REFUSALS: Metric = Metric::counter(
+    "tollgate_refusals_total",
+    &["kind"],
+    "Requests to which the gateway itself said no, by the reason.",
+);
+pub(crate) const INFLIGHT: Metric = Metric::gauge(
+    "tollgate_inflight_requests",
+    &[],
+    "Requests that have arrived and are not settled.",
+);
+pub(crate) const OVERHEAD_SECONDS: Metric = Metric::histogram(
+    "tollgate_overhead_seconds",
+    OVERHEAD,
+    &[],
+    "The gateway's own share of a request's time: deciding and rewriting, without waiting for either side.",
+);
+pub(crate) const ATTEMPTS: Metric = Metric::counter(
+    "tollgate_attempts_total",
+    &["provider", "model", "outcome"],
+    "Attempts at a provider, by what became of them.",
+);
+pub(crate) const TOKENS_TOTAL: Metric = Metric::counter(
+    "tollgate_tokens_total",
+    &["route", "provider", "model", "class"],
+    "Tokens by class. The classes are disjoint: their sum is the number of tokens.",
+);
+pub(crate) const COST: Metric = Metric::counter(
+    "tollgate_cost_nanodollars_total",
+    &["key", "route", "provider", "model"],
+    "Cost in nanodollars: divide by 1e9 for US dollars.",
+);
+pub(crate) const USAGE_ESTIMATED: Metric = Metric::counter(
+    "tollgate_usage_estimated_total",
+    &["route", "provider", "model"],
+    "Requests whose tokens were estimated, because the provider reported none or the client left early.",
+);
+pub(crate) const UNPRICED: Metric = Metric::counter(
+    "tollgate_unpriced_requests_total",
+    &["route", "provider", "model"],
+    "Requests that used tokens at a price that is not known: they are missing from the cost.",
+);
+pub(crate) const TRANSLATION_LOSS: Metric = Metric::counter(
+    "tollgate_translation_loss_total",
+    &["field"],
+    "Fields of requests that a translation between dialects could not carry, without indices.",
+);
+pub(crate) const LOG_LINES: Metric = Metric::counter(
+    "tollgate_log_lines_total",
+    &[],
+    "Lines written to the access log.",
+);
+pub(crate) const LOG_DROPPED: Metric = Metric::counter(
+    "tollgate_log_dropped_total",
+    &[],
+    "Records that are missing from the access log: the ring was full, or a write failed.",
+);
+pub(crate) const CONFIG_RELOADS: Metric = Metric::counter(
+    "tollgate_config_reloads_total",
+    &["result"],
+    "Reloads of the configuration: applied or refused.",
+);
+pub(crate) const CONFIG_EPOCH: Metric = Metric::gauge(
+    "tollgate_config_epoch",
+    &[],
+    "The snapshot of the configuration that is in force; rises with each change.",
+);
+pub(crate) const UPSTREAM_CONNECTS: Metric = Metric::counter(
+    "tollgate_upstream_connects_total",
+    &["provider", "result"],
+    "Connections opened towards a provider: connected or failed.",
+);
+pub(crate) const UPSTREAM_CONNECTIONS: Metric = Metric::gauge(
+    "tollgate_upstream_connections",
+    &["provider"],
+    "Connections that are open towards a provider.",
+);
+pub(crate) const BUILD_INFO: Metric = Metric::gauge(
+    "tollgate_build_info",
+    &["version"],
+    "Always 1: the version is in the label.",
+);
+
+/// All of them, in the order in which the reference lists them.
+pub(crate) const ALL: [&Metric; 21] = [
+    &TOKEN_USAGE,
+    &OPERATION_DURATION,
+    &TIME_TO_FIRST_TOKEN,
+    &TIME_PER_OUTPUT_TOKEN,
+    &REQUESTS,
+    &REFUSALS,
+    &INFLIGHT,
+    &OVERHEAD_SECONDS,
+    &ATTEMPTS,
+    &TOKENS_TOTAL,
+    &COST,
+    &USAGE_ESTIMATED,
+    &UNPRICED,
+    &TRANSLATION_LOSS,
+    &LOG_LINES,
+    &LOG_DROPPED,
+    &CONFIG_RELOADS,
+    &CONFIG_EPOCH,
+    &UPSTREAM_CONNECTS,
+    &UPSTREAM_CONNECTIONS,
+    &BUILD_INFO,
+];
