@@ -134,7 +134,11 @@ impl Framer {
     }
 
     fn frame<'a>(&'a mut self, raw: &'a [u8], end: usize, began_earlier: bool) -> Frame<'a> {
-        let text = if self.begun { raw } else { raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw) };
+        let text = if self.begun {
+            raw
+        } else {
+            raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw)
+        };
         self.begun = true;
         Frame {
             raw,

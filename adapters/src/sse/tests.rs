@@ -60,12 +60,18 @@ fn comments_unknown_fields_and_missing_spaces_are_understood() {
 
 #[test]
 fn several_data_lines_are_one_event() {
-    assert_eq!(events("data: {\ndata:  \"a\":1\ndata: }\n\n"), unnamed(&["{\n \"a\":1\n}"]));
+    assert_eq!(
+        events("data: {\ndata:  \"a\":1\ndata: }\n\n"),
+        unnamed(&["{\n \"a\":1\n}"])
+    );
 }
 
 #[test]
 fn a_name_stays_with_its_event() {
-    let expected = vec![(Some("error".to_owned()), "{}".to_owned()), (None, "x".to_owned())];
+    let expected = vec![
+        (Some("error".to_owned()), "{}".to_owned()),
+        (None, "x".to_owned()),
+    ];
     assert_eq!(events("event: error\ndata: {}\n\ndata: x\n\n"), expected);
 }
 
@@ -84,7 +90,10 @@ fn an_unterminated_last_event_is_reported_at_the_end() {
 fn an_event_beyond_the_limit_is_a_fault_and_nothing_is_held() {
     let long = [b'x'; 100];
     let mut framer = Framer::with_limit(64);
-    assert_eq!(framer.push(&long, |_| panic!("no frame")), Err(Oversize { limit: 64 }));
+    assert_eq!(
+        framer.push(&long, |_| panic!("no frame")),
+        Err(Oversize { limit: 64 })
+    );
     assert_eq!(framer.carry.capacity(), 0);
     framer.push(b"data: a\n\n", |_| panic!("swallowed")).unwrap();
     framer.finish(|_| panic!("swallowed"));

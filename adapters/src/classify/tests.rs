@@ -1,0 +1,279 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn fail(client: Dialect, upstream: Dialect, status: u16, body: &str) -> ProviderFailure {
+    failure(
+        client,
+        upstream,
+        status,
+        &|_| None,
+        &Bytes::copy_from_slice(body.as_bytes()),
+    )
+}
+
+fn openai(status: u16, body: &str) -> ProviderFailure {
+    fail(Dialect::OpenAi, Dialect::OpenAi, status, body)
+}
+
+fn body_of(failure: &ProviderFailure) -> Value {
+    serde_json::from_slice(&failure.body).unwrap()
+}
+
+fn wait(headers: &[(&str, &str)], body: &'static str) -> Option<Duration> {
+    let find = |name: &str| {
+        let found = headers.iter().find(|(header, _)| *header == name);
+        found.map(|(_, value)| (*value).to_owned())
+    };
+    failure(
+        Dialect::OpenAi,
+        Dialect::OpenAi,
+        429,
+        &find,
+        &Bytes::from_static(body.as_bytes()),
+    )
+    .retry_after
+}
+
+#[test]
+fn every_wording_comes_to_its_class() {
+    use OutcomeClass as Class;
+    let cases = [
+        (
+            400,
+            r#"{"error":{"message":"bad","type":"invalid_request_error"}}"#,
+            Class::InvalidRequest,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"x","code":"context_length_exceeded"}}"#,
+            Class::ContextTooLong,
+        ),
+        (
+            400,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 9 tokens > 8 maximum"}}"#,
+            Class::ContextTooLong,
+        ),
+        (
+            400,
+            r#"{"error":"prompt too long; exceeded max context length by 3 tokens"}"#,
+            Class::ContextTooLong,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"x","code":"model_not_found"}}"#,
+            Class::ModelNotFound,
+        ),
+        (401, r#"{"detail":"Invalid API Key"}"#, Class::CredentialRejected),
+        (
+            402,
+            r#"{"error":{"message":"Insufficient Balance","code":"invalid_request_error"}}"#,
+            Class::QuotaExhausted,
+        ),
+        (403, "", Class::CredentialRejected),
+        (
+            404,
+            r#"{"error":{"code":"DeploymentNotFound","message":"The API deployment does not exist"}}"#,
+            Class::ModelNotFound,
+        ),
+        (
+            404,
+            r#"{"type":"error","error":{"type":"not_found_error","message":"model: claude-x"}}"#,
+            Class::ModelNotFound,
+        ),
+        (404, "<html>nothing here</html>", Class::InvalidRequest),
+        (408, "", Class::ServerError),
+        (409, "", Class::ServerError),
+        (413, "", Class::ContextTooLong),
+        (418, "", Class::InvalidRequest),
+        (
+            422,
+            r#"{"object":"error","message":{"detail":[{"msg":"Extra inputs"}]}}"#,
+            Class::InvalidRequest,
+        ),
+        (
+            429,
+            r#"{"object":"error","message":"Rate limit exceeded","type":"rate_limited","code":"3505"}"#,
+            Class::RateLimited,
+        ),
+        (
+            429,
+            r#"{"error":{"message":"x","type":"insufficient_quota","code":"insufficient_quota"}}"#,
+            Class::QuotaExhausted,
+        ),
+        (
+            429,
+            r#"{"error":{"message":"Request too large for gpt-4o"}}"#,
+            Class::ContextTooLong,
+        ),
+        (500, "", Class::ServerError),
+        (502, "<html><body>Bad gateway</body></html>", Class::ServerError),
+        (503, "", Class::Overloaded),
+        (520, "", Class::ServerError),
+        (
+            529,
+            r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
+            Class::Overloaded,
+        ),
+        (302, "", Class::ServerError),
+    ];
+    for (status, body, class) in cases {
+        assert_eq!(openai(status, body).class, class, "{status} {body}");
+    }
+}
+
+#[test]
+fn an_error_in_the_clients_own_shape_passes_as_it_is() {
+    let body = r#"{ "error" : {"message":"m","type":"t","param":null,"code":"c","innererror":{"a":1}} }"#;
+    let failure = openai(400, body);
+    assert_eq!((failure.body, failure.message.as_str()), (Bytes::from(body), "m"));
+    let body =
+        r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"r"}"#;
+    let failure = fail(Dialect::Anthropic, Dialect::Anthropic, 529, body);
+    assert_eq!((failure.status, failure.body), (529, Bytes::from(body)));
+}
+
+#[test]
+fn every_other_shape_becomes_the_clients_with_the_providers_words() {
+    let message = |body: &str| {
+        let failure = openai(422, body);
+        let rendered = body_of(&failure)["error"]["message"].as_str().unwrap().to_owned();
+        assert_eq!(rendered, failure.message);
+        rendered
+    };
+    assert_eq!(message(r#"{"error":"Too Many"}"#), "Too Many");
+    assert_eq!(message(r#"{"detail":"Invalid"}"#), "Invalid");
+    assert_eq!(
+        message(r#"{"detail":[{"loc":["a"],"msg":"field required"}]}"#),
+        "field required"
+    );
+    assert_eq!(
+        message(r#"{"object":"error","message":{"detail":[{"msg":"Extra inputs"}]}}"#),
+        "Extra inputs"
+    );
+    assert_eq!(
+        message(r#"[{"error":{"code":400,"message":"in an array","status":"INVALID"}}]"#),
+        "in an array"
+    );
+    assert_eq!(message(r#""just a string""#), "just a string");
+    assert_eq!(
+        message("<html><head><title>502</title></head>\n<b>Bad</b> gateway"),
+        "502 Bad gateway"
+    );
+    assert_eq!(message("plain words"), "plain words");
+    for nothing in ["", "{}", "[]", "null", "{\"error\":{}}"] {
+        let said = message(nothing);
+        assert!(said.contains("422") || said == nothing, "{nothing}: {said}");
+    }
+    assert_eq!(message(&"long ".repeat(1000)).chars().count(), 500);
+}
+
+#[test]
+fn errors_cross_from_dialect_to_dialect() {
+    let anthropic = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
+    let failure = fail(Dialect::OpenAi, Dialect::Anthropic, 529, anthropic);
+    let expected =
+        json!({"error": {"message": "Overloaded", "type": "server_error", "param": null, "code": null}});
+    assert_eq!((failure.status, body_of(&failure)), (503, expected));
+    let openai =
+        r#"{"error":{"message":"slow down","type":"tokens","param":null,"code":"rate_limit_exceeded"}}"#;
+    let failure = fail(Dialect::Anthropic, Dialect::OpenAi, 429, openai);
+    let expected = json!({"type": "error", "error": {"type": "rate_limit_error", "message": "slow down"}});
+    assert_eq!((failure.status, body_of(&failure)), (429, expected));
+}
+
+#[test]
+fn a_refused_credential_of_ours_is_never_the_clients_and_never_shown() {
+    let body =
+        r#"{"error":{"message":"Incorrect API key provided: sk-proj-0123456789abcdef. Find it at x"}}"#;
+    for (status, dialect) in [(401, Dialect::OpenAi), (403, Dialect::Anthropic)] {
+        let failure = fail(dialect, Dialect::OpenAi, status, body);
+        assert_eq!(
+            (failure.status, failure.class),
+            (502, OutcomeClass::CredentialRejected)
+        );
+        assert!(!String::from_utf8_lossy(&failure.body).contains("sk-"));
+        assert!(!failure.message.contains("0123456789") && failure.message.contains("***"));
+    }
+    let failure = openai(400, &body.replace("Incorrect API key", "Odd header"));
+    assert!(!String::from_utf8_lossy(&failure.body).contains("0123456789"));
+}
+
+#[test]
+fn when_to_come_back_is_found_wherever_it_is_said() {
+    let seconds = |seconds: f64| Some(Duration::from_secs_f64(seconds));
+    assert_eq!(wait(&[("retry-after", "2")], ""), seconds(2.0));
+    assert_eq!(
+        wait(&[("retry-after", "1"), ("retry-after-ms", "250")], ""),
+        seconds(0.25)
+    );
+    assert_eq!(
+        wait(&[("retry-after", "1"), ("retry-after-ms", "0")], ""),
+        seconds(1.0)
+    );
+    let date = "Wed, 21 Oct 2026 07:28:00 GMT";
+    assert_eq!(
+        wait(
+            &[("retry-after", "Wed, 21 Oct 2026 07:28:30 GMT"), ("date", date)],
+            ""
+        ),
+        seconds(30.0)
+    );
+    assert_eq!(
+        wait(
+            &[("retry-after", date), ("date", "Wed, 21 Oct 2026 07:30:00 GMT")],
+            ""
+        ),
+        seconds(0.0)
+    );
+    let body = r#"{"error":{"code":429,"message":"m","details":[{"@type":"x"},{"@type":"RetryInfo","retryDelay":"20.5s"}]}}"#;
+    assert_eq!(wait(&[], body), seconds(20.5));
+    assert_eq!(wait(&[("retry-after", "99999999999")], ""), seconds(86400.0));
+    for bad in ["", "-1", "soon", "NaN", "inf"] {
+        assert_eq!(wait(&[("retry-after", bad)], ""), None, "{bad}");
+    }
+}
+
+#[test]
+fn errors_inside_streams_are_classed_by_their_own_words() {
+    use OutcomeClass as Class;
+    for (data, class) in [
+        (
+            r#"{"type":"error","error":{"type":"overloaded_error","message":"x"}}"#,
+            Class::Overloaded,
+        ),
+        (
+            r#"{"error":{"message":"x","type":"invalid_request_error","code":"tool_use_failed","status_code":400}}"#,
+            Class::StreamError,
+        ),
+        (
+            r#"{"error":{"code":429,"message":"slow"},"choices":[]}"#,
+            Class::RateLimited,
+        ),
+        (
+            r#"{"error":{"message":"x","code":"context_length_exceeded"}}"#,
+            Class::ContextTooLong,
+        ),
+        (r#"{"error":{"code":502,"message":"x"}}"#, Class::StreamError),
+        (r#"{"error":"what"}"#, Class::StreamError),
+    ] {
+        assert_eq!(classify_in_stream(&Words::read(data.as_bytes())), class, "{data}");
+    }
+}
+
+#[test]
+fn deeply_nested_errors_do_not_overflow_the_stack() {
+    let deep = format!("{}1{}", "{\"error\":".repeat(20_000), "}".repeat(20_000));
+    assert_eq!(openai(400, &deep).class, OutcomeClass::InvalidRequest);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_an_error_that_a_client_can_read(bytes: Vec<u8>, status in 300u16..600, anthropic: bool) {
+        let client = if anthropic { Dialect::Anthropic } else { Dialect::OpenAi };
+        let failure = failure(client, Dialect::OpenAi, status, &|_| None, &Bytes::from(bytes));
+        prop_assert!(body_of(&failure)["error"]["message"].is_string());
+        prop_assert!(failure.status >= 400);
+    }
+}

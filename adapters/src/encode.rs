@@ -1,0 +1,255 @@
+//! From a client's request to a provider's, and back: the one door between the gateway and the dialects.
+//!
+//! [`encode`] writes the request for one target and hands out the [`Reader`] that understands its answer. Where
+//! the dialects are the same, the client's bytes go out with a patch or two in them, and the provider's bytes
+//! come back as they are.
+
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+use tollgate_core::{Dialect, ProviderKind, Refusal, RefusalKind, RequestId, Surface};
+
+use crate::classify::{ProviderFailure, failure};
+use crate::egress::Egress;
+use crate::head::{Head, UsagePlace};
+use crate::json::quote;
+use crate::loss::Loss;
+use crate::passthrough::{
+    AnthropicObserver, OpenAiObserver, PassingStream, Watching, read_anthropic, read_openai,
+};
+use crate::patch::{Misplaced, Patches};
+use crate::profile::profile;
+use crate::report::{Malformed, Report, StreamEnd};
+
+/// A request as one target takes it.
+#[derive(Debug)]
+pub struct Encoded {
+    /// Path and query, to be appended to the base URL (see [`crate::base_url`]); begins with `/`.
+    pub path: String,
+    /// The body.
+    pub body: Bytes,
+    /// What of the client's request it does not carry. Empty where the dialects are the same.
+    pub loss: Loss,
+    /// Understands the answer.
+    pub reader: Reader,
+}
+
+/// Understands the answer to one request. Get one from [`encode`].
+#[derive(Debug)]
+pub struct Reader {
+    surface: Surface,
+    kind: ProviderKind,
+    request_id: RequestId,
+    way: Way,
+}
+
+/// How an answer becomes the client's.
+#[derive(Debug)]
+enum Way {
+    /// It is in the client's dialect.
+    Same(Watching),
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// The JSON body for the client.
+    pub body: Bytes,
+    /// What it told. An error in place of an answer (status 200 notwithstanding) is in [`Report::error`].
+    pub report: Report,
+}
+
+/// Understands a streamed answer.
+#[derive(Debug)]
+pub struct StreamReader {
+    way: Stream,
+}
+
+#[derive(Debug)]
+enum Stream {
+    OpenAi(PassingStream<OpenAiObserver>),
+    Anthropic(PassingStream<AnthropicObserver>),
+}
+
+/// Writes a request for one target. `head` must have been read from `body` for the same `surface`.
+///
+/// # Errors
+/// [`RefusalKind::NotTranslatable`] if the target's dialect has no such surface, or cannot carry the request and
+/// [`Egress::strict`] is set.
+pub fn encode(surface: Surface, head: &Head, body: &Bytes, egress: &Egress<'_>) -> Result<Encoded, Refusal> {
+    let upstream = egress.kind.dialect();
+    if !surface.servable_by(upstream) {
+        let message = format!("{} cannot serve {} requests", egress.kind, surface.operation());
+        return Err(Refusal::new(RefusalKind::NotTranslatable, message));
+    }
+    if surface.dialect() != upstream {
+        return translate(surface, egress);
+    }
+    let (body, watching) = patched(surface, head, body, egress).map_err(|fault| {
+        Refusal::new(
+            RefusalKind::Internal,
+            format!("the head does not belong to the body: {fault}"),
+        )
+    })?;
+    Ok(Encoded {
+        path: path(surface, egress),
+        body,
+        loss: Loss::default(),
+        reader: Reader {
+            surface,
+            kind: egress.kind,
+            request_id: egress.request_id,
+            way: Way::Same(watching),
+        },
+    })
+}
+
+fn translate(surface: Surface, egress: &Egress<'_>) -> Result<Encoded, Refusal> {
+    let message = format!(
+        "{} requests are not translated for {} yet",
+        surface.operation(),
+        egress.kind
+    );
+    Err(Refusal::new(RefusalKind::NotTranslatable, message))
+}
+
+/// The client's body with the target's model in it, and with usage asked for where a stream would not tell it.
+fn patched(
+    surface: Surface,
+    head: &Head,
+    body: &Bytes,
+    egress: &Egress<'_>,
+) -> Result<(Bytes, Watching), Misplaced> {
+    let mut patches = Patches::default();
+    if *head.model != *egress.model {
+        patches.replace(head.model_place.clone(), quote(egress.model))?;
+    }
+    let streams_usage = matches!(surface, Surface::ChatCompletions | Surface::Completions);
+    let asks = head.stream && streams_usage && profile(egress.kind).quirks.takes_stream_options;
+    let mut watching = Watching::Everything;
+    if asks {
+        let patch: Option<(_, &'static [u8])> = match &head.usage_place {
+            UsagePlace::Nowhere => None,
+            UsagePlace::Absent(at) => Some((*at..*at, br#""stream_options":{"include_usage":true},"#)),
+            UsagePlace::Null(place) => Some((place.clone(), br#"{"include_usage":true}"#)),
+            UsagePlace::Lacking(at, true) => Some((*at..*at, br#""include_usage":true,"#)),
+            UsagePlace::Lacking(at, false) => Some((*at..*at, br#""include_usage":true"#)),
+            UsagePlace::Off(place) => Some((place.clone(), b"true")),
+        };
+        if let Some((place, with)) = patch {
+            patches.replace(place, with)?;
+            watching = Watching::WithoutUsage;
+        }
+    }
+    Ok((patches.apply(body)?, watching))
+}
+
+/// Path and query of a request.
+fn path(surface: Surface, egress: &Egress<'_>) -> String {
+    let surface = match (egress.kind.dialect(), surface) {
+        (Dialect::Anthropic, Surface::CountTokens) => return "/v1/messages/count_tokens".to_owned(),
+        (Dialect::Anthropic, _) => return "/v1/messages".to_owned(),
+        (Dialect::OpenAi, Surface::Completions) => "/completions",
+        (Dialect::OpenAi, Surface::Embeddings) => "/embeddings",
+        (Dialect::OpenAi, _) => "/chat/completions",
+    };
+    match (egress.kind, egress.api_version) {
+        (ProviderKind::Azure, Some(version)) => format!(
+            "/openai/deployments/{}{surface}?api-version={}",
+            percent_encoded(egress.model),
+            percent_encoded(version)
+        ),
+        (ProviderKind::Azure, None) => format!("/openai/v1{surface}"),
+        _ => surface.to_owned(),
+    }
+}
+
+/// As one segment of a path: everything but RFC 3986's unreserved characters is encoded.
+fn percent_encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            for digit in [byte >> 4, byte & 15] {
+                out.extend(char::from_digit(u32::from(digit), 16).map(|digit| digit.to_ascii_uppercase()));
+            }
+        }
+    }
+    out
+}
+
+impl Reader {
+    /// Reads a whole answer with a 2xx status.
+    ///
+    /// # Errors
+    /// If it is no JSON object, or none that holds an answer.
+    pub fn read(self, body: Bytes) -> Result<Answer, Malformed> {
+        match self.way {
+            Way::Same(_) => {
+                let report = match self.surface.dialect() {
+                    Dialect::OpenAi => read_openai(self.surface, self.kind, &body)?,
+                    Dialect::Anthropic => read_anthropic(self.surface, &body)?,
+                };
+                Ok(Answer { body, report })
+            }
+        }
+    }
+
+    /// Reads an answer with any other status. `header` looks one of its headers up.
+    pub fn read_failure(
+        &self,
+        status: u16,
+        header: &dyn Fn(&str) -> Option<String>,
+        body: &Bytes,
+    ) -> ProviderFailure {
+        failure(self.surface.dialect(), self.kind.dialect(), status, header, body)
+    }
+
+    /// Reads an event stream with a 2xx status.
+    pub fn stream(self) -> StreamReader {
+        let way = match (self.way, self.surface.dialect()) {
+            (Way::Same(watching), Dialect::OpenAi) => Stream::OpenAi(PassingStream::new(
+                OpenAiObserver::new(self.kind, watching),
+                self.request_id,
+            )),
+            (Way::Same(_), Dialect::Anthropic) => {
+                Stream::Anthropic(PassingStream::new(AnthropicObserver::default(), self.request_id))
+            }
+        };
+        StreamReader { way }
+    }
+}
+
+impl StreamReader {
+    /// Takes the next chunk of the upstream's body, and puts what the client is to receive now into `out`.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a chunk is given away: a translation may keep it without a copy"
+    )]
+    pub fn push(&mut self, chunk: Bytes, out: &mut Vec<Bytes>) {
+        match &mut self.way {
+            Stream::OpenAi(stream) => stream.push(&chunk, out),
+            Stream::Anthropic(stream) => stream.push(&chunk, out),
+        }
+    }
+
+    /// The upstream's body has ended. Puts what is left into `out`: nothing, if the stream was complete, else
+    /// what closes it properly, or an error event if it was cut. To be called once.
+    pub fn finish(&mut self, end: StreamEnd, out: &mut Vec<Bytes>) {
+        match &mut self.way {
+            Stream::OpenAi(stream) => stream.finish(end, out),
+            Stream::Anthropic(stream) => stream.finish(end, out),
+        }
+    }
+
+    /// What the stream has told so far.
+    pub fn report(&self) -> &Report {
+        match &self.way {
+            Stream::OpenAi(stream) => stream.report(),
+            Stream::Anthropic(stream) => stream.report(),
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The head of a request: what the gateway must know of a body, and where in it patches go.
+//!
+//! One pass of simd-json over a scratch copy (it unescapes in place), and one walk over its tape. The strings of
+//! the tape stand in the copy where they stand in the original, so that the address of a key tells the place of
+//! its value in the client's bytes. Everything else in the body stays unread, and is passed on as it came.
+
+mod tape;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+use simd_json::{Buffers, Node, StaticNode, Tape};
+use tollgate_core::{Refusal, RefusalKind, Surface};
+
+use crate::json::{after_colon, skip_space, value_span};
+use tape::{Field, Top};
+
+/// How deep a body may be nested.
+pub(crate) const MAX_DEPTH: usize = 256;
+/// How many values a body may hold: bounds the memory of the tape, at 24 bytes a value.
+const MAX_VALUES: usize = 2_000_000;
+/// Bodies up to this size cannot hold so many values that counting them beforehand is worth it.
+const COUNTED_FROM_BYTES: usize = 64 << 10;
+/// Buffers that have grown beyond this are given back after use.
+const KEPT_BYTES: usize = 1 << 20;
+
+/// Buffers that one worker uses for one request after the other. Holds nothing between requests but memory, at
+/// most a few MiB.
+pub struct Scratch {
+    copy: Vec<u8>,
+    buffers: Buffers,
+    tape: Tape<'static>,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            copy: Vec::new(),
+            buffers: Buffers::default(),
+            tape: Tape(Vec::new()),
+        }
+    }
+}
+
+/// Without the contents: they are a client's prompt.
+impl std::fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scratch").finish_non_exhaustive()
+    }
+}
+
+/// What the gateway knows of a request's body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The model asked for. Never empty.
+    pub model: Box<str>,
+    /// Whether the answer is to be streamed; never for embeddings and counts.
+    pub stream: bool,
+    /// Whether the client asked for usage in the stream (`stream_options.include_usage`); OpenAI surfaces only.
+    pub include_usage: bool,
+    /// `max_completion_tokens`, else `max_tokens`. `None`: not given, or negative (some servers' "no limit").
+    pub max_output_tokens: Option<u32>,
+    /// Bytes of text in the prompt (messages, system, tools, input), for estimates: unescaped, without media and
+    /// signatures; four for each token of an input that is tokens already.
+    pub prompt_bytes: u64,
+    /// Where the model's name stands, quotes included.
+    pub(crate) model_place: Range<usize>,
+    pub(crate) usage_place: UsagePlace,
+}
+
+/// What must be patched for `stream_options.include_usage` to be true.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum UsagePlace {
+    /// Nothing: the client asked, or the surface has no such field.
+    Nowhere,
+    /// There are no `stream_options`: they go in front of the first field, here.
+    Absent(usize),
+    /// `stream_options` is `null`, here.
+    Null(Range<usize>),
+    /// `stream_options` lacks the field: it goes here. Whether other fields follow.
+    Lacking(usize, bool),
+    /// The field is there, but `false` or `null`.
+    Off(Range<usize>),
+}
+
+/// Reads the head of `body`.
+///
+/// # Errors
+/// [`RefusalKind::MalformedBody`] for what is not a JSON object in UTF-8 of bearable depth and size,
+/// [`RefusalKind::InvalidField`] for fields of the wrong type, or given twice: which of the two a provider would
+/// read is unknown.
+pub fn read_head(surface: Surface, body: &[u8], scratch: &mut Scratch) -> Result<Head, Refusal> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(malformed("the request body is empty: send a JSON object"));
+    }
+    if body.len() > COUNTED_FROM_BYTES && tape::values_at_most(body) > MAX_VALUES {
+        return Err(malformed(format!(
+            "the request body holds more than {MAX_VALUES} JSON values"
+        )));
+    }
+    scratch.copy.clear();
+    scratch.copy.extend_from_slice(body);
+    let origin = scratch.copy.as_ptr().addr();
+    let mut tape = std::mem::replace(&mut scratch.tape, Tape(Vec::new())).reset();
+    let parsed = simd_json::fill_tape(&mut scratch.copy, &mut scratch.buffers, &mut tape);
+    let head = match parsed {
+        Ok(()) => Top::read(&tape.0, origin, surface).and_then(|top| head(surface, body, &tape.0, &top)),
+        Err(_) => Err(not_json(body)),
+    };
+    scratch.tape = tape.reset();
+    scratch.give_back();
+    head
+}
+
+impl Scratch {
+    fn give_back(&mut self) {
+        if self.copy.capacity() > KEPT_BYTES || self.tape.0.capacity() > KEPT_BYTES / size_of::<Node<'_>>() {
+            *self = Self::default();
+        }
+    }
+}
+
+fn head(surface: Surface, body: &[u8], nodes: &[Node<'_>], top: &Top<'_>) -> Result<Head, Refusal> {
+    let (model, model_place) = model(body, top)?;
+    required(surface, top)?;
+    let can_stream = matches!(
+        surface,
+        Surface::ChatCompletions | Surface::Completions | Surface::Messages
+    );
+    let has_options = matches!(surface, Surface::ChatCompletions | Surface::Completions);
+    let usage_place = if has_options {
+        usage_place(body, nodes, top)?
+    } else {
+        UsagePlace::Nowhere
+    };
+    Ok(Head {
+        model,
+        stream: can_stream && flag("stream", top.stream)?,
+        include_usage: has_options && usage_place == UsagePlace::Nowhere,
+        max_output_tokens: match tokens("max_completion_tokens", top.max_completion_tokens)? {
+            None => tokens("max_tokens", top.max_tokens)?,
+            limit => limit,
+        },
+        prompt_bytes: top.prompt_bytes,
+        model_place,
+        usage_place,
+    })
+}
+
+fn model(body: &[u8], top: &Top<'_>) -> Result<(Box<str>, Range<usize>), Refusal> {
+    let Some(field) = top.model else {
+        return Err(invalid(
+            "model",
+            "`model` is missing: name the model that is to answer",
+        ));
+    };
+    match field.node {
+        Node::String(name) if !name.trim().is_empty() => Ok((name.into(), place(body, field)?)),
+        Node::String(_) => Err(invalid(
+            "model",
+            "`model` is empty: name the model that is to answer",
+        )),
+        other => Err(wrong_type("model", "a string", other)),
+    }
+}
+
+/// The field that holds the prompt.
+fn required(surface: Surface, top: &Top<'_>) -> Result<(), Refusal> {
+    match surface {
+        Surface::ChatCompletions | Surface::Messages | Surface::CountTokens => match top.messages {
+            Some(Field {
+                node: Node::Array { .. },
+                ..
+            }) => Ok(()),
+            Some(field) => Err(wrong_type("messages", "an array of messages", field.node)),
+            None => Err(invalid(
+                "messages",
+                "`messages` is missing: send an array of messages",
+            )),
+        },
+        Surface::Embeddings => match top.input {
+            Some(Field {
+                node: Node::Array { .. } | Node::String(_),
+                ..
+            }) => Ok(()),
+            Some(field) => Err(wrong_type("input", "a string or an array", field.node)),
+            None => Err(invalid(
+                "input",
+                "`input` is missing: send a string or an array of strings",
+            )),
+        },
+        Surface::Completions => match top.prompt {
+            None
+            | Some(Field {
+                node: Node::Array { .. } | Node::String(_) | Node::Static(StaticNode::Null),
+                ..
+            }) => Ok(()),
+            Some(field) => Err(wrong_type("prompt", "a string or an array", field.node)),
+        },
+    }
+}
+
+fn flag(name: &'static str, field: Option<Field<'_>>) -> Result<bool, Refusal> {
+    match field.map(|field| field.node) {
+        None | Some(Node::Static(StaticNode::Null)) => Ok(false),
+        Some(Node::Static(StaticNode::Bool(flag))) => Ok(flag),
+        Some(other) => Err(wrong_type(name, "true or false", other)),
+    }
+}
+
+/// A limit of tokens. Beyond 32 bits it is no limit that any model knows: the largest number stands for it.
+fn tokens(name: &'static str, field: Option<Field<'_>>) -> Result<Option<u32>, Refusal> {
+    let number = match field.map(|field| field.node) {
+        None | Some(Node::Static(StaticNode::Null | StaticNode::I64(..0))) => return Ok(None),
+        Some(Node::Static(StaticNode::U64(number))) => number,
+        Some(Node::Static(StaticNode::I64(number))) => u64::try_from(number).unwrap_or_default(),
+        Some(Node::Static(StaticNode::F64(number))) if number.fract() == 0.0 => {
+            return Ok(crate::json::count(&number.to_string()).map(saturate));
+        }
+        Some(other) => return Err(wrong_type(name, "a whole number of tokens", other)),
+    };
+    Ok(Some(saturate(number)))
+}
+
+fn saturate(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn usage_place(body: &[u8], nodes: &[Node<'_>], top: &Top<'_>) -> Result<UsagePlace, Refusal> {
+    let Some(options) = top.stream_options else {
+        return Ok(UsagePlace::Absent(skip_space(body, 0) + 1));
+    };
+    let span = place(body, options)?;
+    match options.node {
+        Node::Static(StaticNode::Null) => return Ok(UsagePlace::Null(span)),
+        Node::Object { .. } => {}
+        other => return Err(wrong_type("stream_options", "an object", other)),
+    }
+    let param = "stream_options.include_usage";
+    let Some(field) = tape::member(nodes, options, top.origin, "include_usage")
+        .map_err(|tape::GivenTwice| invalid(param, format!("`{param}` is given twice")))?
+    else {
+        let inside = span.start + 1;
+        let is_filled = body.get(skip_space(body, inside)) != Some(&b'}');
+        return Ok(UsagePlace::Lacking(inside, is_filled));
+    };
+    if flag(param, Some(field))? {
+        return Ok(UsagePlace::Nowhere);
+    }
+    Ok(UsagePlace::Off(place(body, field)?))
+}
+
+/// Where the value of `field` stands in the client's bytes.
+fn place(body: &[u8], field: Field<'_>) -> Result<Range<usize>, Refusal> {
+    after_colon(body, field.key_at)
+        .and_then(|start| value_span(body, start))
+        .ok_or_else(|| Refusal::new(RefusalKind::Internal, "a field of the body was not found again"))
+}
+
+/// What is wrong with a body that did not parse: told by a slower parser that knows places.
+#[cold]
+fn not_json(body: &[u8]) -> Refusal {
+    if let Err(fault) = std::str::from_utf8(body) {
+        return malformed(format!(
+            "the request body is not UTF-8: invalid byte at offset {}",
+            fault.valid_up_to()
+        ));
+    }
+    match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
+        Err(fault) => malformed(format!("the request body is not valid JSON: {fault}")),
+        Ok(_) => malformed("the request body holds a number or an escape that is out of range"),
+    }
+}
+
+fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal::new(RefusalKind::MalformedBody, message)
+}
+
+fn invalid(param: &'static str, message: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal::new(RefusalKind::InvalidField, message).at(param)
+}
+
+fn wrong_type(param: &'static str, wanted: &str, found: Node<'_>) -> Refusal {
+    let found = match found {
+        Node::String(_) => "a string",
+        Node::Object { .. } => "an object",
+        Node::Array { .. } => "an array",
+        Node::Static(StaticNode::Null) => "null",
+        Node::Static(StaticNode::Bool(_)) => "a boolean",
+        Node::Static(_) => "a number",
+    };
+    invalid(param, format!("`{param}` must be {wanted}, not {found}"))
+}

@@ -1,0 +1,103 @@
+//! Where values stand in JSON that is already known to be valid. On anything else: `None`, never a panic.
+
+use std::ops::Range;
+
+use memchr::memchr2;
+
+/// The first position at or after `at` that is not white space.
+pub(crate) fn skip_space(json: &[u8], at: usize) -> usize {
+    let rest = json.get(at..).unwrap_or_default();
+    at + rest
+        .iter()
+        .take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
+        .count()
+}
+
+/// Behind the closing quote of the string whose first character (not its quote) is at `at`.
+pub(crate) fn quoted_end(json: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let found = at + memchr2(b'"', b'\\', json.get(at..)?)?;
+        if json.get(found) == Some(&b'"') {
+            return Some(found + 1);
+        }
+        at = found + 2;
+    }
+}
+
+/// Where the value begins whose key's first character is at `key`.
+pub(crate) fn after_colon(json: &[u8], key: usize) -> Option<usize> {
+    let colon = skip_space(json, quoted_end(json, key)?);
+    (json.get(colon) == Some(&b':')).then(|| skip_space(json, colon + 1))
+}
+
+/// The bytes of the value that begins at `start`.
+pub(crate) fn value_span(json: &[u8], start: usize) -> Option<Range<usize>> {
+    let mut at = start;
+    let mut depth = 0_usize;
+    loop {
+        match json.get(at)? {
+            b'"' => at = quoted_end(json, at + 1)?,
+            b'{' | b'[' => {
+                depth += 1;
+                at += 1;
+                continue;
+            }
+            b'}' | b']' => {
+                depth = depth.checked_sub(1)?;
+                at += 1;
+            }
+            b' ' | b'\t' | b'\n' | b'\r' | b',' | b':' => {
+                at += 1;
+                continue;
+            }
+            _ => {
+                let rest = json.get(at..)?;
+                let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r');
+                at += rest.iter().position(ends).unwrap_or(rest.len());
+            }
+        }
+        if depth == 0 {
+            return Some(start..at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn span(json: &str) -> Option<&str> {
+        value_span(json.as_bytes(), 0).map(|span| &json[span])
+    }
+
+    #[test]
+    fn a_value_ends_where_it_ends() {
+        assert_eq!(span(r#""a\"b" , 1"#), Some(r#""a\"b""#));
+        assert_eq!(span("null}"), Some("null"));
+        assert_eq!(span("-1.5e3 ,"), Some("-1.5e3"));
+        assert_eq!(
+            span(r#"{"a":[1,{"b":"]}"}]} , 2"#),
+            Some(r#"{"a":[1,{"b":"]}"}]}"#)
+        );
+        assert_eq!(span("[] ]"), Some("[]"));
+        assert_eq!(span("[[]"), None);
+    }
+
+    #[test]
+    fn the_value_of_a_key_is_found_across_spaces() {
+        let json = br#"{"a\"b" : 7}"#;
+        assert_eq!(after_colon(json, 2), Some(10));
+        assert_eq!(after_colon(br#"{"a" 7}"#, 2), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_have_a_span_within_them_or_none(bytes: Vec<u8>, at in 0usize..40) {
+            if let Some(span) = value_span(&bytes, at) {
+                prop_assert!(span.end <= bytes.len());
+            }
+            let _ = after_colon(&bytes, at);
+        }
+    }
+}

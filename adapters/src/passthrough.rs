@@ -1,0 +1,209 @@
+//! Answers that pass on in the dialect they came in: the provider's bytes, watched.
+//!
+//! A stream is cut into frames ([`crate::sse`]); whole frames go on as slices of the chunk they came in, and an
+//! observer reads what the gateway must know. A frame is dropped or rewritten only for a reason that is named in
+//! the observer. Half a frame is held until the rest is there, so that an error can be written behind a stream
+//! that breaks: a client never sees half an event.
+
+mod anthropic;
+mod openai;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+use tollgate_core::{Dialect, OutcomeClass, Refusal, RefusalKind, RequestId};
+
+use crate::classify::{Words, classify_in_stream};
+use crate::render::render_stream_error;
+use crate::report::{Report, StreamEnd, StreamFault};
+use crate::sse::{Event, Framer, Oversize};
+
+pub(crate) use anthropic::{AnthropicObserver, read_answer as read_anthropic};
+pub(crate) use openai::{OpenAiObserver, Watching, read_answer as read_openai};
+
+/// What becomes of a frame.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It goes on as it came.
+    Forward,
+    /// It is not for the client.
+    Drop,
+    /// It goes on with other data.
+    Rewrite(Vec<u8>),
+}
+
+/// Reads a stream of one dialect.
+pub(crate) trait Observer {
+    /// Which one.
+    const DIALECT: Dialect;
+
+    /// Takes an event in.
+    fn observe(&mut self, event: &Event<'_>) -> Verdict;
+
+    /// What is known so far.
+    fn report(&self) -> &Report;
+
+    /// The same, to be completed.
+    fn report_mut(&mut self) -> &mut Report;
+
+    /// Whether `data` is an event that arrived whole.
+    fn is_whole(&self, data: &[u8]) -> bool;
+
+    /// What closes a stream that was finished, but not closed by its provider.
+    fn closing(&self) -> &'static [u8];
+}
+
+/// A stream in the dialect of its client.
+#[derive(Debug)]
+pub(crate) struct PassingStream<O> {
+    framer: Framer,
+    observer: O,
+    request_id: RequestId,
+    /// Nothing more is forwarded: the stream could not be followed.
+    is_dead: bool,
+}
+
+impl<O: Observer> PassingStream<O> {
+    pub(crate) fn new(observer: O, request_id: RequestId) -> Self {
+        Self {
+            framer: Framer::default(),
+            observer,
+            request_id,
+            is_dead: false,
+        }
+    }
+
+    pub(crate) fn push(&mut self, chunk: &Bytes, out: &mut Vec<Bytes>) {
+        if self.is_dead {
+            return;
+        }
+        // Of the chunk: what went out already, and where the last frame ended.
+        let (mut sent, mut end) = (0, 0);
+        let (framer, observer) = (&mut self.framer, &mut self.observer);
+        let cut = framer.push(chunk, |frame| {
+            let start = end;
+            end = frame.end;
+            let verdict = match &frame.event {
+                Some(event) => observer.observe(event),
+                None => Verdict::Forward,
+            };
+            if verdict == Verdict::Forward && !frame.began_earlier {
+                return;
+            }
+            send(chunk, sent, start, out);
+            sent = end;
+            match verdict {
+                Verdict::Forward => out.push(Bytes::copy_from_slice(frame.raw)),
+                Verdict::Drop => {}
+                Verdict::Rewrite(data) => out.push([b"data: ", &data[..], b"\n\n"].concat().into()),
+            }
+        });
+        send(chunk, sent, end, out);
+        if let Err(fault) = cut {
+            self.die(fault, out);
+        }
+    }
+
+    pub(crate) fn finish(&mut self, end: StreamEnd, out: &mut Vec<Bytes>) {
+        if self.is_dead {
+            return;
+        }
+        self.is_dead = true;
+        let observer = &mut self.observer;
+        // Whether the last event that was sent lacks the blank line behind it.
+        let mut is_open = false;
+        self.framer.finish(|frame| {
+            let Some(event) = &frame.event else {
+                is_open = true;
+                out.push(Bytes::copy_from_slice(frame.raw));
+                return;
+            };
+            if end != StreamEnd::Eof || !observer.is_whole(event.data) {
+                return;
+            }
+            match observer.observe(event) {
+                Verdict::Forward => {
+                    is_open = true;
+                    out.push(Bytes::copy_from_slice(frame.raw));
+                }
+                Verdict::Drop => {}
+                Verdict::Rewrite(data) => out.push([b"data: ", &data[..], b"\n\n"].concat().into()),
+            }
+        });
+        let report = self.observer.report_mut();
+        if report.complete {
+            return;
+        }
+        let is_finished = end == StreamEnd::Eof && (report.finish.is_some() && report.error.is_none());
+        let has_said_why = report.error.is_some();
+        report.complete = is_finished;
+        let closing = if is_finished || has_said_why {
+            let closing = self.observer.closing();
+            if has_said_why && O::DIALECT == Dialect::Anthropic {
+                &[]
+            } else {
+                closing
+            }
+            .to_vec()
+        } else {
+            render_stream_error(O::DIALECT, &broken(end), self.request_id)
+        };
+        if is_open && !closing.is_empty() {
+            out.push(Bytes::from_static(b"\n\n"));
+        }
+        if !closing.is_empty() {
+            out.push(closing.into());
+        }
+    }
+
+    pub(crate) fn report(&self) -> &Report {
+        self.observer.report()
+    }
+
+    /// A stream that cannot be followed is not passed on unwatched: it ends here, with an error.
+    fn die(&mut self, fault: Oversize, out: &mut Vec<Bytes>) {
+        self.is_dead = true;
+        let refusal = Refusal::new(RefusalKind::UpstreamFailed, fault.to_string());
+        out.push(render_stream_error(O::DIALECT, &refusal, self.request_id).into());
+        self.observer.report_mut().error = Some(StreamFault {
+            class: OutcomeClass::Malformed,
+            message: fault.to_string().into(),
+        });
+    }
+}
+
+fn send(chunk: &Bytes, from: usize, to: usize, out: &mut Vec<Bytes>) {
+    if from < to && to <= chunk.len() {
+        out.push(chunk.slice(from..to));
+    }
+}
+
+/// The refusal behind a stream that broke off.
+pub(crate) fn broken(end: StreamEnd) -> Refusal {
+    let (kind, message) = match end {
+        StreamEnd::Eof => (
+            RefusalKind::UpstreamFailed,
+            "the provider's stream ended before its answer was complete",
+        ),
+        StreamEnd::Broken(
+            OutcomeClass::IdleTimeout | OutcomeClass::TotalTimeout | OutcomeClass::FirstByteTimeout,
+        ) => (
+            RefusalKind::UpstreamTimeout,
+            "the provider was too slow: its stream was cut before its answer was complete",
+        ),
+        StreamEnd::Broken(_) => (
+            RefusalKind::UpstreamFailed,
+            "the connection to the provider broke before its answer was complete",
+        ),
+    };
+    Refusal::new(kind, message)
+}
+
+/// The fault that an error event tells of.
+pub(crate) fn fault_of(data: &[u8]) -> StreamFault {
+    let words = Words::read(data);
+    StreamFault {
+        class: classify_in_stream(&words),
+        message: words.shown(200).into(),
+    }
+}
