@@ -1,0 +1,13 @@
+//! The simulated providers over real sockets: what they answer, how they break, what they write down.
+
+#[path = "simulated/wire.rs"]
+mod wire;
+
+#[path = "simulated/answers.rs"]
+mod answers;
+#[path = "simulated/control.rs"]
+mod control;
+#[path = "simulated/faults.rs"]
+mod faults;
+#[path = "simulated/traffic.rs"]
+mod traffic;
