@@ -71,8 +71,7 @@ pub(crate) fn classify(status: u16, words: &Words<'_>) -> OutcomeClass {
         429 if words.speaks_of_size() => OutcomeClass::ContextTooLong,
         429 => OutcomeClass::RateLimited,
         503 | 529 => OutcomeClass::Overloaded,
-        408 | 409 | 425 | 500.. => OutcomeClass::ServerError,
-        300..=399 => OutcomeClass::ServerError,
+        300..=399 | 408 | 409 | 425 | 500.. => OutcomeClass::ServerError,
         _ => OutcomeClass::InvalidRequest,
     }
 }

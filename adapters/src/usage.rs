@@ -7,7 +7,8 @@ use crate::json::Fields;
 /// The `usage` object of the OpenAI dialect. `None` if it counts nothing.
 ///
 /// There `prompt_tokens` include cached, written and audio tokens, and `completion_tokens` include reasoning and
-/// audio; except where they do not (xAI): the total tells, and `excludes_reasoning` where there is no total.
+/// audio; except where they do not (xAI, Gemini behind some gateways): the total tells, and `excludes_reasoning`
+/// where there is no total. A part that is larger than its whole was not in it.
 pub(crate) fn openai(usage: &Fields<'_>, excludes_reasoning: bool) -> Option<Usage> {
     let either = |one: &str, other: &str| usage.count(one).or_else(|| usage.count(other));
     let prompt = either("prompt_tokens", "input_tokens");
@@ -31,7 +32,12 @@ pub(crate) fn openai(usage: &Fields<'_>, excludes_reasoning: bool) -> Option<Usa
         .or_else(|| usage.count("prompt_cache_hit_tokens"))
         .or_else(|| either("cached_tokens", "num_cached_tokens"));
     let mut input = prompt;
-    let cache_read = take(&mut input, cached);
+    let cached = cached.unwrap_or(0);
+    let cache_read = if cached > prompt {
+        cached
+    } else {
+        take(&mut input, Some(cached))
+    };
     let cache_write = take(&mut input, of_prompt.count("cache_write_tokens"));
     let audio_input = take(&mut input, of_prompt.count("audio_tokens"));
 
@@ -39,9 +45,10 @@ pub(crate) fn openai(usage: &Fields<'_>, excludes_reasoning: bool) -> Option<Usa
         .count("reasoning_tokens")
         .or_else(|| usage.count("reasoning_tokens"));
     let stated = reasoning.unwrap_or(0);
-    let apart = usage.count("total_tokens").map_or(excludes_reasoning, |total| {
+    let of_total = usage.count("total_tokens").map_or(excludes_reasoning, |total| {
         stated > 0 && total == prompt.saturating_add(completion).saturating_add(stated)
     });
+    let apart = of_total || stated > completion;
     let mut output = completion;
     let reasoning = if apart {
         stated
@@ -227,9 +234,20 @@ mod tests {
             "completion_tokens_details":{"reasoning_tokens":20}}"#;
         let seen = usage(json);
         assert_eq!((seen.output, seen.reasoning), (5, 20));
-        let without_total = Fields::of(r#"{"completion_tokens":5,"reasoning_tokens":20}"#).unwrap();
+        let without_total = Fields::of(r#"{"completion_tokens":20,"reasoning_tokens":5}"#).unwrap();
         assert_eq!(openai(&without_total, true).unwrap().output_total(), 25);
-        assert_eq!(openai(&without_total, false).unwrap().output_total(), 5);
+        assert_eq!(openai(&without_total, false).unwrap().output_total(), 20);
+    }
+
+    #[test]
+    fn a_part_that_is_larger_than_its_whole_was_not_in_it() {
+        let json = r#"{"prompt_tokens":29,"completion_tokens":9,"total_tokens":38,
+            "prompt_tokens_details":{"cached_tokens":157},"completion_tokens_details":{"reasoning_tokens":84}}"#;
+        let seen = usage(json);
+        assert_eq!(
+            (seen.input, seen.cache_read, seen.output, seen.reasoning),
+            (29, 157, 9, 84)
+        );
     }
 
     #[test]
@@ -302,7 +320,9 @@ mod tests {
                 "completion_tokens_details":{{"reasoning_tokens":{reasoning}}}}}"#
             );
             let seen = usage(&json);
-            prop_assert_eq!((seen.prompt_total(), seen.output_total()), (prompt, completion));
+            let beside = |part: u64, whole: u64| if part > whole { part.saturating_add(whole) } else { whole };
+            prop_assert_eq!(seen.prompt_total(), beside(cached, prompt));
+            prop_assert_eq!(seen.output_total(), beside(reasoning, completion));
         }
 
         #[test]
