@@ -77,10 +77,39 @@ impl fmt::Display for Timestamp {
         let (year, month, day) = civil_from_days(days);
         let (hour, minute, second) = (millis / 3_600_000, millis / 60_000 % 60, millis / 1000 % 60);
         let fraction = millis % 1000;
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:03}Z"
-        )
+        let Ok(year @ 0..=9999) = u64::try_from(year) else {
+            // Beyond what RFC 3339 can say: only an absurd clock comes here.
+            return write!(
+                f,
+                "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:03}Z"
+            );
+        };
+        // One write of a filled form: every line of the access log has a time in it.
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let [month, day] = [month, day].map(i64::unsigned_abs);
+        let fields = [
+            (0..4, year),
+            (5..7, month),
+            (8..10, day),
+            (11..13, hour),
+            (14..16, minute),
+            (17..19, second),
+            (20..23, fraction),
+        ];
+        for (place, value) in fields {
+            if let Some(slots) = text.get_mut(place) {
+                fill_decimal(slots, value);
+            }
+        }
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+/// Writes the last digits of a number, as many as there are places.
+fn fill_decimal(slots: &mut [u8], mut number: u64) {
+    for slot in slots.iter_mut().rev() {
+        *slot = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
     }
 }
 
@@ -168,6 +197,15 @@ mod tests {
             Timestamp::from_unix_millis(1_709_210_096_789).to_string(),
             "2024-02-29T12:34:56.789Z"
         );
+        assert_eq!(
+            Timestamp::from_unix_millis(253_402_300_799_999).to_string(),
+            "9999-12-31T23:59:59.999Z"
+        );
+        assert_eq!(
+            Timestamp::from_unix_millis(253_402_300_800_000).to_string(),
+            "10000-01-01T00:00:00.000Z"
+        );
+        assert!(Timestamp::from_unix_millis(u64::MAX).to_string().ends_with('Z'));
     }
 
     #[test]

@@ -210,29 +210,37 @@ impl<'o> Object<'o> {
 fn write_text(out: &mut Vec<u8>, text: &str) {
     let (text, is_cut) = cut(text, MAX_TEXT_BYTES);
     out.push(b'"');
-    let mut plain_from = 0;
-    for (position, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(text.as_bytes().get(plain_from..position).unwrap_or_default());
-        plain_from = position + 1;
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            _ => {
-                let _ = write!(out, "\\u{byte:04x}");
-            }
-        }
+    // Nearly every text is plain: one look without branches, which the compiler vectorises, and one copy.
+    let is_plain = text.bytes().fold(true, |plain, byte| plain & !needs_escape(byte));
+    if is_plain {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        text.bytes().for_each(|byte| write_escaped(out, byte));
     }
-    out.extend_from_slice(text.as_bytes().get(plain_from..).unwrap_or_default());
     if is_cut {
         out.extend_from_slice("…".as_bytes());
     }
     out.push(b'"');
+}
+
+const fn needs_escape(byte: u8) -> bool {
+    matches!(byte, 0..0x20 | b'"' | b'\\')
+}
+
+/// Bytes above ASCII belong to characters that JSON takes as they are.
+fn write_escaped(out: &mut Vec<u8>, byte: u8) {
+    match byte {
+        b'"' => out.extend_from_slice(b"\\\""),
+        b'\\' => out.extend_from_slice(b"\\\\"),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        byte if needs_escape(byte) => {
+            // Writing into memory cannot fail.
+            let _ = write!(out, "\\u{byte:04x}");
+        }
+        byte => out.push(byte),
+    }
 }
 
 #[cfg(test)]

@@ -59,11 +59,17 @@ impl JournalPort {
 
     /// Hands over a record; never waits.
     pub fn post(&self, record: Box<RequestRecord>) -> Posted {
+        self.post_in_steps(record, || {})
+    }
+
+    /// `between` is called between the two steps: it lets a test stand there.
+    fn post_in_steps(&self, record: Box<RequestRecord>, between: impl FnOnce()) -> Posted {
         if self.queue.push(record).is_err() {
             // Relaxed: a statistic, nothing is published by it.
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return Posted::Dropped;
         }
+        between();
         // Release publishes the push to the reader's swap; acquire keeps the swap behind the push.
         if self.armed.swap(true, Ordering::AcqRel) {
             Posted::Queued
@@ -73,10 +79,22 @@ impl JournalPort {
     }
 
     /// Hands up to `max` records to `take`, oldest first. For one reader at a time.
-    pub fn drain(&self, max: usize, mut take: impl FnMut(Box<RequestRecord>)) -> Drained {
+    pub fn drain(&self, max: usize, take: impl FnMut(Box<RequestRecord>)) -> Drained {
+        self.drain_in_steps(max, take, || {})
+    }
+
+    /// `before_step` is called before each step: it lets a test stand there.
+    fn drain_in_steps(
+        &self,
+        max: usize,
+        mut take: impl FnMut(Box<RequestRecord>),
+        mut before_step: impl FnMut(),
+    ) -> Drained {
+        before_step();
         // Before the first pop: see above. Acquire sees the pushes of the posters whose swaps came before.
         self.armed.swap(false, Ordering::AcqRel);
         for records in 0..max {
+            before_step();
             match self.queue.pop() {
                 Some(record) => take(record),
                 None => return Drained { records, more: false },
@@ -206,5 +224,48 @@ mod tests {
         seen.sort_unstable();
         seen.dedup();
         assert_eq!(seen.len(), taken, "each record once");
+    }
+
+    /// Every interleaving of one post with one drain, step by step: the post as a whole before each step of the
+    /// drain, and the drain as a whole between the two steps of the post.
+    #[test]
+    fn at_whatever_step_of_a_drain_a_record_comes_it_is_taken_or_wakes() {
+        for waiting in 0..3 {
+            for moment in 0..6 {
+                let port = JournalPort::new(8);
+                for number in 0..waiting {
+                    port.post(record(number));
+                }
+                let (mut step, mut posted) = (0, None);
+                let mut taken = Vec::new();
+                let post_at_moment = || {
+                    if step == moment {
+                        posted = Some(port.post(record(99)));
+                    }
+                    step += 1;
+                };
+                port.drain_in_steps(8, |record| taken.push(record.request_bytes), post_at_moment);
+                let Some(posted) = posted else {
+                    assert!(moment >= 2, "a drain has two steps at least");
+                    continue;
+                };
+                let is_safe = taken.contains(&99) || posted == Posted::First;
+                assert!(
+                    is_safe,
+                    "{waiting} waiting, posted before step {moment}: left asleep"
+                );
+            }
+        }
+        let port = JournalPort::new(8);
+        let mut taken = 0;
+        let drain = || {
+            port.drain(8, |_| taken += 1);
+        };
+        let posted = port.post_in_steps(record(99), drain);
+        assert_eq!(
+            (taken, posted),
+            (1, Posted::First),
+            "taken at once; waking for nothing does no harm"
+        );
     }
 }
