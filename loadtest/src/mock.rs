@@ -14,6 +14,7 @@ mod exchange;
 mod journal;
 mod openai;
 mod play;
+mod respond;
 mod sample;
 mod script;
 mod serve;

@@ -108,7 +108,8 @@ pub struct TrickleSummary {
 /// Traffic under way. Dropping it stops the traffic.
 #[derive(Debug)]
 pub struct Trickle {
-    stop: watch::Sender<bool>,
+    /// Held only to be dropped, which stops the traffic.
+    stop: watch::Sender<()>,
     task: JoinHandle<TrickleSummary>,
 }
 
@@ -135,7 +136,7 @@ impl Trickle {
         );
         anyhow::ensure!(!options.mix.is_empty(), "nothing to send: the mix is empty");
         let caller = Caller::new(&options)?;
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stopped) = watch::channel(());
         let (results, receiver) = mpsc::channel(RESULTS_WAITING);
         let task = tokio::spawn(send_all(options, caller, results, stopped));
         Ok((Self { stop, task }, receiver))
@@ -143,9 +144,9 @@ impl Trickle {
 
     /// Sends nothing more, gives up what is under way, and says what it came to.
     pub async fn stop(self) -> TrickleSummary {
-        // Fails only when the task has ended already.
-        let _ended = self.stop.send(true);
-        self.task.await.unwrap_or_default()
+        let Self { stop, task } = self;
+        drop(stop);
+        task.await.unwrap_or_default()
     }
 
     /// Waits until the limit is reached and every answer is in. Never resolves without a limit.
@@ -162,7 +163,7 @@ async fn send_all(
     options: TrickleOptions,
     caller: Caller,
     results: mpsc::Sender<TrickleResult>,
-    mut stopped: watch::Receiver<bool>,
+    mut stopped: watch::Receiver<()>,
 ) -> TrickleSummary {
     let started = Clock.now();
     let caller = Arc::new(caller);
@@ -174,7 +175,7 @@ async fn send_all(
     let period = Duration::from_secs_f64(1.0 / options.per_second);
     for number in 0..options.limit.unwrap_or(u64::MAX) {
         tokio::select! {
-            // Told to stop, or the handle is dropped.
+            // The handle is dropped: at every look, not only at the first.
             _told = stopped.changed() => break,
             () = tokio::time::sleep_until(due.into()) => {}
         }

@@ -40,6 +40,8 @@ enum State {
     /// What was sent so far is being flushed; the connection breaks at the next turn.
     Breaking,
     Hanging,
+    /// Nobody is there any more.
+    Abandoned,
     /// The error event is sent; nothing follows.
     Closing,
 }
@@ -59,8 +61,8 @@ pub(crate) struct ArmedFault {
     pub(crate) after_frames: u64,
     /// The connection, to reset it.
     pub(crate) line: Option<Line>,
-    /// The connection carries other streams that must go with it: HTTP/2.
-    pub(crate) takes_down: bool,
+    /// The connection carries other streams, which a cut or reset takes down with it: HTTP/2.
+    pub(crate) shared_line: bool,
     /// The dialect's error event.
     pub(crate) error_frame: Bytes,
 }
@@ -130,20 +132,28 @@ impl Play {
         }
     }
 
+    /// The end of an exchange whose peer is gone.
+    pub(crate) fn abandoned(exchange: Exchange, fault: ArmedFault) -> Self {
+        Self {
+            state: State::Abandoned,
+            ..Self::stream(exchange, Script::default(), &Pacing::default(), Some(fault))
+        }
+    }
+
     /// Breaks the connection: the error makes the server drop it, and linger 0 makes that drop a reset.
     fn break_off(&mut self) -> Broken {
         self.exchange.ends(Ending::Faulted);
         if let Some(ArmedFault {
             kind,
             line: Some(line),
-            takes_down,
+            shared_line,
             ..
         }) = &self.fault
         {
             if *kind == FaultKind::Reset {
                 line.reset_on_close();
             }
-            if *takes_down {
+            if *shared_line {
                 line.take_down();
             }
         }
@@ -165,6 +175,11 @@ impl Play {
             }
             Some(FaultKind::Hang) => {
                 self.state = State::Hanging;
+                if self.fault.as_ref().is_some_and(|fault| fault.shared_line) {
+                    // The server looks for a cancelled HTTP/2 stream only while it waits to send; with nothing to
+                    // send, it waits for just that.
+                    return Poll::Ready(Some(Ok(Bytes::new())));
+                }
                 Poll::Pending
             }
             Some(FaultKind::Cut | FaultKind::Reset) | None => {
@@ -255,6 +270,7 @@ impl MessageBody for Play {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         match self.state {
             State::Hanging => Poll::Pending,
+            State::Abandoned => Poll::Ready(Some(Err(Broken))),
             State::Breaking => Poll::Ready(Some(Err(self.break_off()))),
             State::Closing => {
                 self.exchange.ends(Ending::Done);

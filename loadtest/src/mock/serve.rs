@@ -2,28 +2,22 @@
 
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode, Version};
 use actix_web::web::{Bytes, Data};
 use tollgate_core::Dialect;
 
 use super::answer::{Answer, Thinking, Tokens};
 use super::ask::{self, Ask};
-use super::behaviour::{BodyKind, Failure, Fault, FaultKind, FaultPoint};
+use super::behaviour::{Failure, Fault, FaultKind, FaultPoint};
 use super::control::Control;
 use super::exchange::Exchange;
 use super::journal::{Arrival, kept_headers};
 use super::openai::Surface;
 use super::play::{ArmedFault, Play};
-use super::script::Script;
+use super::respond::{fail, refuse, respond, respond_stream};
 use super::server::Line;
 use super::{anthropic, openai};
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
-const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
-const HTML_PAGE: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway\
-    </h1></center>\r\n<hr><center>edge</center>\r\n</body>\r\n</html>\r\n";
 /// The lane of what names no model: lists of models, unreadable bodies, unknown paths.
 const NO_MODEL: &str = "-";
 
@@ -124,11 +118,11 @@ pub(crate) async fn answer(request: HttpRequest, body: Bytes, control: Data<Cont
                 names = vec!["mock-large".to_owned(), "mock-small".to_owned()];
             }
             let exchange = call.admit(NO_MODEL, false);
-            respond(exchange, StatusCode::OK, JSON, openai::models(&names), None)
+            respond(exchange, openai::models(&names), None)
         }
         Site::Model(name) if request.method() == Method::GET => {
             let exchange = call.admit(NO_MODEL, false);
-            respond(exchange, StatusCode::OK, JSON, openai::model(name), None)
+            respond(exchange, openai::model(name), None)
         }
         Site::Unknown => call.refuse(Dialect::OpenAi, 404, format!("unknown path '{}'", request.path())),
         _ => {
@@ -204,8 +198,13 @@ impl Call<'_> {
 
     async fn break_before_head(&self, exchange: Exchange, armed: ArmedFault) -> HttpResponse<Play> {
         if armed.kind == FaultKind::Hang {
-            // Until the peer gives up and the server drops this.
-            std::future::pending::<()>().await;
+            match &armed.line {
+                // The server does not drop the handler of an HTTP/2 stream, even with its connection gone.
+                Some(line) if armed.shared_line => line.gone().await,
+                // Until the peer gives up and the server drops this.
+                _ => std::future::pending::<()>().await,
+            }
+            return HttpResponse::with_body(StatusCode::OK, Play::abandoned(exchange, armed));
         }
         HttpResponse::with_body(StatusCode::OK, Play::broken_before_head(exchange, armed))
     }
@@ -243,7 +242,7 @@ impl Call<'_> {
             }
             Endpoint::CountTokens => anthropic::token_count(usage.prompt.unwrap_or(ask.prompt_tokens)),
         };
-        respond(exchange, StatusCode::OK, JSON, body, armed)
+        respond(exchange, body, armed)
     }
 
     fn arm(&self, endpoint: Endpoint, ask: &Ask, fault: Fault) -> Option<ArmedFault> {
@@ -262,7 +261,7 @@ impl Call<'_> {
                 FaultPoint::AfterChunks(chunks) => u64::from(chunks),
                 FaultPoint::BeforeHead | FaultPoint::AfterHead => 0,
             },
-            takes_down: self.request.version() == Version::HTTP_2,
+            shared_line: self.request.version() == Version::HTTP_2,
             line,
             error_frame: match endpoint.dialect() {
                 Dialect::OpenAi => openai::error_frame(&overloaded),
@@ -270,111 +269,6 @@ impl Call<'_> {
             },
         })
     }
-}
-
-/// The provider refuses a request that makes no sense.
-fn refuse(exchange: Exchange, dialect: Dialect, status: u16, problem: String) -> HttpResponse<Play> {
-    let failure = Failure {
-        status,
-        message: Some(problem),
-        ..Failure::default()
-    };
-    fail(exchange, dialect, &failure)
-}
-
-/// Answers with a failure.
-fn fail(exchange: Exchange, dialect: Dialect, failure: &Failure) -> HttpResponse<Play> {
-    let error = |exchange: &Exchange| match dialect {
-        Dialect::OpenAi => openai::error(failure),
-        Dialect::Anthropic => anthropic::error(failure, &request_id(exchange)),
-    };
-    let (kind, body) = match failure.body {
-        BodyKind::Dialect => (JSON, error(&exchange)),
-        BodyKind::Html => (HTML, HTML_PAGE.to_owned()),
-        BodyKind::Empty => (JSON, String::new()),
-        BodyKind::Malformed => {
-            let mut body = error(&exchange);
-            body.truncate(body.len() / 2);
-            (JSON, body)
-        }
-    };
-    let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = respond(exchange, status, kind, body.into(), None);
-    let retry_after = failure.retry_after.as_deref().map(HeaderValue::try_from);
-    if let Some(Ok(value)) = retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, value);
-    }
-    response
-}
-
-fn respond_stream(exchange: Exchange, script: Script, fault: Option<ArmedFault>) -> HttpResponse<Play> {
-    let lane = exchange.lane.clone();
-    let head = Head::new(&exchange);
-    exchange.answered(200);
-    let play = Play::stream(exchange, script, &lane.behaviour.pacing, fault);
-    let mut response = head.respond(StatusCode::OK, EVENT_STREAM, play);
-    let no_cache = HeaderValue::from_static("no-cache");
-    response.headers_mut().insert(header::CACHE_CONTROL, no_cache);
-    response
-}
-
-fn respond(
-    exchange: Exchange,
-    status: StatusCode,
-    kind: HeaderValue,
-    body: Bytes,
-    fault: Option<ArmedFault>,
-) -> HttpResponse<Play> {
-    let lane = exchange.lane.clone();
-    let head = Head::new(&exchange);
-    exchange.answered(status.as_u16());
-    let play = Play::sized(exchange, body, &lane.behaviour.pacing, fault);
-    head.respond(status, kind, play)
-}
-
-/// What every head has, taken from the exchange before the body takes the exchange.
-struct Head {
-    request_id: String,
-    extra: Vec<(HeaderName, HeaderValue)>,
-}
-
-impl Head {
-    fn new(exchange: &Exchange) -> Self {
-        let extra = exchange
-            .lane
-            .behaviour
-            .headers
-            .iter()
-            .filter_map(|(name, value)| {
-                let name = HeaderName::try_from(name.as_str()).ok()?;
-                Some((name, HeaderValue::try_from(value.as_str()).ok()?))
-            });
-        Self {
-            request_id: request_id(exchange),
-            extra: extra.collect(),
-        }
-    }
-
-    fn respond(self, status: StatusCode, kind: HeaderValue, play: Play) -> HttpResponse<Play> {
-        let mut response = HttpResponse::with_body(status, play);
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, kind);
-        if let Ok(id) = HeaderValue::try_from(self.request_id) {
-            // Both spellings: OpenAI's and Anthropic's.
-            headers.insert(HeaderName::from_static("x-request-id"), id.clone());
-            headers.insert(HeaderName::from_static("request-id"), id);
-        }
-        for (name, value) in self.extra {
-            headers.insert(name, value);
-        }
-        response
-    }
-}
-
-/// The provider's id of a request, by seed, model and number.
-fn request_id(exchange: &Exchange) -> String {
-    const SALT_REQUEST: u64 = 20;
-    format!("req_{:016x}", exchange.dice.roll(SALT_REQUEST))
 }
 
 #[cfg(test)]

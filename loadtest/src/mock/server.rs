@@ -1,5 +1,6 @@
 //! The server: its own thread with its own actix system, so that it can be started from any runtime.
 
+use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::rt::System;
 use actix_web::rt::net::TcpStream;
+use actix_web::rt::time::sleep;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context as _;
 use socket2::{SockRef, Socket};
@@ -22,6 +24,9 @@ use super::{admin, serve};
 const BODY_LIMIT: usize = 64 * 1024 * 1024;
 /// Idle connections are kept longer than any client under test keeps them, so that the client decides.
 const KEEP_ALIVE: Duration = Duration::from_secs(120);
+
+/// How often a connection is looked at whose server does not tell that it is gone.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// How to start a [`MockServer`].
 #[derive(Debug, Clone)]
@@ -203,5 +208,20 @@ impl Line {
     /// Takes the connection down with everything on it: for HTTP/2, where an error ends only one stream.
     pub(crate) fn take_down(&self) {
         let _gone = self.0.shutdown(std::net::Shutdown::Both);
+    }
+
+    /// Resolves when the peer has closed the connection.
+    pub(crate) async fn gone(&self) {
+        while !self.is_closed() {
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Whether the peer has closed the connection; looks without taking anything, and never waits.
+    fn is_closed(&self) -> bool {
+        match self.0.peek(&mut [MaybeUninit::uninit()]) {
+            Ok(bytes) => bytes == 0,
+            Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+        }
     }
 }

@@ -244,3 +244,20 @@ async fn a_server_that_cannot_start_says_why() {
     .await;
     assert!(odd.expect_err("odd").to_string().contains("fail_ratio"));
 }
+
+#[test]
+fn a_server_can_be_started_and_moved_across_threads() {
+    fn assert_send<T: Send>(value: T) -> T {
+        value
+    }
+    let starting = assert_send(MockServer::start(MockOptions::default()));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let server = assert_send(runtime.block_on(starting).expect("starts"));
+    let control = server.control().clone();
+    std::thread::spawn(move || drop((server, control)))
+        .join()
+        .expect("is dropped elsewhere");
+}

@@ -162,4 +162,13 @@ async fn http2_without_tls_is_served_and_cut() {
         journal.last().is_some_and(|entry| entry.client_gone)
     });
     gone.await.expect("a cancelled stream is noticed");
+    let unanswered = tokio::time::timeout(Duration::from_millis(100), send("m--hang")).await;
+    assert!(unanswered.is_err());
+    drop(client);
+    let gone = server.control().wait_until(PATIENCE, |journal| {
+        journal
+            .last()
+            .is_some_and(|entry| entry.model == "m--hang" && entry.client_gone)
+    });
+    gone.await.expect("a closed connection is noticed");
 }
