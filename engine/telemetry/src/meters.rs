@@ -1,14 +1,15 @@
 //! The metrics: the only room that names one.
 //!
 //! One call counts a settled request: [`Meters::settle`]. It finds handles that were made the first time a
-//! combination of labels came up, allocates nothing afterwards, and reads the same record that becomes the log
+//! combination of labels came up, makes no label text afterwards, and reads the same record that becomes the log
 //! line. No global recorder is involved: each [`Meters`] has a registry of its own, so that tests do not meet.
 //!
 //! What must stay true: a label value is a name from the configuration, an enumeration, or a text that was
 //! admitted under a cap ([`family::Names`]). What a client writes is never a label by itself.
 //!
-//! Histograms keep samples until [`Exposition::upkeep`] or [`Exposition::render`] folds them into buckets: 16
-//! bytes a sample, about seven samples a request. Call `upkeep` every second or so, or memory grows.
+//! Histograms keep samples in blocks until [`Exposition::upkeep`] or [`Exposition::render`] folds them into
+//! buckets: 16 bytes a sample, up to six samples a request (measured: 98 bytes and 0.09 allocations a request, and
+//! no others). Call `upkeep` every second or so, or memory grows.
 
 mod family;
 mod names;
