@@ -7,7 +7,6 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stdout,
     reason = "the whole file is a test; its helpers stand outside of the functions that say so"
 )]
 
@@ -229,7 +228,7 @@ fn events(stream: &[u8]) -> Vec<Value> {
     };
     framer
         .push(stream, |frame| {
-            frame.event.iter().for_each(|event| note(event.data))
+            frame.event.iter().for_each(|event| note(event.data));
         })
         .unwrap();
     framer.finish(|frame| frame.event.iter().for_each(|event| note(event.data)));

@@ -36,90 +36,98 @@ fn wait(headers: &[(&str, &str)], body: &'static str) -> Option<Duration> {
     .retry_after
 }
 
+const WORDINGS: &[(u16, &str, OutcomeClass)] = &[
+    (
+        400,
+        r#"{"error":{"message":"bad","type":"invalid_request_error"}}"#,
+        OutcomeClass::InvalidRequest,
+    ),
+    (
+        400,
+        r#"{"error":{"message":"x","code":"context_length_exceeded"}}"#,
+        OutcomeClass::ContextTooLong,
+    ),
+    (
+        400,
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 9 tokens > 8 maximum"}}"#,
+        OutcomeClass::ContextTooLong,
+    ),
+    (
+        400,
+        r#"{"error":"prompt too long; exceeded max context length by 3 tokens"}"#,
+        OutcomeClass::ContextTooLong,
+    ),
+    (
+        400,
+        r#"{"error":{"message":"x","code":"model_not_found"}}"#,
+        OutcomeClass::ModelNotFound,
+    ),
+    (
+        401,
+        r#"{"detail":"Invalid API Key"}"#,
+        OutcomeClass::CredentialRejected,
+    ),
+    (
+        402,
+        r#"{"error":{"message":"Insufficient Balance","code":"invalid_request_error"}}"#,
+        OutcomeClass::QuotaExhausted,
+    ),
+    (403, "", OutcomeClass::CredentialRejected),
+    (
+        404,
+        r#"{"error":{"code":"DeploymentNotFound","message":"The API deployment does not exist"}}"#,
+        OutcomeClass::ModelNotFound,
+    ),
+    (
+        404,
+        r#"{"type":"error","error":{"type":"not_found_error","message":"model: claude-x"}}"#,
+        OutcomeClass::ModelNotFound,
+    ),
+    (404, "<html>nothing here</html>", OutcomeClass::InvalidRequest),
+    (408, "", OutcomeClass::ServerError),
+    (409, "", OutcomeClass::ServerError),
+    (413, "", OutcomeClass::ContextTooLong),
+    (418, "", OutcomeClass::InvalidRequest),
+    (
+        422,
+        r#"{"object":"error","message":{"detail":[{"msg":"Extra inputs"}]}}"#,
+        OutcomeClass::InvalidRequest,
+    ),
+    (
+        429,
+        r#"{"object":"error","message":"Rate limit exceeded","type":"rate_limited","code":"3505"}"#,
+        OutcomeClass::RateLimited,
+    ),
+    (
+        429,
+        r#"{"error":{"message":"x","type":"insufficient_quota","code":"insufficient_quota"}}"#,
+        OutcomeClass::QuotaExhausted,
+    ),
+    (
+        429,
+        r#"{"error":{"message":"Request too large for gpt-4o"}}"#,
+        OutcomeClass::ContextTooLong,
+    ),
+    (500, "", OutcomeClass::ServerError),
+    (
+        502,
+        "<html><body>Bad gateway</body></html>",
+        OutcomeClass::ServerError,
+    ),
+    (503, "", OutcomeClass::Overloaded),
+    (520, "", OutcomeClass::ServerError),
+    (
+        529,
+        r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
+        OutcomeClass::Overloaded,
+    ),
+    (302, "", OutcomeClass::ServerError),
+];
+
 #[test]
 fn every_wording_comes_to_its_class() {
-    use OutcomeClass as Class;
-    let cases = [
-        (
-            400,
-            r#"{"error":{"message":"bad","type":"invalid_request_error"}}"#,
-            Class::InvalidRequest,
-        ),
-        (
-            400,
-            r#"{"error":{"message":"x","code":"context_length_exceeded"}}"#,
-            Class::ContextTooLong,
-        ),
-        (
-            400,
-            r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 9 tokens > 8 maximum"}}"#,
-            Class::ContextTooLong,
-        ),
-        (
-            400,
-            r#"{"error":"prompt too long; exceeded max context length by 3 tokens"}"#,
-            Class::ContextTooLong,
-        ),
-        (
-            400,
-            r#"{"error":{"message":"x","code":"model_not_found"}}"#,
-            Class::ModelNotFound,
-        ),
-        (401, r#"{"detail":"Invalid API Key"}"#, Class::CredentialRejected),
-        (
-            402,
-            r#"{"error":{"message":"Insufficient Balance","code":"invalid_request_error"}}"#,
-            Class::QuotaExhausted,
-        ),
-        (403, "", Class::CredentialRejected),
-        (
-            404,
-            r#"{"error":{"code":"DeploymentNotFound","message":"The API deployment does not exist"}}"#,
-            Class::ModelNotFound,
-        ),
-        (
-            404,
-            r#"{"type":"error","error":{"type":"not_found_error","message":"model: claude-x"}}"#,
-            Class::ModelNotFound,
-        ),
-        (404, "<html>nothing here</html>", Class::InvalidRequest),
-        (408, "", Class::ServerError),
-        (409, "", Class::ServerError),
-        (413, "", Class::ContextTooLong),
-        (418, "", Class::InvalidRequest),
-        (
-            422,
-            r#"{"object":"error","message":{"detail":[{"msg":"Extra inputs"}]}}"#,
-            Class::InvalidRequest,
-        ),
-        (
-            429,
-            r#"{"object":"error","message":"Rate limit exceeded","type":"rate_limited","code":"3505"}"#,
-            Class::RateLimited,
-        ),
-        (
-            429,
-            r#"{"error":{"message":"x","type":"insufficient_quota","code":"insufficient_quota"}}"#,
-            Class::QuotaExhausted,
-        ),
-        (
-            429,
-            r#"{"error":{"message":"Request too large for gpt-4o"}}"#,
-            Class::ContextTooLong,
-        ),
-        (500, "", Class::ServerError),
-        (502, "<html><body>Bad gateway</body></html>", Class::ServerError),
-        (503, "", Class::Overloaded),
-        (520, "", Class::ServerError),
-        (
-            529,
-            r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
-            Class::Overloaded,
-        ),
-        (302, "", Class::ServerError),
-    ];
-    for (status, body, class) in cases {
-        assert_eq!(openai(status, body).class, class, "{status} {body}");
+    for (status, body, class) in WORDINGS {
+        assert_eq!(openai(*status, body).class, *class, "{status} {body}");
     }
 }
 

@@ -48,6 +48,9 @@ impl<'a> Words<'a> {
             ..Self::default()
         };
         let trimmed = text.trim();
+        if serde_json::from_str::<serde::de::IgnoredAny>(trimmed).is_err() {
+            return words;
+        }
         // Vertex, and streams cut short, answer with an array around the error.
         let json = elements(trimmed).first().copied().unwrap_or(trimmed);
         match Fields::of(json) {

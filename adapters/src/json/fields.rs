@@ -1,14 +1,15 @@
 //! The fields of a JSON object as slices of the original: nothing is built, nothing unknown is refused.
 //!
 //! For what providers write: fields of surprising types are treated as absent, and of two fields with one name
-//! the last one counts.
+//! the last one counts. A text is checked once, by [`Fields::parse`]; what is inside of it is then taken apart
+//! by looking at quotes and brackets only.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::{Error as _, IgnoredAny};
 use smallvec::SmallVec;
+
+use super::span::{quoted_end, skip_space, value_span};
 
 /// An object's fields: names, and the JSON text of their values.
 #[derive(Debug, Default)]
@@ -17,12 +18,32 @@ pub(crate) struct Fields<'a>(SmallVec<[(Cow<'a, str>, &'a str); 12]>);
 impl<'a> Fields<'a> {
     /// The fields of `json`; `Err` says what is wrong and where.
     pub(crate) fn parse(json: &'a [u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(json)
+        let text = std::str::from_utf8(json).map_err(serde_json::Error::custom)?;
+        serde_json::from_str::<IgnoredAny>(text)?;
+        Self::of(text).ok_or_else(|| serde_json::Error::custom("expected an object"))
     }
 
-    /// The same for JSON text; `None` if it is not an object.
+    /// The fields of a part of a text that was checked; `None` if it is not an object.
     pub(crate) fn of(json: &'a str) -> Option<Self> {
-        serde_json::from_str(json).ok()
+        let bytes = json.as_bytes();
+        let mut at = skip_space(bytes, 0);
+        let mut fields = Self::default();
+        let mut expected = b'{';
+        loop {
+            if bytes.get(at) != Some(&expected) {
+                return (expected == b',' && bytes.get(at) == Some(&b'}')).then_some(fields);
+            }
+            let key = skip_space(bytes, at + 1);
+            if bytes.get(key) != Some(&b'"') {
+                return (expected == b'{' && bytes.get(key) == Some(&b'}')).then_some(fields);
+            }
+            let end = quoted_end(bytes, key + 1)?;
+            let colon = skip_space(bytes, end);
+            let value = value_span(bytes, skip_space(bytes, colon + 1))?;
+            at = skip_space(bytes, value.end);
+            fields.0.push((text(json.get(key..end)?)?, json.get(value)?));
+            expected = b',';
+        }
     }
 
     /// The JSON text of a field. `None` if there is none, or it is `null`.
@@ -82,65 +103,29 @@ pub(crate) fn count(json: &str) -> Option<u64> {
     })
 }
 
-/// The elements of an array; none if it is none.
+/// The elements of an array that is part of a text that was checked; none if it is none.
 pub(crate) fn elements(json: &str) -> Vec<&str> {
-    let parsed: Result<Vec<&RawValue>, _> = serde_json::from_str(json);
-    parsed
-        .unwrap_or_default()
-        .into_iter()
-        .map(RawValue::get)
-        .collect()
-}
-
-/// A key, borrowed where it holds no escapes.
-struct Name<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Names;
-        impl<'de> Visitor<'de> for Names {
-            type Value = Name<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-
-            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
-                Ok(Name(Cow::Borrowed(name)))
-            }
-
-            fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
-                Ok(Name(Cow::Owned(name.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Names)
+    let bytes = json.as_bytes();
+    let mut at = skip_space(bytes, 0);
+    let mut elements = Vec::new();
+    if bytes.get(at) != Some(&b'[') {
+        return elements;
     }
-}
-
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Objects;
-        impl<'de> Visitor<'de> for Objects {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-                let mut fields = Fields::default();
-                while let Some((name, value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
-                    fields.0.push((name.0, value.get()));
-                }
-                Ok(fields)
-            }
-        }
-        deserializer.deserialize_map(Objects)
+    while matches!(bytes.get(at), Some(b'[' | b',')) {
+        let start = skip_space(bytes, at + 1);
+        let Some(value) = value_span(bytes, start).filter(|value| value.end > value.start) else {
+            break;
+        };
+        at = skip_space(bytes, value.end);
+        elements.extend(json.get(value));
     }
+    elements
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -170,6 +155,42 @@ mod tests {
     fn what_is_no_object_is_refused() {
         for bad in [&b"[]"[..], b"", b"{", b"{\"a\":1}x", b"\xff", b"{\"a\":\"\xff\"}"] {
             assert!(Fields::parse(bad).is_err());
+        }
+    }
+
+    #[test]
+    fn arrays_are_taken_apart() {
+        assert_eq!(
+            elements(r#" [ 1 , "a,]" ,{"b":[2]}, [] ] "#),
+            ["1", "\"a,]\"", r#"{"b":[2]}"#, "[]"]
+        );
+        assert_eq!(elements("[]"), [""; 0]);
+        assert_eq!(elements("[ ]"), [""; 0]);
+        assert_eq!(elements("{}"), [""; 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn parts_are_what_a_whole_parser_finds(
+            keys in prop::collection::vec(r#"([a-c ,:{}\[\]]|\\"|\\\\|\\u00e9|\\n){0,5}"#, 0..6),
+            values in prop::collection::vec(r#" ?(-?1(\.5e3)?|true|null|"[a,\]}]*(\\")?"|\[ ?\]|\{"x":\[1, 2\]\}) ?"#, 6),
+        ) {
+            let pairs: Vec<String> = keys.iter().zip(&values).map(|(key, value)| format!("\"{key}\" :{value}")).collect();
+            let json = format!(" {{ {} }} ", pairs.join(","));
+            let expected: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&json).unwrap();
+            let fields = Fields::parse(json.as_bytes()).unwrap();
+            for (name, value) in &expected {
+                let found: serde_json::Value = serde_json::from_str(fields.raw_or_null(name).unwrap()).unwrap();
+                prop_assert_eq!(&found, value);
+            }
+            prop_assert_eq!(fields.0.len(), pairs.len());
+            let array = format!("[{}]", values.join(","));
+            prop_assert_eq!(elements(&array).len(), values.len());
+        }
+
+        #[test]
+        fn any_text_is_taken_apart_or_not(text in r#"[{}\[\]",:\\a1 ]{0,40}"#) {
+            let _ = (Fields::of(&text), elements(&text));
         }
     }
 

@@ -7,6 +7,9 @@ use memchr::memchr;
 
 use super::span::{quoted_end, skip_space};
 
+/// How far to look for a quote byte by byte.
+const NEAR: usize = 8;
+
 /// A key and where its value begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Key<'a> {
@@ -21,7 +24,7 @@ pub(crate) fn keys(json: &[u8]) -> impl Iterator<Item = Key<'_>> {
     let mut at = 0;
     std::iter::from_fn(move || {
         loop {
-            let start = at + memchr(b'"', json.get(at..)?)? + 1;
+            let start = next_quote(json, at)? + 1;
             let end = quoted_end(json, start)?;
             let colon = skip_space(json, end);
             at = end;
@@ -34,6 +37,14 @@ pub(crate) fn keys(json: &[u8]) -> impl Iterator<Item = Key<'_>> {
             }
         }
     })
+}
+
+/// The next quote is near: between two strings there is little but a colon or a comma.
+fn next_quote(json: &[u8], at: usize) -> Option<usize> {
+    let rest = json.get(at..)?;
+    let near = rest.iter().take(NEAR).position(|byte| *byte == b'"');
+    let found = near.or_else(|| Some(NEAR + memchr(b'"', rest.get(NEAR..)?)?))?;
+    Some(at + found)
 }
 
 impl<'a> Key<'a> {

@@ -13,8 +13,18 @@ pub(crate) fn skip_space(json: &[u8], at: usize) -> usize {
         .count()
 }
 
+/// Strings up to this length are searched byte by byte: most are shorter, and a call costs more than that.
+const SHORT: usize = 16;
+
 /// Behind the closing quote of the string whose first character (not its quote) is at `at`.
 pub(crate) fn quoted_end(json: &[u8], mut at: usize) -> Option<usize> {
+    for byte in json.get(at..)?.iter().take(SHORT) {
+        match byte {
+            b'"' => return Some(at + 1),
+            b'\\' => break,
+            _ => at += 1,
+        }
+    }
     loop {
         let found = at + memchr2(b'"', b'\\', json.get(at..)?)?;
         if json.get(found) == Some(&b'"') {
