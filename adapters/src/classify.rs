@@ -45,7 +45,10 @@ pub(crate) fn failure(
 ) -> ProviderFailure {
     let words = Words::read(body);
     let class = classify(status, &words);
-    let message = words.shown(status);
+    let mut message = words.shown(status);
+    if class == OutcomeClass::CredentialRejected {
+        message = mask::without_tokens(&message);
+    }
     let (status, body) = answer(client, upstream, class, status, &words, &message, body);
     ProviderFailure {
         class,

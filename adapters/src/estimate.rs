@@ -2,6 +2,8 @@
 
 use tollgate_core::{Usage, UsageSource};
 
+use crate::report::Report;
+
 /// About four bytes of UTF-8 text make a token: a rule of thumb that holds for English prose in the common
 /// vocabularies; code and other scripts take more tokens per character, but also more bytes.
 const BYTES_PER_TOKEN: u64 = 4;
@@ -17,9 +19,51 @@ pub fn estimate_usage(prompt_bytes: u64, output_bytes: u64) -> Usage {
     }
 }
 
+/// What a request is billed for: what the provider reported, as far as it could. Without a report, the estimate.
+/// Of an answer that was cut, the reported prompt (Anthropic tells it at the beginning) and at least the estimate
+/// of what came; flagged as estimated.
+pub fn settled_usage(report: &Report, prompt_bytes: u64) -> Usage {
+    let estimate = estimate_usage(prompt_bytes, report.output_bytes);
+    let Some(reported) = report.usage else {
+        return estimate;
+    };
+    let missing = estimate.output.saturating_sub(reported.output_total());
+    if report.complete || report.finish.is_some() || missing == 0 {
+        return reported;
+    }
+    Usage {
+        output: reported.output.saturating_add(missing),
+        source: UsageSource::Estimated,
+        ..reported
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cut_answer_is_billed_for_what_came() {
+        let reported = Usage {
+            input: 7,
+            output: 1,
+            source: UsageSource::Reported,
+            ..Usage::default()
+        };
+        let mut report = Report {
+            output_bytes: 400,
+            ..Report::default()
+        };
+        assert_eq!(settled_usage(&report, 80), estimate_usage(80, 400));
+        report.usage = Some(reported);
+        let cut = settled_usage(&report, 80);
+        assert_eq!(
+            (cut.input, cut.output, cut.source),
+            (7, 100, UsageSource::Estimated)
+        );
+        report.complete = true;
+        assert_eq!(settled_usage(&report, 80), reported);
+    }
 
     #[test]
     fn anything_said_is_at_least_a_token_and_nothing_is_none() {

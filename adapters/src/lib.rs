@@ -19,7 +19,7 @@ mod usage;
 pub use classify::ProviderFailure;
 pub use egress::Egress;
 pub use encode::{Answer, Encoded, Reader, StreamReader, encode};
-pub use estimate::estimate_usage;
+pub use estimate::{estimate_usage, settled_usage};
 pub use head::{Head, Scratch, read_head};
 pub use headers::request_headers;
 pub use loss::Loss;

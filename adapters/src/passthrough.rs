@@ -114,8 +114,10 @@ impl<O: Observer> PassingStream<O> {
         let mut is_open = false;
         self.framer.finish(|frame| {
             let Some(event) = &frame.event else {
-                is_open = true;
-                out.push(Bytes::copy_from_slice(frame.raw));
+                // Behind the closing event anything may go on; before it, this is the beginning of an event.
+                if observer.report().complete {
+                    out.push(Bytes::copy_from_slice(frame.raw));
+                }
                 return;
             };
             if end != StreamEnd::Eof || !observer.is_whole(event.data) {
