@@ -1,4 +1,11 @@
 //! Wire dialects, sans-IO: bytes in, bytes out, no client, no clock, no async.
+//!
+//! - [`read_head`]: what the gateway must know of a request, in one pass that leaves the body untouched.
+//! - [`encode`]: the request for one target, and the [`Reader`] of its answer: whole ([`Reader::read`]), failed
+//!   ([`Reader::read_failure`]) or streamed ([`Reader::stream`]).
+//! - [`Report`]: what an answer told: usage, end, errors. [`settled_usage`]: what it is billed for.
+//! - [`profile()`], [`base_url`], [`request_headers`]: what is known of each kind of provider beforehand.
+//! - [`render_refusal`], [`render_stream_error`]: every error in the client's own dialect.
 
 mod classify;
 mod egress;

@@ -39,6 +39,11 @@ fn wait(headers: &[(&str, &str)], body: &'static str) -> Option<Duration> {
 const WORDINGS: &[(u16, &str, OutcomeClass)] = &[
     (
         400,
+        r#"{"error":{"message":"The total length of all messages is too long.","code":400}}"#,
+        OutcomeClass::ContextTooLong,
+    ),
+    (
+        400,
         r#"{"error":{"message":"bad","type":"invalid_request_error"}}"#,
         OutcomeClass::InvalidRequest,
     ),

@@ -148,6 +148,7 @@ impl<'a> Words<'a> {
             "max context length",
             "context_length_exceeded",
             "too many tokens",
+            "length of all messages is too long",
         ])
     }
 
