@@ -1,1 +1,34 @@
-//! .
+//! The gateway: HTTP in front, stages in line, providers behind.
+//!
+//! [`serve`](crate) is the line that every request walks; its stages have a file each, in that order:
+//! `authenticate`, `accept`, `plan`, `attempt`, `relay`, `settle`.
+
+mod accept;
+mod admin;
+mod app;
+mod attempt;
+mod authenticate;
+mod count_tokens;
+mod health;
+mod lifecycle;
+mod models;
+mod plan;
+mod relay;
+mod respond;
+mod serve;
+mod server;
+mod settle;
+mod tls;
+mod upstream;
+mod worker;
+
+pub mod cli;
+
+pub use server::Gateway;
+
+/// Tells the operator something: one line on standard error, where the access log is not.
+pub(crate) fn say(line: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    // Nobody left to tell: nothing to do about it.
+    let _ = writeln!(std::io::stderr().lock(), "tollgate: {line}");
+}

@@ -1,2 +1,10 @@
-//! The binary.
-fn main() {}
+//! The binary `tollgate`.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    tollgate::cli::run()
+}

@@ -21,6 +21,11 @@ impl KeyHash {
         Self(Sha256::digest(key.as_bytes()).into())
     }
 
+    /// Whether both are of the same key, in constant time.
+    pub fn matches(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+
     /// Reads 64 hex digits.
     pub fn parse_hex(text: &str) -> Option<Self> {
         let digits = text.as_bytes();
@@ -105,7 +110,7 @@ impl Keyring {
     pub fn authenticate(&self, presented: &str, now: Timestamp) -> Result<&Arc<VirtualKey>, KeyDenied> {
         let hash = KeyHash::of(presented);
         let key = self.by_hash.get(&hash).ok_or(KeyDenied::Unknown)?;
-        if !bool::from(key.hash.0.ct_eq(&hash.0)) {
+        if !key.hash.matches(&hash) {
             return Err(KeyDenied::Unknown);
         }
         match key.expires_at {

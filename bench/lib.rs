@@ -1,0 +1,59 @@
+//! What the benches share: bodies like those that clients and providers send.
+
+use tollgate_adapters::Egress;
+use tollgate_core::{ProviderKind, RequestId, Timestamp};
+
+/// A chat request of about `bytes` bytes, most of it in one user turn.
+pub fn chat_request(bytes: usize, stream: bool) -> Vec<u8> {
+    let request = |text: &str| {
+        serde_json::json!({
+            "model": "fast",
+            "messages": [
+                { "role": "system", "content": "You are a careful assistant." },
+                { "role": "user", "content": text },
+            ],
+            "temperature": 0.7,
+            "max_tokens": 256,
+            "stream": stream,
+        })
+        .to_string()
+    };
+    let empty = request("").len();
+    request(&"lorem ipsum dolor sit amet, ".repeat(bytes.saturating_sub(empty) / 28 + 1)).into_bytes()
+}
+
+/// One event of an OpenAI stream.
+pub fn chat_chunk(text: &str) -> Vec<u8> {
+    let chunk = serde_json::json!({
+        "id": "chatcmpl-bench", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "gpt-4o-mini",
+        "choices": [ { "index": 0, "delta": { "content": text }, "finish_reason": null } ],
+    });
+    format!("data: {chunk}\n\n").into_bytes()
+}
+
+/// A whole OpenAI answer.
+pub fn chat_answer(words: usize) -> Vec<u8> {
+    serde_json::json!({
+        "id": "chatcmpl-bench", "object": "chat.completion", "created": 1_700_000_000, "model": "gpt-4o-mini",
+        "choices": [ {
+            "index": 0, "message": { "role": "assistant", "content": "word ".repeat(words) }, "finish_reason": "stop",
+        } ],
+        "usage": { "prompt_tokens": 200, "completion_tokens": words, "total_tokens": 200 + words },
+    })
+    .to_string()
+    .into_bytes()
+}
+
+/// A target of a kind.
+pub fn egress(kind: ProviderKind) -> Egress<'static> {
+    let now = Timestamp::from_unix_millis(1_700_000_000_000);
+    Egress {
+        kind,
+        model: if kind == ProviderKind::Anthropic { "claude-haiku-4-5" } else { "gpt-4o-mini" },
+        api_version: None,
+        max_output_tokens: Some(4096),
+        strict: false,
+        request_id: RequestId::new(now, 7),
+        now,
+    }
+}

@@ -1,0 +1,153 @@
+//! Stage "accept": bytes become a [`Call`].
+
+use std::io::Read as _;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
+use actix_web::web::{self, BytesMut, Payload};
+use actix_web::{HttpRequest, error::PayloadError};
+use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
+use futures_util::StreamExt as _;
+use tollgate_adapters::{Head, Scratch, read_head};
+use tollgate_core::{Clock, Refusal, RefusalKind, Surface};
+
+use crate::settle::Settlement;
+use crate::worker::Worker;
+
+/// A client that sends nothing of its body for this long has lost its turn.
+const BODY_PAUSE: Duration = Duration::from_secs(30);
+
+/// Bodies beyond this are parsed, and those beyond a tenth of it unpacked, off the worker's thread: it would
+/// stall every stream it serves (parsing runs at about 1 GB/s).
+const LARGE_BYTES: usize = 128 * 1024;
+
+/// A request, read.
+pub(crate) struct Call {
+    /// What the client called.
+    pub(crate) surface: Surface,
+    /// The body, unpacked, otherwise untouched.
+    pub(crate) body: Bytes,
+    /// What one pass over it found.
+    pub(crate) head: Head,
+    /// The model the client named.
+    pub(crate) model: Arc<str>,
+}
+
+/// Reads the body and finds out what is asked.
+pub(crate) async fn accept(
+    worker: &Rc<Worker>,
+    surface: Surface,
+    request: &HttpRequest,
+    payload: Payload,
+    settlement: &mut Settlement,
+) -> Result<Call, Refusal> {
+    require_json(request)?;
+    let limit_bytes = settlement.settings().server.body_limit_bytes;
+    let waiting = Clock.now();
+    let packed = receive(request, payload, limit_bytes).await?;
+    let receiving = Clock.now().duration_since(waiting);
+    let body = unpack(request, packed, limit_bytes).await?;
+    let head = if body.len() < LARGE_BYTES {
+        read_head(surface, &body, &mut worker.scratch.borrow_mut())?
+    } else {
+        let body = body.clone();
+        off_thread(move || read_head(surface, &body, &mut Scratch::default())).await?
+    };
+    let model = head.model.as_ref().into();
+    let call = Call { surface, body, head, model };
+    settlement.call(&call, receiving);
+    Ok(call)
+}
+
+/// Anything but JSON is refused, a missing type included: a browser sends those to another origin without
+/// asking, and a gateway on a developer's own machine may have no other door.
+fn require_json(request: &HttpRequest) -> Result<(), Refusal> {
+    let given = header(request, &CONTENT_TYPE).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/json" || essence.ends_with("+json") {
+        return Ok(());
+    }
+    let found = if given.is_empty() { "none".to_owned() } else { format!("'{given}'") };
+    let message = format!("the body must be JSON: send 'content-type: application/json' (found: {found})");
+    Err(Refusal::new(RefusalKind::UnsupportedMedia, message))
+}
+
+async fn receive(request: &HttpRequest, mut payload: Payload, limit_bytes: usize) -> Result<Bytes, Refusal> {
+    let stated = header(request, &CONTENT_LENGTH).and_then(|text| text.parse::<usize>().ok());
+    if stated.is_some_and(|len| len > limit_bytes) {
+        return Err(too_large(limit_bytes));
+    }
+    let Some(first) = next_piece(&mut payload).await? else { return Ok(Bytes::new()) };
+    if stated == Some(first.len()) {
+        return Ok(first);
+    }
+    let mut body = BytesMut::with_capacity(stated.unwrap_or(0).clamp(first.len(), 1 << 20));
+    body.extend_from_slice(&first);
+    while let Some(piece) = next_piece(&mut payload).await? {
+        if body.len() + piece.len() > limit_bytes {
+            return Err(too_large(limit_bytes));
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body.freeze())
+}
+
+async fn next_piece(payload: &mut Payload) -> Result<Option<Bytes>, Refusal> {
+    match tokio::time::timeout(BODY_PAUSE, payload.next()).await {
+        Ok(None) => Ok(None),
+        Ok(Some(Ok(piece))) => Ok(Some(piece)),
+        Ok(Some(Err(error))) => Err(unreadable(&error)),
+        Err(_) => Err(Refusal::new(
+            RefusalKind::BodyTimeout,
+            format!("nothing of the body arrived for {BODY_PAUSE:?}"),
+        )),
+    }
+}
+
+fn unreadable(error: &PayloadError) -> Refusal {
+    Refusal::new(RefusalKind::MalformedBody, format!("the body could not be read: {error}"))
+}
+
+fn too_large(limit_bytes: usize) -> Refusal {
+    let message = format!("the body is larger than this gateway's limit of {limit_bytes} bytes (server.body_limit)");
+    Refusal::new(RefusalKind::BodyTooLarge, message)
+}
+
+async fn unpack(request: &HttpRequest, packed: Bytes, limit_bytes: usize) -> Result<Bytes, Refusal> {
+    let encoding = header(request, &CONTENT_ENCODING).unwrap_or_default().trim().to_ascii_lowercase();
+    match encoding.as_str() {
+        "" | "identity" => Ok(packed),
+        "gzip" | "x-gzip" if packed.len() < LARGE_BYTES / 10 => gunzip(&packed, limit_bytes),
+        "gzip" | "x-gzip" => off_thread(move || gunzip(&packed, limit_bytes)).await,
+        other => {
+            let message = format!("content-encoding '{other}' is not understood: send gzip or none");
+            Err(Refusal::new(RefusalKind::UnsupportedMedia, message))
+        }
+    }
+}
+
+/// Unpacks at most `limit_bytes`: a small body cannot become a large one.
+fn gunzip(packed: &[u8], limit_bytes: usize) -> Result<Bytes, Refusal> {
+    let mut body = Vec::with_capacity(packed.len().saturating_mul(4).min(limit_bytes));
+    let ceiling = u64::try_from(limit_bytes).unwrap_or(u64::MAX).saturating_add(1);
+    let unpacked = MultiGzDecoder::new(packed).take(ceiling).read_to_end(&mut body);
+    unpacked.map_err(|error| {
+        Refusal::new(RefusalKind::MalformedBody, format!("the body is not valid gzip: {error}"))
+    })?;
+    if body.len() > limit_bytes { Err(too_large(limit_bytes)) } else { Ok(body.into()) }
+}
+
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let internal = |_| Refusal::new(RefusalKind::Internal, "the request could not be read");
+    web::block(work).await.map_err(internal)?
+}
+
+/// A header's value, if it is text.
+pub(crate) fn header<'r>(request: &'r HttpRequest, name: &HeaderName) -> Option<&'r str> {
+    request.headers().get(name)?.to_str().ok()
+}

@@ -1,0 +1,83 @@
+//! The data plane's paths: what is served where.
+
+use std::rc::Rc;
+
+use actix_web::web::{self, Payload, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use tollgate_core::{Dialect, Refusal, RefusalKind, Surface};
+
+use crate::respond::refuse;
+use crate::serve::serve;
+use crate::settle::Settlement;
+use crate::worker::Worker;
+use crate::{health, models};
+
+/// Each surface under its usual paths; the hottest first, for the router tries them in order.
+const SURFACES: [(Surface, &[&str]); 5] = [
+    (Surface::ChatCompletions, &["/v1/chat/completions", "/chat/completions", "/openai/v1/chat/completions"]),
+    (Surface::Messages, &["/v1/messages", "/messages", "/anthropic/v1/messages"]),
+    (Surface::Embeddings, &["/v1/embeddings", "/embeddings", "/openai/v1/embeddings"]),
+    (Surface::Completions, &["/v1/completions", "/completions", "/openai/v1/completions"]),
+    (
+        Surface::CountTokens,
+        &["/v1/messages/count_tokens", "/messages/count_tokens", "/anthropic/v1/messages/count_tokens"],
+    ),
+];
+
+/// Registers the data plane's paths for one worker.
+pub(crate) fn routes(worker: &Rc<Worker>, config: &mut ServiceConfig) {
+    for (surface, paths) in SURFACES {
+        let serving = worker.clone();
+        let refusing = worker.clone();
+        let post = move |request: HttpRequest, payload: Payload| serve(serving.clone(), surface, request, payload);
+        let other = move |request: HttpRequest| wrong_method(refusing.clone(), request);
+        for path in paths {
+            let resource = web::resource(*path).route(web::post().to(post.clone()));
+            config.service(resource.default_service(web::to(other.clone())));
+        }
+    }
+    models::routes(worker, config);
+    health::routes(&worker.shared, config);
+    config.route("/", web::get().to(welcome)).route("/", web::head().to(welcome));
+    let refusing = worker.clone();
+    config.default_service(web::to(move |request: HttpRequest| unknown_path(refusing.clone(), request)));
+}
+
+/// The dialect of an error on a path that is not served: Anthropic's where its SDK would be calling.
+pub(crate) fn dialect_of(request: &HttpRequest) -> Dialect {
+    let anthropic = request.path().contains("/messages") || request.headers().contains_key("anthropic-version");
+    if anthropic { Dialect::Anthropic } else { Dialect::OpenAi }
+}
+
+async fn wrong_method(worker: Rc<Worker>, request: HttpRequest) -> HttpResponse {
+    let message = format!("{} is not served at {}: use POST", request.method(), request.path());
+    let refusal = Refusal::new(RefusalKind::MethodNotAllowed, message);
+    let mut response = refuse(dialect_of(&request), &refusal, Settlement::open(&worker, None));
+    let allow = actix_web::http::header::HeaderValue::from_static("POST");
+    response.headers_mut().insert(actix_web::http::header::ALLOW, allow);
+    response
+}
+
+async fn unknown_path(worker: Rc<Worker>, request: HttpRequest) -> HttpResponse {
+    let message = format!(
+        "{} {} is not served here: POST /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/messages, \
+         /v1/messages/count_tokens or GET /v1/models",
+        request.method(),
+        request.path()
+    );
+    let refusal = Refusal::new(RefusalKind::UnknownPath, message);
+    refuse(dialect_of(&request), &refusal, Settlement::open(&worker, None))
+}
+
+async fn welcome() -> HttpResponse {
+    let text = concat!(
+        "Tollgate ",
+        env!("CARGO_PKG_VERSION"),
+        ": an AI gateway.\n\n",
+        "OpenAI SDKs:     base_url = http://THIS-HOST/v1\n",
+        "Anthropic SDKs:  base_url = http://THIS-HOST\n",
+        "Your models:     GET /v1/models\n",
+        "Health:          GET /livez, /readyz\n",
+    );
+    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(text)
+}

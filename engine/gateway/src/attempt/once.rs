@@ -1,0 +1,235 @@
+//! One attempt: encode, send, wait for the answer to begin, classify.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, HeaderMap};
+use tokio::time::{Instant, timeout_at};
+use tollgate_adapters::{Egress, Reader, encode};
+use tollgate_core::{Clock, OutcomeClass};
+use tollgate_routing::{Candidate, Credential, Plan, Timeouts};
+
+use super::request::{self, ClientHeaders};
+use super::{Answered, Failed, Opened, Reason};
+use crate::accept::Call;
+use crate::respond::Passed;
+use crate::settle::Settlement;
+use crate::upstream::{self, UpstreamBody};
+use crate::worker::Worker;
+
+/// A whole answer may be this large; more is no answer that a client could use.
+const MAX_ANSWER_BYTES: usize = 256 << 20;
+/// And the body of a failure this large: enough for its message.
+const MAX_FAILURE_BYTES: usize = 1 << 20;
+/// The body of a failure that does not arrive in this time is not waited for.
+const FAILURE_BODY_WAIT: Duration = Duration::from_secs(5);
+
+/// The clocks of one attempt.
+#[derive(Clone, Copy)]
+struct Clocks {
+    first_byte: Instant,
+    idle: Duration,
+    total: Instant,
+}
+
+/// An outcome, the provider's status if there was one, and what to tell the client.
+type Unanswered = (OutcomeClass, Option<u16>, Reason);
+
+/// Asks one candidate once.
+pub(super) async fn attempt_once(
+    worker: &Worker,
+    call: &Call,
+    headers: ClientHeaders<'_>,
+    plan: &Plan,
+    candidate: &Candidate,
+    credential: Option<&Credential>,
+    settlement: &mut Settlement,
+) -> Result<Answered, Failed> {
+    let started = Clock.now();
+    let provider = &candidate.target.provider;
+    let egress = Egress {
+        kind: provider.kind,
+        model: &candidate.model,
+        api_version: provider.api_version.as_deref(),
+        max_output_tokens: settlement.max_output_tokens(candidate),
+        strict: plan.route.strict,
+        request_id: settlement.id(),
+        now: settlement.arrived(),
+    };
+    let exchange = async {
+        let encoded = encode(call.surface, &call.head, &call.body, &egress)
+            .map_err(|refusal| (OutcomeClass::InvalidRequest, None, Reason::Untranslatable(refusal)))?;
+        let request = request::build(call.surface, provider, credential, headers, &encoded)
+            .map_err(|error| gateway(OutcomeClass::InvalidRequest, error.to_string()))?;
+        settlement.sent(&encoded.loss);
+        let waiting = Clock.now();
+        let answered = match worker.upstream.send(provider, request).await {
+            Ok(answer) => receive(call, answer, &provider.timeouts, encoded.reader).await,
+            Err(error) => Err(gateway(error.class(), error.to_string())),
+        };
+        settlement.waited(Clock.now().duration_since(waiting));
+        answered
+    };
+    exchange.await.map_err(|(outcome, status, reason)| {
+        Failed::new(candidate, outcome, status, Clock.now().duration_since(started), reason)
+    })
+}
+
+fn gateway(outcome: OutcomeClass, message: impl Into<String>) -> Unanswered {
+    (outcome, None, Reason::Gateway(message.into()))
+}
+
+/// Reads the answer as far as must be known before the client is told anything: all of it, or the first piece
+/// of a stream.
+async fn receive(
+    call: &Call,
+    answer: upstream::Answer,
+    timeouts: &Timeouts,
+    reader: Reader,
+) -> Result<Answered, Unanswered> {
+    let clocks = Clocks::starting(answer.sent_at, timeouts);
+    let (head, mut body) = answer.response.into_parts();
+    let passed = Passed::from_provider(&head.headers);
+    if !head.status.is_success() {
+        let status = head.status.as_u16();
+        let text = failure_body(body).await;
+        let header = |name: &str| head.headers.get(name)?.to_str().ok().map(str::to_owned);
+        let failure = reader.read_failure(status, &header, &text);
+        return Err((failure.class, Some(status), Reason::Provider(Box::new(failure), passed)));
+    }
+    let late = OutcomeClass::FirstByteTimeout;
+    let first = next(&mut body, clocks.first_byte, clocks.total, late).await?.unwrap_or_default();
+    if is_event_stream(&head.headers) || (call.head.stream && !looks_like_json(&first)) {
+        return open_stream(first, body, reader, clocks, passed);
+    }
+    let bytes = whole(first, body, clocks).await?;
+    match reader.read(bytes) {
+        Ok(answer) => Ok(Answered::Whole(answer, passed)),
+        Err(malformed) => {
+            Err((OutcomeClass::Malformed, Some(head.status.as_u16()), Reason::Gateway(malformed.to_string())))
+        }
+    }
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|text| text.trim_start().to_ascii_lowercase().starts_with("text/event-stream"))
+}
+
+/// Some servers stream under whatever content type they have at hand.
+fn looks_like_json(first: &[u8]) -> bool {
+    matches!(first.trim_ascii_start(), [] | [b'{' | b'[' | b'<', ..])
+}
+
+fn open_stream(
+    piece: Bytes,
+    body: UpstreamBody,
+    reader: Reader,
+    clocks: Clocks,
+    passed: Passed,
+) -> Result<Answered, Unanswered> {
+    if piece.is_empty() {
+        return Err(gateway(OutcomeClass::Malformed, "the provider's stream ended before it began"));
+    }
+    let mut reader = reader.stream();
+    let mut first = Vec::new();
+    reader.push(piece, &mut first);
+    let Clocks { idle, total: deadline, .. } = clocks;
+    Ok(Answered::Stream(Box::new(Opened { body, reader, first, idle, deadline, passed })))
+}
+
+async fn whole(first: Bytes, mut body: UpstreamBody, clocks: Clocks) -> Result<Bytes, Unanswered> {
+    let to_come = body.stated_len().and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
+    let mut bytes = Joined::new(first, to_come);
+    loop {
+        let pause_ends = Instant::from_std(Clock.now()) + clocks.idle;
+        match next(&mut body, pause_ends, clocks.total, OutcomeClass::IdleTimeout).await? {
+            None => return Ok(bytes.into_bytes()),
+            Some(piece) if bytes.len() + piece.len() > MAX_ANSWER_BYTES => {
+                drop(piece);
+                return Err(gateway(OutcomeClass::Malformed, "the provider's answer is too large"));
+            }
+            Some(piece) => bytes.push(&piece),
+        }
+    }
+}
+
+/// The next piece before `pause_ends` (late: `late`) and before `total`.
+async fn next(
+    body: &mut UpstreamBody,
+    pause_ends: Instant,
+    total: Instant,
+    late: OutcomeClass,
+) -> Result<Option<Bytes>, Unanswered> {
+    match timeout_at(pause_ends.min(total), body.chunk()).await {
+        Ok(None) => Ok(None),
+        Ok(Some(Ok(piece))) => Ok(Some(piece)),
+        Ok(Some(Err(error))) => {
+            Err(gateway(OutcomeClass::Reset, format!("the connection broke before the answer was complete: {error}")))
+        }
+        Err(_) if total <= pause_ends => {
+            Err(gateway(OutcomeClass::TotalTimeout, "the exchange with the provider took longer than it may"))
+        }
+        Err(_) => Err(gateway(late, "the provider did not go on with its answer in time")),
+    }
+}
+
+/// As much of a failure's body as arrives soon.
+async fn failure_body(mut body: UpstreamBody) -> Bytes {
+    let until = Instant::from_std(Clock.now()) + FAILURE_BODY_WAIT;
+    let mut bytes = BytesMut::new();
+    while let Ok(Some(Ok(piece))) = timeout_at(until, body.chunk()).await {
+        let room = MAX_FAILURE_BYTES - bytes.len();
+        bytes.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or_default());
+        if bytes.len() == MAX_FAILURE_BYTES {
+            break;
+        }
+    }
+    bytes.freeze()
+}
+
+impl Clocks {
+    fn starting(sent_at: std::time::Instant, timeouts: &Timeouts) -> Self {
+        let sent_at = Instant::from_std(sent_at);
+        Self { first_byte: sent_at + timeouts.first_byte, idle: timeouts.idle, total: sent_at + timeouts.total }
+    }
+}
+
+/// Pieces put together; a body of one piece is not copied.
+enum Joined {
+    /// The first piece, and how long all of them will be together, as far as is known.
+    One(Bytes, usize),
+    Many(BytesMut),
+}
+
+impl Joined {
+    fn new(first: Bytes, to_come: usize) -> Self {
+        let expected = (first.len() + to_come).min(1 << 20);
+        Self::One(first, expected)
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::One(bytes, _) => bytes.len(),
+            Self::Many(bytes) => bytes.len(),
+        }
+    }
+
+    fn push(&mut self, piece: &[u8]) {
+        if let Self::One(first, expected) = self {
+            let mut bytes = BytesMut::with_capacity((first.len() + piece.len()).max(*expected));
+            bytes.extend_from_slice(first);
+            *self = Self::Many(bytes);
+        }
+        if let Self::Many(bytes) = self {
+            bytes.extend_from_slice(piece);
+        }
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::One(bytes, _) => bytes,
+            Self::Many(bytes) => bytes.freeze(),
+        }
+    }
+}

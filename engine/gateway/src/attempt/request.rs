@@ -1,0 +1,110 @@
+//! What is sent to a provider: URI, headers and credential.
+
+use actix_web::HttpRequest;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HOST, USER_AGENT};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http_body_util::Full;
+use rand::Rng as _;
+use smallvec::SmallVec;
+use tollgate_adapters::Encoded;
+use tollgate_core::Surface;
+use tollgate_routing::{Auth, Credential, Provider};
+
+use crate::upstream::UpstreamRequest;
+
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const API_KEY: HeaderName = HeaderName::from_static("api-key");
+const OURSELVES: HeaderValue = HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION")));
+
+/// The client's request headers, for those few that a provider may see.
+#[derive(Clone, Copy)]
+pub(crate) struct ClientHeaders<'r>(pub(crate) &'r HttpRequest);
+
+impl ClientHeaders<'_> {
+    fn get(self, name: &str) -> Option<String> {
+        self.0.headers().get(name)?.to_str().ok().map(str::to_owned)
+    }
+}
+
+/// The provider's credentials in the order in which to try them: a weighted draw. A provider that wants none
+/// has one try without.
+pub(super) fn credentials(provider: &Provider) -> SmallVec<[Option<&Credential>; 2]> {
+    match provider.credentials.as_slice() {
+        [] if provider.auth == Auth::None => SmallVec::from_slice(&[None]),
+        [] => SmallVec::new(),
+        [only] if only.weight > 0 => SmallVec::from_slice(&[Some(only)]),
+        several => {
+            let mut rng = rand::rng();
+            let mut drawn: SmallVec<[(f64, &Credential); 4]> = several
+                .iter()
+                .filter(|credential| credential.weight > 0)
+                .map(|credential| (-(1.0 - rng.random::<f64>()).ln() / f64::from(credential.weight), credential))
+                .collect();
+            drawn.sort_by(|a, b| a.0.total_cmp(&b.0));
+            drawn.into_iter().map(|(_, credential)| Some(credential)).collect()
+        }
+    }
+}
+
+/// Puts the request together.
+pub(super) fn build(
+    surface: Surface,
+    provider: &Provider,
+    credential: Option<&Credential>,
+    client: ClientHeaders<'_>,
+    encoded: &Encoded,
+) -> Result<UpstreamRequest, http::Error> {
+    let uri = join(&provider.base_url, &encoded.path)?;
+    let host = HeaderValue::from_str(uri.authority().map_or("", |authority| authority.as_str()))?;
+    let mut request = http::Request::new(Full::new(encoded.body.clone()));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri;
+    let headers = request.headers_mut();
+    headers.insert(HOST, host);
+    headers.insert(USER_AGENT, OURSELVES);
+    tollgate_adapters::request_headers(surface, provider.kind, &|name| client.get(name), headers);
+    authorize(provider.auth, credential, headers)?;
+    for (name, value) in &provider.headers {
+        headers.insert(name, value.clone());
+    }
+    Ok(request)
+}
+
+fn authorize(auth: Auth, credential: Option<&Credential>, headers: &mut HeaderMap) -> Result<(), http::Error> {
+    let Some(credential) = credential else { return Ok(()) };
+    let key = credential.secret.expose();
+    let (name, value) = match auth {
+        Auth::Bearer => (AUTHORIZATION, Bytes::from(format!("Bearer {key}"))),
+        Auth::XApiKey => (X_API_KEY, Bytes::copy_from_slice(key.as_bytes())),
+        Auth::ApiKey => (API_KEY, Bytes::copy_from_slice(key.as_bytes())),
+        Auth::None => return Ok(()),
+    };
+    let mut value = HeaderValue::from_maybe_shared(value)?;
+    value.set_sensitive(true);
+    headers.insert(name, value);
+    Ok(())
+}
+
+/// `base` and `path` as one URI, with exactly one slash between them.
+fn join(base: &Uri, path: &str) -> Result<Uri, http::Error> {
+    let prefix = base.path().trim_end_matches('/');
+    let joined = PathAndQuery::from_maybe_shared(Bytes::from(format!("{prefix}{path}")))?;
+    let mut parts = base.clone().into_parts();
+    parts.path_and_query = Some(joined);
+    Ok(Uri::from_parts(parts)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_and_path_are_joined_with_one_slash() {
+        let uri = |base: &str| join(&base.parse().unwrap(), "/chat/completions").unwrap().to_string();
+        assert_eq!(uri("https://api.openai.com/v1"), "https://api.openai.com/v1/chat/completions");
+        assert_eq!(uri("https://api.openai.com/v1/"), "https://api.openai.com/v1/chat/completions");
+        assert_eq!(uri("http://127.0.0.1:8000"), "http://127.0.0.1:8000/chat/completions");
+    }
+}

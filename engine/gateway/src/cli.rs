@@ -1,0 +1,85 @@
+//! The command line: `tollgate VERB`.
+//!
+//! Exit status: 0 done, 1 failed, 2 unusable arguments or configuration, 3 the drain ran out of time.
+
+mod check;
+mod demo;
+mod init;
+mod mock;
+mod serve;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tollgate_actors::ConfigSource;
+
+/// An AI gateway: one endpoint in front of every model provider.
+#[derive(Debug, Parser)]
+#[command(name = "tollgate", version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Serve. Without a config file, every provider whose key is in the environment is used.
+    Serve(ConfigArgs),
+    /// Check a config file, and say everything that is wrong with it.
+    Check(ConfigArgs),
+    /// Write a commented config file to start from.
+    Init(init::Args),
+    /// Simulated providers, a gateway in front of them and live traffic: no key, no network.
+    Demo(demo::Args),
+    /// Simulated providers alone, for tests of your own.
+    Mock(mock::Args),
+    /// Print the JSON Schema of the config file.
+    Schema,
+    /// Print the reference of the config file, in Markdown.
+    Reference,
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigArgs {
+    /// The config file [default: ./tollgate.yaml if it exists, else the environment].
+    #[arg(short, long, env = "TOLLGATE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let done = match Cli::parse().verb {
+        Verb::Serve(args) => serve::run(&args.source()),
+        Verb::Check(args) => check::run(&args.source()),
+        Verb::Init(args) => init::run(&args),
+        Verb::Demo(args) => demo::run(&args),
+        Verb::Mock(args) => mock::run(&args),
+        Verb::Schema => print(&tollgate_config::json_schema()),
+        Verb::Reference => print(&tollgate_config::reference_markdown()),
+    };
+    done.unwrap_or_else(|error| {
+        crate::say(format_args!("{error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+impl ConfigArgs {
+    fn source(&self) -> ConfigSource {
+        let default = PathBuf::from("tollgate.yaml");
+        match &self.config {
+            Some(path) => ConfigSource::File(path.clone()),
+            None if default.exists() => ConfigSource::File(default),
+            None => ConfigSource::Environment,
+        }
+    }
+}
+
+/// Writes to standard output; a reader that has gone away is no error.
+fn print(text: &str) -> anyhow::Result<ExitCode> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}

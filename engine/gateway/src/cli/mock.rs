@@ -1,0 +1,52 @@
+//! `tollgate mock`: simulated providers alone.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tollgate_loadtest::{MockOptions, MockServer};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Where to listen: an address of this machine. Port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:9099")]
+    listen: SocketAddr,
+    /// Decides every random choice: the same seed and the same requests give the same answers.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Threads.
+    #[arg(long, default_value_t = 1)]
+    workers: usize,
+    /// Requests that the journal keeps (0: none, for load tests).
+    #[arg(long, default_value_t = 1000)]
+    journal: usize,
+}
+
+/// Serves until a signal says stop.
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    actix_rt::System::new().block_on(serve(args))
+}
+
+async fn serve(args: &Args) -> anyhow::Result<ExitCode> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let options = MockOptions {
+        listen: args.listen,
+        seed: args.seed,
+        workers: args.workers,
+        journal_capacity: args.journal,
+        ..MockOptions::default()
+    };
+    let mut mock = MockServer::start(options).await?;
+    super::print(&format!(
+        "simulated providers on {url}\n  OpenAI dialect:     {url}/v1\n  Anthropic dialect:  {url}\n  \
+         behaviour, journal: {url}/mock/behaviour, {url}/mock/journal\n",
+        url = mock.url()
+    ))?;
+    tokio::select! {
+        ended = mock.ended() => ended?,
+        _ = terminate.recv() => mock.stop().await,
+        _ = interrupt.recv() => mock.stop().await,
+    }
+    Ok(ExitCode::SUCCESS)
+}

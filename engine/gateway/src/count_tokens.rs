@@ -1,0 +1,25 @@
+//! Counting tokens for models whose provider has no endpoint for it: an estimate, marked as one.
+//!
+//! Coding agents ask before each turn whether their context still fits; an estimate serves them, an error stops
+//! them.
+
+use tollgate_adapters::{Answer, Report, estimate_usage};
+use tollgate_core::{Refusal, RefusalKind, Surface};
+
+use crate::accept::Call;
+use crate::attempt::Answered;
+use crate::respond::Passed;
+
+/// Whether a count that no target can make is made here.
+pub(crate) fn estimated_here(surface: Surface, refusal: &Refusal) -> bool {
+    surface == Surface::CountTokens && refusal.kind == RefusalKind::NoCandidate
+}
+
+impl Answered {
+    /// The estimate, in Anthropic's form.
+    pub(crate) fn count(call: &Call) -> Self {
+        let tokens = estimate_usage(call.head.prompt_bytes, 0).prompt_total();
+        let body = format!("{{\"input_tokens\":{tokens}}}").into();
+        Self::Whole(Answer { body, report: Report { complete: true, ..Report::default() } }, Passed::estimate())
+    }
+}

@@ -1,0 +1,174 @@
+//! From an answer or a refusal to HTTP: status, headers, body.
+
+use std::fmt::Display;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use bytes::Bytes;
+use smallvec::SmallVec;
+use tollgate_adapters::{Answer, ProviderFailure, render_refusal};
+use tollgate_core::{Dialect, Refusal};
+
+use crate::attempt::{Answered, Opened};
+use crate::relay::Relay;
+use crate::settle::Settlement;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const PROVIDER: HeaderName = HeaderName::from_static("x-tollgate-provider");
+const MODEL: HeaderName = HeaderName::from_static("x-tollgate-model");
+const COST: HeaderName = HeaderName::from_static("x-tollgate-cost-usd");
+const OVERHEAD: HeaderName = HeaderName::from_static("x-tollgate-overhead-us");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-tollgate-attempts");
+const LOSS: HeaderName = HeaderName::from_static("x-tollgate-loss");
+const USAGE: HeaderName = HeaderName::from_static("x-tollgate-usage");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const PROXY_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
+
+/// `x-tollgate-loss` names this many bytes of paths at most; the log has them all.
+const MAX_LOSS_BYTES: usize = 2048;
+
+/// What of a provider's response headers goes on to the client.
+#[derive(Debug, Default)]
+pub(crate) struct Passed {
+    headers: SmallVec<[(HeaderName, HeaderValue); 8]>,
+    /// The provider's id of the exchange.
+    request_id: Option<Box<str>>,
+}
+
+/// Headers by which clients pace themselves or find a request again. Everything else stays here: cookies, the
+/// account's names, transport details.
+const PASSED: [&str; 3] = ["retry-after", "retry-after-ms", "openai-processing-ms"];
+const PASSED_PREFIXES: [&str; 2] = ["x-ratelimit-", "anthropic-ratelimit-"];
+const PROVIDER_REQUEST_IDS: [&str; 5] =
+    ["x-request-id", "request-id", "apim-request-id", "mistral-correlation-id", "x-ds-trace-id"];
+
+impl Passed {
+    /// Picks from a provider's headers.
+    pub(crate) fn from_provider(headers: &http::HeaderMap) -> Self {
+        let wanted = |name: &str| PASSED.contains(&name) || PASSED_PREFIXES.iter().any(|it| name.starts_with(it));
+        let convert = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+            let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
+            Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
+        };
+        let request_id = PROVIDER_REQUEST_IDS.iter().find_map(|name| headers.get(*name)?.to_str().ok());
+        Self {
+            headers: headers.iter().filter(|(name, _)| wanted(name.as_str())).filter_map(convert).collect(),
+            request_id: request_id.map(|id| id.chars().take(128).collect::<String>().into()),
+        }
+    }
+
+    /// For an answer that was estimated here.
+    pub(crate) fn estimate() -> Self {
+        let mark = (USAGE, HeaderValue::from_static("estimated"));
+        Self { headers: SmallVec::from_iter([mark]), request_id: None }
+    }
+}
+
+/// Answers the client.
+pub(crate) fn respond(answered: Answered, mut settlement: Settlement) -> HttpResponse {
+    match answered {
+        Answered::Whole(Answer { body, report }, passed) => {
+            settlement.answering(200, passed.request_id.clone());
+            settlement.answered(&report);
+            send(StatusCode::OK, &passed, body, settlement)
+        }
+        Answered::Failure(failure, passed) => fail(failure, &passed, settlement),
+        Answered::Stream(opened) => stream(*opened, settlement),
+    }
+}
+
+fn fail(failure: ProviderFailure, passed: &Passed, mut settlement: Settlement) -> HttpResponse {
+    settlement.answering(failure.status, passed.request_id.clone());
+    settlement.failed(failure.class, &failure.message);
+    let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    send(status, passed, failure.body, settlement)
+}
+
+fn send(status: StatusCode, passed: &Passed, body: Bytes, mut settlement: Settlement) -> HttpResponse {
+    let mut response = HttpResponseBuilder::new(status);
+    response.insert_header((CONTENT_TYPE, JSON));
+    describe(&mut response, passed, &settlement);
+    if let Some(cost) = settlement.cost() {
+        insert(&mut response, COST, cost);
+    }
+    settlement.sending_bytes(body.len());
+    response.body(body)
+}
+
+fn stream(opened: Opened, mut settlement: Settlement) -> HttpResponse {
+    settlement.answering(200, opened.passed.request_id.clone());
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CONTENT_TYPE, EVENTS));
+    response.insert_header((CACHE_CONTROL, HeaderValue::from_static("no-cache")));
+    response.insert_header((PROXY_BUFFERING, HeaderValue::from_static("no")));
+    describe(&mut response, &opened.passed, &settlement);
+    response.body(Relay::new(opened, settlement))
+}
+
+/// Says no, in the client's dialect.
+pub(crate) fn refuse(dialect: Dialect, refusal: &Refusal, mut settlement: Settlement) -> HttpResponse {
+    settlement.refused(refusal);
+    let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponseBuilder::new(status);
+    response.insert_header((CONTENT_TYPE, JSON));
+    if let Some(wait) = refusal.retry_after {
+        insert(&mut response, RETRY_AFTER, wait.as_secs().max(u64::from(wait.subsec_nanos() > 0)));
+    }
+    describe(&mut response, &Passed::default(), &settlement);
+    let body = render_refusal(dialect, refusal, settlement.id());
+    settlement.sending_bytes(body.len());
+    response.body(body)
+}
+
+/// The headers that every answer has: who served it, in how many attempts, at what expense of time.
+fn describe(response: &mut HttpResponseBuilder, passed: &Passed, settlement: &Settlement) {
+    for (name, value) in &passed.headers {
+        response.insert_header((name.clone(), value.clone()));
+    }
+    insert(response, X_REQUEST_ID, settlement.id());
+    if settlement.dialect() == Some(Dialect::Anthropic) {
+        insert(response, REQUEST_ID, settlement.id());
+    }
+    if let Some(served) = settlement.served() {
+        insert(response, PROVIDER, &served.provider);
+        insert(response, MODEL, &served.model);
+    }
+    insert(response, OVERHEAD, settlement.overhead().as_micros());
+    insert(response, ATTEMPTS, settlement.attempts());
+    if settlement.has_failed() && settlement.attempts() > 1 {
+        // The gateway has tried what could be tried; the official SDKs obey this.
+        response.insert_header((SHOULD_RETRY, HeaderValue::from_static("false")));
+    }
+    if !settlement.loss().is_empty() {
+        insert(response, LOSS, loss(settlement.loss()));
+    }
+    if settlement.is_draining() {
+        response.force_close();
+    }
+}
+
+fn loss(paths: &[Box<str>]) -> String {
+    let mut text = String::new();
+    for path in paths {
+        if text.len() + path.len() > MAX_LOSS_BYTES {
+            text.push_str(", ...");
+            break;
+        }
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.push_str(path);
+    }
+    text
+}
+
+fn insert(response: &mut HttpResponseBuilder, name: HeaderName, value: impl Display) {
+    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value.to_string())) {
+        response.insert_header((name, value));
+    }
+}

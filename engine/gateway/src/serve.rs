@@ -1,0 +1,52 @@
+//! The line that every request walks.
+//!
+//! Each stage takes what the one before it made, so that a forgotten stage does not compile. The settlement goes
+//! along and is told at each step; dropped, wherever that is, it accounts for what happened so far.
+
+use std::rc::Rc;
+
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
+use tollgate_core::{Refusal, Surface};
+
+use crate::accept::accept;
+use crate::attempt::{Answered, ClientHeaders, attempt};
+use crate::authenticate::authenticate;
+use crate::count_tokens::estimated_here;
+use crate::plan::plan;
+use crate::respond::{refuse, respond};
+use crate::settle::Settlement;
+use crate::worker::Worker;
+
+/// Serves one request, from its head to a response whose body may still be flowing.
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    surface: Surface,
+    request: HttpRequest,
+    payload: Payload,
+) -> HttpResponse {
+    let mut settlement = Settlement::open(&worker, Some(surface));
+    match answer(&worker, surface, &request, payload, &mut settlement).await {
+        Ok(answered) => respond(answered, settlement),
+        Err(refusal) => refuse(surface.dialect(), &refusal, settlement),
+    }
+}
+
+async fn answer(
+    worker: &Rc<Worker>,
+    surface: Surface,
+    request: &HttpRequest,
+    payload: Payload,
+    settlement: &mut Settlement,
+) -> Result<Answered, Refusal> {
+    let caller = authenticate(settlement.settings(), request)?;
+    settlement.caller(&caller);
+    let call = accept(worker, surface, request, payload, settlement).await?;
+    caller.authorize(&call.model)?;
+    let plan = match plan(worker, &call, &caller).await {
+        Err(refusal) if estimated_here(surface, &refusal) => return Ok(Answered::count(&call)),
+        planned => planned?,
+    };
+    settlement.plan(&plan);
+    attempt(worker, &call, ClientHeaders(request), &plan, settlement).await
+}
