@@ -1,0 +1,6 @@
+//! The price book: what models cost and how long their prompts may be, by kind of provider and name.
+
+mod book;
+mod names;
+
+pub use book::{ModelFacts, PriceBook, PriceBookError};

@@ -1,0 +1,272 @@
+//! The config file as it is written: the one place that names its keys.
+//!
+//! From these types come the JSON Schema (by which files are checked), the reference and, by serde, what
+//! [`resolve`](crate::resolve) reads. Doc comments here are what users read.
+//!
+//! Everything is optional to serde, also what the schema requires: a value with a problem is withdrawn after
+//! the problem is reported, and the checks go on with the rest.
+
+mod text;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) use text::{AuthText, DurationText, HttpText, KindText, MoneyText, SecretText, SizeText};
+
+/// The configuration of Tollgate: one YAML file.
+///
+/// In any text, `${NAME}` stands for an environment variable and `${NAME:-default}` for a variable with a default; `$$` stands for a single `$`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Tollgate configuration", rename = "Config")]
+pub(crate) struct Config {
+    /// Where answers come from, by a name of your choice: letters, digits, `.`, `_` and `-`.
+    #[schemars(required, extend("minProperties" = 1))]
+    pub providers: Option<BTreeMap<String, Provider>>,
+    /// The model names that clients may ask for. One `*` stands for any text: `local/*`. Without any, each provider is reached as `PROVIDER/*`.
+    pub models: Option<BTreeMap<String, Model>>,
+    /// Another word for `models`; if both are given, they are merged.
+    pub routes: Option<BTreeMap<String, Model>>,
+    /// The keys that clients present. Without any, everybody who reaches the listener may use it, so it must be a loopback address.
+    pub keys: Option<Vec<Key>>,
+    /// The listener for clients.
+    pub server: Option<Server>,
+    /// The listener for operators: `/metrics`, health, status, reload.
+    pub admin: Option<Admin>,
+    /// What is recorded of requests.
+    pub telemetry: Option<Telemetry>,
+    /// The price catalogue.
+    pub prices: Option<Prices>,
+}
+
+/// An endpoint with credentials.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Provider {
+    /// Which API it speaks, and which presets apply. `openai` with a `base_url` is any compatible server.
+    #[schemars(required)]
+    pub kind: Option<KindText>,
+    /// Where it is: up to and including `/v1` for OpenAI-compatible servers. Default: the kind's own address; required for `azure`.
+    pub base_url: Option<String>,
+    /// Its key, usually `${SOME_VARIABLE}`. Not needed where the host is on this machine or a private network.
+    pub api_key: Option<SecretText>,
+    /// Several keys, used in turn by weight; instead of `api_key`.
+    #[schemars(extend("minItems" = 1))]
+    pub api_keys: Option<Vec<ApiKey>>,
+    /// Azure's `api-version`, for deployment URLs. Without it, Azure's `/openai/v1` is used.
+    pub api_version: Option<String>,
+    /// How the key is sent. Default: as the kind expects it.
+    pub auth: Option<AuthText>,
+    /// Headers sent with every request.
+    pub headers: Option<BTreeMap<String, SecretText>>,
+    /// How long each part of an exchange may take.
+    pub timeouts: Option<Timeouts>,
+    /// The protocol towards the provider.
+    #[schemars(extend("default" = "http1"))]
+    pub http: Option<HttpText>,
+    /// Idle connections kept open, per worker.
+    #[schemars(range(max = 10_000), extend("default" = 64))]
+    pub max_idle_connections: Option<usize>,
+    /// Concurrent streams on one HTTP/2 connection before another is opened.
+    #[schemars(range(min = 1, max = 10_000), extend("default" = 100))]
+    pub max_streams_per_connection: Option<usize>,
+}
+
+/// One of a provider's keys.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ApiKey {
+    /// A name for logs. Default: `key-1`, `key-2` and so on.
+    pub name: Option<String>,
+    /// The key.
+    #[schemars(required)]
+    pub key: Option<SecretText>,
+    /// Its share among the provider's keys; 0 takes it out of use.
+    #[schemars(range(max = 1_000_000), extend("default" = 1))]
+    pub weight: Option<u32>,
+}
+
+/// The separate clocks of an exchange with a provider.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Timeouts {
+    /// TCP, TLS and proxy handshakes together.
+    #[schemars(extend("default" = "5s"))]
+    pub connect: Option<DurationText>,
+    /// Until the answer's first byte.
+    #[schemars(extend("default" = "120s"))]
+    pub first_byte: Option<DurationText>,
+    /// Between two chunks of an answer.
+    #[schemars(extend("default" = "60s"))]
+    pub idle: Option<DurationText>,
+    /// The whole exchange.
+    #[schemars(extend("default" = "600s"))]
+    pub total: Option<DurationText>,
+}
+
+/// A model name that clients may ask for, and who answers.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Model {
+    /// Who may answer.
+    #[schemars(required, extend("minItems" = 1))]
+    pub targets: Option<Vec<Target>>,
+    /// Models to go to, in this order, when all targets have failed: names of this file.
+    pub fallbacks: Option<Vec<Option<String>>>,
+    /// Whether a request that cannot be carried to a target in full is refused instead of trimmed.
+    #[schemars(extend("default" = false))]
+    pub strict: Option<bool>,
+    /// Attempts at most, over all targets and fallbacks. Default: as many as there are targets, up to 8.
+    #[schemars(range(min = 1, max = 100))]
+    pub max_attempts: Option<usize>,
+    /// Further names for the same model.
+    pub aliases: Option<Vec<Option<String>>>,
+}
+
+/// A provider's model.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Target {
+    /// A name from `providers`.
+    #[schemars(required)]
+    pub provider: Option<String>,
+    /// The model's name there. Default: the name that was asked for; in a name with `*`, what the `*` stands for.
+    pub model: Option<String>,
+    /// Its share among the targets of the same priority; 0 takes it out of use.
+    #[schemars(range(max = 1_000_000), extend("default" = 1))]
+    pub weight: Option<u32>,
+    /// Lower is tried first.
+    #[schemars(range(max = 1_000_000), extend("default" = 0))]
+    pub priority: Option<u32>,
+    /// What it costs. Default: from the price catalogue.
+    pub price: Option<Price>,
+    /// Prompt tokens at most. Default: from the price catalogue.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub context_tokens: Option<u32>,
+    /// Answer tokens at most. Default: from the price catalogue.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub max_output_tokens: Option<u32>,
+}
+
+/// Prices in US dollars per million tokens, e.g. `"$0.15"`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Price {
+    /// Prompt tokens.
+    #[schemars(required)]
+    pub input: Option<MoneyText>,
+    /// Answer tokens.
+    #[schemars(required)]
+    pub output: Option<MoneyText>,
+    /// Cached prompt tokens. Default: as `input`.
+    pub cache_read: Option<MoneyText>,
+    /// Prompt tokens written to a cache. Default: as `input`.
+    pub cache_write: Option<MoneyText>,
+    /// Prompt tokens written to a cache for an hour. Default: as `cache_write`.
+    pub cache_write_1h: Option<MoneyText>,
+    /// Reasoning tokens. Default: as `output`.
+    pub reasoning: Option<MoneyText>,
+    /// Audio in the prompt. Default: as `input`.
+    pub audio_input: Option<MoneyText>,
+    /// Audio in the answer. Default: as `output`.
+    pub audio_output: Option<MoneyText>,
+}
+
+/// A key that clients present.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Key {
+    /// Its name in logs and metrics.
+    #[schemars(required)]
+    pub name: Option<String>,
+    /// The key: 8 characters at least, usually `${SOME_VARIABLE}`.
+    pub key: Option<SecretText>,
+    /// Instead of `key`: its SHA-256, 64 hex digits (`printf %s KEY | sha256sum`).
+    pub key_hash: Option<SecretText>,
+    /// The models it may use and list: names as clients ask for them, `*` for any text.
+    #[schemars(extend("minItems" = 1, "default" = ["*"]))]
+    pub models: Option<Vec<Option<String>>>,
+    /// From when on it is refused: `2027-01-31` or `2027-01-31T12:00:00Z`. Default: never.
+    pub expires_at: Option<String>,
+}
+
+/// The listener for clients.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Server {
+    /// Address and port. Default: `0.0.0.0:8080` with keys, `127.0.0.1:8080` without.
+    pub listen: Option<String>,
+    /// Lets everybody in who reaches the listener, although it is not a loopback address and there are no keys.
+    #[schemars(extend("default" = false))]
+    pub allow_anonymous: Option<bool>,
+    /// The largest request body.
+    #[schemars(extend("default" = "32MiB"))]
+    pub body_limit: Option<SizeText>,
+    /// Worker threads. Default: one per core.
+    #[schemars(range(min = 1, max = 1024))]
+    pub workers: Option<usize>,
+    /// Serve TLS instead of plain HTTP.
+    pub tls: Option<Tls>,
+    /// How long an idle client connection is kept.
+    #[schemars(extend("default" = "75s"))]
+    pub keep_alive: Option<DurationText>,
+    /// How long a client may take for the head of a request.
+    #[schemars(extend("default" = "10s"))]
+    pub client_request_timeout: Option<DurationText>,
+    /// What happens on SIGTERM.
+    pub drain: Option<Drain>,
+}
+
+/// A certificate. Paths are relative to the config file.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tls {
+    /// The certificate chain, PEM.
+    #[schemars(required)]
+    pub cert_file: Option<String>,
+    /// The private key, PEM.
+    #[schemars(required)]
+    pub key_file: Option<String>,
+}
+
+/// The end of a process that is told to stop.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Drain {
+    /// How long to go on accepting while readiness already says no, so that load balancers notice.
+    #[schemars(extend("default" = "0s"))]
+    pub delay: Option<DurationText>,
+    /// How long requests in flight may take to end.
+    #[schemars(extend("default" = "30s"))]
+    pub timeout: Option<DurationText>,
+}
+
+/// The listener for operators.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Admin {
+    /// Address and port.
+    #[schemars(extend("default" = "127.0.0.1:8081"))]
+    pub listen: Option<String>,
+    /// The key that operators present. Without one, the listener must be a loopback address.
+    pub key: Option<SecretText>,
+}
+
+/// What is recorded of requests.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Telemetry {
+    /// Where the access log goes, one JSON object a line: `stdout`, `off`, or the path of a file (relative to the config file).
+    #[schemars(extend("default" = "stdout"))]
+    pub access_log: Option<String>,
+}
+
+/// The price catalogue.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Prices {
+    /// A file with newer prices, in the form of the catalogue that is shipped (relative to the config file). Its entries replace those shipped.
+    pub file: Option<String>,
+}

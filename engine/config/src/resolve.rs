@@ -1,0 +1,96 @@
+//! From what is written to what it means: defaults filled in, references followed, everything checked that a
+//! schema cannot say. Never stops at a problem; with any, the settings are thrown away.
+
+mod keys;
+mod listeners;
+mod models;
+mod providers;
+mod text;
+mod url;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use tollgate_governance::Keyring;
+use tollgate_routing::Catalog;
+
+use crate::place::Place;
+use crate::raw::Config;
+use crate::report::Report;
+use crate::source::read_text;
+use crate::{AuthMode, PriceBook, Settings};
+
+/// What resolving needs beside the document.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    /// Where problems go.
+    pub report: &'a Report<'a>,
+    /// What paths are relative to.
+    pub directory: &'a Path,
+    /// The document's text, for the hash.
+    pub text: &'a str,
+    /// The catalog's epoch.
+    pub epoch: u64,
+}
+
+impl Context<'_> {
+    /// A path from the document.
+    fn path(&self, written: &str) -> PathBuf {
+        self.directory.join(written)
+    }
+}
+
+/// The settings that `config` stands for; of use only if no problem was reported. Warnings stay in the report.
+pub(crate) fn resolve(context: Context<'_>, config: &Config) -> Settings {
+    let mut hasher = Sha256::new_with_prefix(context.text);
+    let prices = price_book(context, config, &mut hasher);
+    let hash = hasher
+        .finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+
+    let providers = providers::resolve(context, config);
+    let routes = models::resolve(context, config, &providers, &prices);
+    let catalog = Catalog::new(context.epoch, providers.values().cloned().collect(), routes);
+    let keys = keys::resolve(context, config, &catalog);
+    let has_keys = config.keys.as_ref().is_some_and(|keys| !keys.is_empty());
+    let auth = if has_keys {
+        AuthMode::Keys
+    } else {
+        AuthMode::Anonymous
+    };
+    Settings {
+        server: listeners::server(context, config, auth),
+        admin: listeners::admin(context, config),
+        telemetry: listeners::telemetry(context, config),
+        catalog,
+        keyring: Keyring::new(keys),
+        auth,
+        prices,
+        hash,
+        warnings: Vec::new(),
+    }
+}
+
+/// The shipped prices, with those of a file over them. What was read goes into the hash.
+fn price_book(context: Context<'_>, config: &Config, hasher: &mut Sha256) -> Arc<PriceBook> {
+    let Some(file) = config.prices.as_ref().and_then(|prices| prices.file.as_deref()) else {
+        return PriceBook::shipped();
+    };
+    let section = Place::ROOT.key("prices");
+    let place = section.key("file");
+    let book = read_text(&context.path(file)).and_then(|text| {
+        hasher.update(&text);
+        PriceBook::from_json(&text).map_err(|error| error.to_string())
+    });
+    match book {
+        Ok(book) => Arc::new(book),
+        Err(error) => {
+            context.report.problem(place, error, "a readable price catalogue");
+            PriceBook::shipped()
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Models: names and aliases, targets with prices, fallbacks.
+
+mod names;
+mod targets;
+
+use std::sync::Arc;
+
+use tollgate_core::Pattern;
+use tollgate_routing::{Fallback, Route, RouteTarget};
+
+use self::names::Names;
+use self::targets::Targets;
+use super::Context;
+use super::providers::Providers;
+use crate::PriceBook;
+use crate::check::nearest;
+use crate::place::Place;
+use crate::raw::{Config, Model};
+
+/// Attempts at most, unless configured.
+const DEFAULT_MAX_ATTEMPTS: usize = 8;
+
+/// A model as it stands in the file.
+#[derive(Clone, Copy)]
+struct Written<'c> {
+    /// `models` or `routes`.
+    section: &'static str,
+    name: &'c str,
+    model: &'c Model,
+}
+
+/// Resolves all models and their aliases to routes. One with a problem may be missing or half right.
+pub(super) fn resolve(
+    context: Context<'_>,
+    config: &Config,
+    providers: &Providers,
+    prices: &PriceBook,
+) -> Vec<Route> {
+    let mut targets = Targets::new(context, config, providers, prices);
+    if config.models.is_none() && config.routes.is_none() {
+        return providers
+            .keys()
+            .filter_map(|name| whole_provider(name, &mut targets))
+            .collect();
+    }
+    let mut written = Vec::new();
+    for (section, models) in [("models", &config.models), ("routes", &config.routes)] {
+        let models = models.iter().flatten();
+        written.extend(models.map(|(name, model)| Written { section, name, model }));
+    }
+    let names = Names::new(context, &written);
+    let mut routes = Vec::new();
+    for written in &written {
+        let section = Place::ROOT.key(written.section);
+        let place = section.key(written.name);
+        if let Some(route) = route(context, *written, &names, &mut targets, place) {
+            let aliases = written.model.aliases.iter().flatten().flatten();
+            let aliases: Vec<Route> = aliases.filter_map(|alias| renamed(&route, alias)).collect();
+            routes.push(route);
+            routes.extend(aliases);
+        }
+    }
+    if routes.is_empty() && written.is_empty() {
+        context.report.problem(
+            Place::ROOT.key("models"),
+            "empty",
+            "at least one model, or no such key",
+        );
+    }
+    routes
+}
+
+/// `PROVIDER/*`, where the file names no models.
+fn whole_provider(name: &Arc<str>, targets: &mut Targets<'_>) -> Option<Route> {
+    let route: Arc<str> = format!("{name}/*").into();
+    Some(Route {
+        pattern: Pattern::parse(&route)?,
+        targets: vec![targets.whole_provider(name)?],
+        name: route,
+        fallbacks: Vec::new(),
+        strict: false,
+        max_attempts: 1,
+    })
+}
+
+/// The same route under another name. Targets and their ids are shared.
+fn renamed(route: &Route, name: &str) -> Option<Route> {
+    Some(Route {
+        pattern: Pattern::parse(name)?,
+        name: name.into(),
+        targets: route.targets.clone(),
+        fallbacks: route.fallbacks.clone(),
+        strict: route.strict,
+        max_attempts: route.max_attempts,
+    })
+}
+
+fn route(
+    context: Context<'_>,
+    written: Written<'_>,
+    names: &Names<'_>,
+    targets: &mut Targets<'_>,
+    place: Place<'_>,
+) -> Option<Route> {
+    let model = written.model;
+    let pattern = Pattern::parse(written.name)?;
+    let list = place.key("targets");
+    let mut candidates: Vec<RouteTarget> = Vec::new();
+    for (index, target) in model.targets.iter().flatten().enumerate() {
+        candidates.extend(targets.resolve(target, written.name, &pattern, list.item(index)));
+    }
+    let listed = model.targets.as_deref().unwrap_or_default();
+    if !listed.is_empty() && listed.iter().all(|target| target.weight == Some(0)) {
+        context
+            .report
+            .problem(list, "only targets of weight 0", "one target in use at least");
+    }
+    let fallbacks = fallbacks(context, written, names, place.key("fallbacks"));
+    let further = fallbacks
+        .iter()
+        .map(|fallback| names.target_count(&fallback.model));
+    let attempts = further.fold(listed.len(), usize::saturating_add);
+    Some(Route {
+        pattern,
+        name: written.name.into(),
+        targets: candidates,
+        fallbacks,
+        strict: model.strict.unwrap_or(false),
+        max_attempts: model
+            .max_attempts
+            .unwrap_or(attempts.clamp(1, DEFAULT_MAX_ATTEMPTS)),
+    })
+}
+
+fn fallbacks(
+    context: Context<'_>,
+    written: Written<'_>,
+    names: &Names<'_>,
+    place: Place<'_>,
+) -> Vec<Fallback> {
+    let mut fallbacks: Vec<Fallback> = Vec::new();
+    for (index, name) in written.model.fallbacks.iter().flatten().enumerate() {
+        let Some(name) = name else { continue };
+        let place = place.item(index);
+        let found = if names.same_model(name, written.name) {
+            format!("{}: the model itself", context.report.named(place, name))
+        } else if name.contains('*') {
+            format!("{}: a pattern", context.report.named(place, name))
+        } else if !names.exists(name) {
+            unknown(context, name, names, place);
+            continue;
+        } else if fallbacks.iter().any(|known| *known.model == **name) {
+            format!("{} a second time", context.report.named(place, name))
+        } else {
+            let model = name.as_str().into();
+            fallbacks.push(Fallback { model });
+            continue;
+        };
+        context.report.problem(place, found, "the name of another model");
+    }
+    fallbacks
+}
+
+fn unknown(context: Context<'_>, name: &str, names: &Names<'_>, place: Place<'_>) {
+    let found = format!("no such model: {}", context.report.named(place, name));
+    let expected = "a name from models";
+    match nearest(name, names.all()) {
+        Some(near) => {
+            context
+                .report
+                .problem_with_hint(place, found, expected, format!("did you mean \"{near}\"?"));
+        }
+        None => context.report.problem(place, found, expected),
+    }
+}

@@ -1,0 +1,165 @@
+//! Targets: a provider's models, priced.
+
+use std::sync::Arc;
+
+use tollgate_core::{Pattern, Price, Rates};
+use tollgate_routing::{Provider, RouteTarget, Target, TargetId};
+
+use crate::PriceBook;
+use crate::check::nearest;
+use crate::place::Place;
+use crate::raw::{self, Config};
+use crate::resolve::Context;
+use crate::resolve::providers::Providers;
+use crate::resolve::url;
+
+/// Resolves targets, and numbers them.
+pub(super) struct Targets<'c> {
+    context: Context<'c>,
+    config: &'c Config,
+    providers: &'c Providers,
+    prices: &'c PriceBook,
+    next_id: u32,
+}
+
+impl<'c> Targets<'c> {
+    /// Begins with target 0.
+    pub(super) fn new(
+        context: Context<'c>,
+        config: &'c Config,
+        providers: &'c Providers,
+        prices: &'c PriceBook,
+    ) -> Self {
+        Self {
+            context,
+            config,
+            providers,
+            prices,
+            next_id: 0,
+        }
+    }
+
+    /// All models of a provider.
+    pub(super) fn whole_provider(&mut self, name: &str) -> Option<RouteTarget> {
+        let target = raw::Target {
+            provider: Some(name.to_owned()),
+            ..raw::Target::default()
+        };
+        self.resolve(&target, "*", &Pattern::parse("*")?, Place::ROOT)
+    }
+
+    /// A target of the route `name`. `None`: its provider has a problem of its own, or does not exist.
+    pub(super) fn resolve(
+        &mut self,
+        written: &raw::Target,
+        name: &str,
+        pattern: &Pattern,
+        place: Place<'_>,
+    ) -> Option<RouteTarget> {
+        let provider = self.provider(written.provider.as_deref()?, place.key("provider"));
+        let price = self.price(written.price.as_ref(), place.key("price"));
+        let provider = provider?;
+        let model: Option<Arc<str>> = match written.model.as_deref() {
+            Some(model) => {
+                self.check_model(model, place.key("model"));
+                Some(model.into())
+            }
+            None if pattern.is_wildcard() => None,
+            None => Some(name.into()),
+        };
+        let known = model
+            .as_ref()
+            .and_then(|model| self.prices.find(provider.kind, model));
+        let price = price.or_else(|| known.map(|facts| facts.price.clone()));
+        if let (Some(model), None, false) = (&model, &price, url::is_private(&provider.base_url)) {
+            let warning = format!(
+                "no price is known for {}: its cost counts as nothing",
+                self.context.report.named(place.key("model"), model)
+            );
+            self.context
+                .report
+                .warn(place, format!("{warning}; give it a price"));
+        }
+        let id = TargetId(self.next_id);
+        self.next_id = self.next_id.saturating_add(1);
+        let target = Target {
+            id,
+            provider,
+            model,
+            price,
+            max_output_tokens: written.max_output_tokens.or_else(|| known?.max_output_tokens),
+            context_tokens: written.context_tokens.or_else(|| known?.context_tokens),
+        };
+        Some(RouteTarget {
+            target: Arc::new(target),
+            weight: written.weight.unwrap_or(1),
+            priority: written.priority.unwrap_or(0),
+        })
+    }
+
+    fn check_model(&self, model: &str, place: Place<'_>) {
+        if model.is_empty() || model.len() > 256 || model.contains(char::is_control) {
+            self.context
+                .report
+                .problem(place, "no name of a model", "1 to 256 characters");
+        } else if model.contains('*') {
+            let expected = "a model's full name, or none for what the * of the route stands for";
+            self.context.report.problem(place, "a pattern", expected);
+        }
+    }
+
+    fn provider(&self, name: &str, place: Place<'_>) -> Option<Arc<Provider>> {
+        if let Some(provider) = self.providers.get(name) {
+            return Some(provider.clone());
+        }
+        let known = self
+            .config
+            .providers
+            .iter()
+            .flatten()
+            .map(|(name, _)| name.as_str());
+        let providers = Place::ROOT.key("providers");
+        // Defined, but with a problem that is reported at its definition: or all definitions are unreadable.
+        if known.clone().any(|it| it == name)
+            || known.clone().count() == 0 && self.context.report.is_broken(providers)
+        {
+            return None;
+        }
+        let report = self.context.report;
+        let found = format!("no such provider: {}", report.named(place, name));
+        match nearest(name, known.clone()) {
+            Some(near) => {
+                report.problem_with_hint(
+                    place,
+                    found,
+                    "a name from providers",
+                    format!("did you mean \"{near}\"?"),
+                );
+            }
+            None => {
+                let known: Vec<&str> = known.take(20).collect();
+                report.problem(place, found, format!("one of {}", known.join(", ")));
+            }
+        }
+        None
+    }
+
+    fn price(&self, written: Option<&raw::Price>, place: Place<'_>) -> Option<Arc<Price>> {
+        let written = written?;
+        let money = |amount: &Option<_>, key| self.context.money(amount.as_ref(), place.key(key));
+        let base = Rates {
+            input: money(&written.input, "input").unwrap_or_default(),
+            output: money(&written.output, "output").unwrap_or_default(),
+            cache_read: money(&written.cache_read, "cache_read"),
+            cache_write: money(&written.cache_write, "cache_write"),
+            cache_write_1h: money(&written.cache_write_1h, "cache_write_1h"),
+            reasoning: money(&written.reasoning, "reasoning"),
+            audio_input: money(&written.audio_input, "audio_input"),
+            audio_output: money(&written.audio_output, "audio_output"),
+        };
+        Some(Arc::new(Price {
+            base,
+            ..Price::default()
+        }))
+    }
+}

@@ -1,0 +1,297 @@
+//! Providers: presets, credentials, headers, clocks.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue, Uri};
+use tollgate_adapters::{AuthScheme, Profile, profile};
+use tollgate_core::ProviderKind;
+use tollgate_routing::{Auth, Credential, HttpVersion, Provider, Timeouts};
+
+use super::{Context, url};
+use crate::place::Place;
+use crate::raw::{self, ApiKey, Config};
+
+/// Providers by name.
+pub(super) type Providers = BTreeMap<Arc<str>, Arc<Provider>>;
+
+/// Names are parts of labels and of `provider/model`.
+const LONGEST_NAME: usize = 64;
+/// Headers that belong to the exchange itself, not to its user.
+const RESERVED_HEADERS: [&str; 11] = [
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "proxy-authorization",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Resolves all providers. One with a problem may be missing or half right.
+pub(super) fn resolve(context: Context<'_>, config: &Config) -> Providers {
+    let section = Place::ROOT.key("providers");
+    let mut providers = Providers::new();
+    for (name, written) in config.providers.iter().flatten() {
+        let place = section.key(name);
+        check_name(context, name, place);
+        if let Some(provider) = provider(context, name, written, place) {
+            providers.insert(provider.name.clone(), Arc::new(provider));
+        }
+    }
+    providers
+}
+
+fn check_name(context: Context<'_>, name: &str, place: Place<'_>) {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if name.is_empty() || name.len() > LONGEST_NAME || !name.bytes().all(allowed) {
+        let expected = "1 to 64 letters, digits, dots, underscores or dashes";
+        context
+            .report
+            .problem(place, "a name that cannot be used for a provider", expected);
+    }
+}
+
+fn provider(context: Context<'_>, name: &str, written: &raw::Provider, place: Place<'_>) -> Option<Provider> {
+    let kind = ProviderKind::from_name(&written.kind.as_ref()?.0)?;
+    let presets = profile(kind);
+    let base_url = base_url(context, written, kind, presets, place);
+    let headers = headers(context, written, place);
+    let credentials = credentials(context, written, place);
+    let auth = auth(written, presets, &credentials);
+    check_credentials(context, written, &credentials, base_url.as_ref(), presets, place);
+    if written.api_version.is_some() && kind != ProviderKind::Azure {
+        context.report.problem(
+            place.key("api_version"),
+            "an api_version",
+            "none: only kind azure has one",
+        );
+    }
+    Some(Provider {
+        name: name.into(),
+        kind,
+        base_url: base_url?,
+        api_version: api_version(context, written, place),
+        auth,
+        credentials,
+        headers,
+        timeouts: timeouts(context, written.timeouts.as_ref(), place.key("timeouts")),
+        http: match written.http {
+            Some(http) if http.is_http2() => HttpVersion::Http2,
+            _ => HttpVersion::Http1,
+        },
+        max_idle_connections: written.max_idle_connections.unwrap_or(64),
+        max_streams_per_connection: written.max_streams_per_connection.unwrap_or(100),
+    })
+}
+
+fn base_url(
+    context: Context<'_>,
+    written: &raw::Provider,
+    kind: ProviderKind,
+    presets: &Profile,
+    place: Place<'_>,
+) -> Option<Uri> {
+    let place = place.key("base_url");
+    let Some(text) = written.base_url.as_deref().or(presets.base_url) else {
+        let expected = "the resource's URL such as \"https://NAME.openai.azure.com\"";
+        context.report.problem(
+            place,
+            format!("missing, and kind {kind} has no address of its own"),
+            expected,
+        );
+        return None;
+    };
+    url::parse(text)
+        .map_err(|found| {
+            let expected =
+                "a URL such as \"https://api.example.com/v1\", without credentials, query or fragment";
+            context.report.problem(place, found, expected);
+        })
+        .ok()
+}
+
+fn api_version(context: Context<'_>, written: &raw::Provider, place: Place<'_>) -> Option<Arc<str>> {
+    let version = written.api_version.as_deref()?;
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    if version.is_empty() || !version.bytes().all(allowed) {
+        context.report.problem(
+            place.key("api_version"),
+            "no version",
+            "a version such as \"2024-10-21\"",
+        );
+    }
+    Some(version.into())
+}
+
+fn credentials(context: Context<'_>, written: &raw::Provider, place: Place<'_>) -> Vec<Credential> {
+    if written.api_key.is_some() && written.api_keys.is_some() {
+        context
+            .report
+            .problem(place.key("api_keys"), "both api_key and api_keys", "one of them");
+    }
+    let single = written.api_key.as_ref().and_then(|key| {
+        Some(Credential {
+            name: "default".into(),
+            secret: context.secret(key, place.key("api_key"), 1)?,
+            weight: 1,
+        })
+    });
+    let list = place.key("api_keys");
+    let mut names = HashSet::new();
+    let mut several = Vec::new();
+    for (index, key) in written.api_keys.iter().flatten().enumerate() {
+        let place = list.item(index);
+        let credential = credential(context, key, index, place);
+        let name = key.name.as_deref().unwrap_or_default();
+        if !name.is_empty() && !names.insert(name) {
+            context.report.problem(
+                place.key("name"),
+                "a name that another key has",
+                "a name of its own",
+            );
+        }
+        several.extend(credential);
+    }
+    let listed = written.api_keys.as_deref().unwrap_or_default();
+    if !listed.is_empty() && listed.iter().all(|key| key.weight == Some(0)) {
+        context
+            .report
+            .problem(list, "only keys of weight 0", "one key in use at least");
+    }
+    single.into_iter().chain(several).collect()
+}
+
+fn credential(context: Context<'_>, key: &ApiKey, index: usize, place: Place<'_>) -> Option<Credential> {
+    let name = match &key.name {
+        Some(name) if name.is_empty() || name.len() > LONGEST_NAME || name.contains(char::is_control) => {
+            context.report.problem(
+                place.key("name"),
+                "a name that cannot be used",
+                "1 to 64 characters",
+            );
+            return None;
+        }
+        Some(name) => name.as_str().into(),
+        None => format!("key-{}", index + 1).into(),
+    };
+    Some(Credential {
+        name,
+        secret: context.secret(key.key.as_ref()?, place.key("key"), 1)?,
+        weight: key.weight.unwrap_or(1),
+    })
+}
+
+/// Without credentials nothing is sent, whatever the kind expects.
+fn auth(written: &raw::Provider, presets: &Profile, credentials: &[Credential]) -> Auth {
+    if credentials.is_empty() {
+        return Auth::None;
+    }
+    match written.auth.as_ref().map(|auth| auth.0.as_str()) {
+        Some("bearer") => Auth::Bearer,
+        Some("x-api-key") => Auth::XApiKey,
+        Some("api-key") => Auth::ApiKey,
+        Some("none") => Auth::None,
+        _ => match presets.auth {
+            AuthScheme::Bearer => Auth::Bearer,
+            AuthScheme::XApiKey => Auth::XApiKey,
+            AuthScheme::ApiKey => Auth::ApiKey,
+            AuthScheme::None => Auth::None,
+        },
+    }
+}
+
+/// A key must be there where one is needed, and nowhere else.
+fn check_credentials(
+    context: Context<'_>,
+    written: &raw::Provider,
+    credentials: &[Credential],
+    base_url: Option<&Uri>,
+    presets: &Profile,
+    place: Place<'_>,
+) {
+    let sends_none = written.auth.as_ref().is_some_and(|auth| auth.0 == "none");
+    if sends_none && !credentials.is_empty() {
+        context
+            .report
+            .problem(place.key("auth"), "none, with a key", "another auth, or no key");
+    }
+    let Some(base_url) = base_url else { return };
+    let is_private = url::is_private(base_url);
+    if !credentials.is_empty() && base_url.scheme_str() == Some("http") && !is_private {
+        context
+            .report
+            .warn(place.key("base_url"), "the key is sent over plain http");
+    }
+    let is_given = written.api_key.is_some() || written.api_keys.is_some();
+    let in_header = |name: &String| {
+        let names = ["authorization", "x-api-key", "api-key"];
+        names.iter().any(|it| name.eq_ignore_ascii_case(it))
+    };
+    let by_header = written.headers.iter().flatten().any(|(name, _)| in_header(name));
+    let is_broken = || {
+        ["api_key", "api_keys", "auth"]
+            .iter()
+            .any(|key| context.report.is_broken(place.key(key)))
+    };
+    let is_needed = !presets.key_is_optional && !sends_none && !is_private;
+    if is_needed && !is_given && !by_header && !is_broken() {
+        let variable = presets.api_key_env.first().copied().unwrap_or("API_KEY");
+        let expected = format!("a key such as \"${{{variable}}}\", or auth: none");
+        context.report.problem(place.key("api_key"), "missing", expected);
+    }
+}
+
+fn headers(
+    context: Context<'_>,
+    written: &raw::Provider,
+    place: Place<'_>,
+) -> Vec<(HeaderName, HeaderValue)> {
+    let section = place.key("headers");
+    let mut headers = Vec::new();
+    for (name, value) in written.headers.iter().flatten() {
+        let place = section.key(name);
+        let Ok(header) = name.parse::<HeaderName>() else {
+            context
+                .report
+                .problem(place, "no name of a header", "letters, digits and dashes");
+            continue;
+        };
+        if RESERVED_HEADERS.contains(&header.as_str()) {
+            context
+                .report
+                .problem(place, "a header that the gateway sets itself", "another header");
+        }
+        match HeaderValue::from_str(value.0.trim()) {
+            Ok(mut value) => {
+                value.set_sensitive(true);
+                headers.push((header, value));
+            }
+            Err(_) => {
+                context
+                    .report
+                    .problem(place, "a value that cannot be sent", "visible ASCII characters")
+            }
+        }
+    }
+    headers
+}
+
+fn timeouts(context: Context<'_>, written: Option<&raw::Timeouts>, place: Place<'_>) -> Timeouts {
+    let default = Timeouts::default();
+    let Some(written) = written else { return default };
+    Timeouts {
+        connect: context.duration(written.connect.as_ref(), place.key("connect"), default.connect),
+        first_byte: context.duration(
+            written.first_byte.as_ref(),
+            place.key("first_byte"),
+            default.first_byte,
+        ),
+        idle: context.duration(written.idle.as_ref(), place.key("idle"), default.idle),
+        total: context.duration(written.total.as_ref(), place.key("total"), default.total),
+    }
+}

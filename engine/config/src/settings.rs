@@ -1,0 +1,109 @@
+//! A valid configuration: what the gateway runs on. Every reference in it is resolved, every default filled in.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tollgate_core::Secret;
+use tollgate_governance::Keyring;
+use tollgate_routing::Catalog;
+
+use crate::PriceBook;
+
+/// A valid configuration.
+#[derive(Debug)]
+pub struct Settings {
+    /// The listener for clients.
+    pub server: Server,
+    /// The listener for operators.
+    pub admin: Admin,
+    /// What is recorded of requests.
+    pub telemetry: Telemetry,
+    /// Providers, routes and targets.
+    pub catalog: Catalog,
+    /// The virtual keys; empty where `auth` is [`AuthMode::Anonymous`].
+    pub keyring: Keyring,
+    /// Whether clients must present a key.
+    pub auth: AuthMode,
+    /// What models cost, for targets that name no model.
+    pub prices: Arc<PriceBook>,
+    /// Tells configurations apart: 16 hex digits of the SHA-256 of what was read (the files, not the
+    /// environment).
+    pub hash: String,
+    /// What is worth a look, and no reason to refuse the configuration.
+    pub warnings: Vec<String>,
+}
+
+/// Whether clients must present a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMode {
+    /// They must.
+    Keys,
+    /// No keys are configured: everybody who reaches the listener may use it.
+    Anonymous,
+}
+
+/// The listener for clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Address and port. Port 0: any free one.
+    pub listen: SocketAddr,
+    /// The largest request body, decoded.
+    pub body_limit_bytes: usize,
+    /// Worker threads; `None`: one per core.
+    pub workers: Option<usize>,
+    /// `None`: plain HTTP.
+    pub tls: Option<Tls>,
+    /// How long an idle client connection is kept.
+    pub keep_alive: Duration,
+    /// How long a client may take for the head of a request.
+    pub client_request_timeout: Duration,
+    /// What happens when the process is told to stop.
+    pub drain: Drain,
+}
+
+/// A certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate chain, PEM.
+    pub cert_file: PathBuf,
+    /// The private key, PEM.
+    pub key_file: PathBuf,
+}
+
+/// The end of a process that is told to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    /// How long to go on accepting while readiness already says no.
+    pub delay: Duration,
+    /// How long requests in flight may take to end.
+    pub timeout: Duration,
+}
+
+/// The listener for operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// Address and port. Port 0: any free one.
+    pub listen: SocketAddr,
+    /// The key that operators present; `None`: the address is the only door.
+    pub key: Option<Secret>,
+}
+
+/// What is recorded of requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Telemetry {
+    /// Where the access log goes.
+    pub access_log: AccessLog,
+}
+
+/// Where the access log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessLog {
+    /// Standard output.
+    Stdout,
+    /// Nowhere.
+    Off,
+    /// A file, appended to.
+    File(PathBuf),
+}

@@ -1,0 +1,155 @@
+//! Where a configuration comes from, and the way from there to [`Settings`].
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use crate::Settings;
+use crate::check::{Schema, check};
+use crate::expand::{Env, ExpandError, expand_tree};
+use crate::place::Place;
+use crate::problem::{Problem, Problems};
+use crate::raw::Config;
+use crate::report::Report;
+use crate::resolve::{Context, resolve};
+use crate::schema::schema;
+use crate::tree::{self, Node, SyntaxError};
+
+/// Files are read up to here.
+pub(crate) const MAX_FILE_BYTES: u64 = 16 << 20;
+
+/// A config file, or its text.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a> {
+    /// A file. Paths in it are relative to its directory.
+    File(&'a Path),
+    /// Text, with a name for messages. Paths in it are relative to the working directory.
+    Text {
+        /// What stands for the file's name in problems.
+        name: &'a str,
+        /// The YAML.
+        text: &'a str,
+    },
+}
+
+/// Reads a configuration: all its problems at once, or settings without any.
+///
+/// `env` looks up environment variables; `epoch` is given to the catalog.
+pub fn load(source: Source<'_>, env: Env<'_>, epoch: u64) -> Result<Settings, Problems> {
+    match source {
+        Source::Text { name, text } => from_text(name, text, Path::new(""), env, epoch),
+        Source::File(path) => {
+            let name = path.display().to_string();
+            let text = read_text(path).map_err(|error| Problems::new(vec![whole(&name, error)]))?;
+            from_text(&name, &text, path.parent().unwrap_or(Path::new("")), env, epoch)
+        }
+    }
+}
+
+/// Reads a text file of bounded size. The error says what is wrong with it.
+pub(crate) fn read_text(path: &Path) -> Result<String, String> {
+    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err("larger than 16 MiB".to_owned());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let before = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+        let line = before.filter(|byte| **byte == b'\n').count() + 1;
+        format!("not UTF-8 in line {line}")
+    })
+}
+
+fn from_text(
+    name: &str,
+    text: &str,
+    directory: &Path,
+    env: Env<'_>,
+    epoch: u64,
+) -> Result<Settings, Problems> {
+    if text.len() as u64 > MAX_FILE_BYTES {
+        return Err(Problems::new(vec![whole(name, "larger than 16 MiB".to_owned())]));
+    }
+    let parsed = tree::parse(text.strip_prefix('\u{feff}').unwrap_or(text));
+    let tree::Document { mut root, flaws } =
+        parsed.map_err(|error| Problems::new(vec![syntax(name, error)]))?;
+    let mut known: Vec<Problem> = flaws.into_iter().map(|flaw| syntax(name, flaw)).collect();
+    expand_tree(&mut root, Place::ROOT, env, &mut |place, line, error| {
+        known.push(not_expanded(name, place, line, error));
+    });
+    let report = Report::new(name, &root, known);
+    let context = Context {
+        report: &report,
+        directory,
+        text,
+        epoch,
+    };
+    let settings = usable(&root, &report).map(|config| resolve(context, &config));
+    let (problems, warnings) = report.into_parts();
+    match settings {
+        Some(settings) if problems.is_empty() => Ok(Settings { warnings, ..settings }),
+        _ => Err(Problems::new(problems)),
+    }
+}
+
+/// What of the document fits the schema; the rest is reported.
+fn usable(root: &Node, report: &Report<'_>) -> Option<Config> {
+    let schema = schema();
+    let usable = check(root, Schema::new(&schema), Place::ROOT, report)?;
+    // What has passed the schema is of these types; were it not, that is a problem like any other.
+    serde_json::from_value(usable)
+        .map_err(|error| {
+            report.problem(
+                Place::ROOT,
+                format!("not usable: {error}"),
+                "what the schema says",
+            )
+        })
+        .ok()
+}
+
+fn whole(file: &str, found: String) -> Problem {
+    Problem {
+        file: file.to_owned(),
+        path: String::new(),
+        line: None,
+        found,
+        expected: String::new(),
+        hint: None,
+    }
+}
+
+fn syntax(file: &str, error: SyntaxError) -> Problem {
+    Problem {
+        line: Some(error.line),
+        path: error.path,
+        expected: error.expected.to_owned(),
+        ..whole(file, error.found)
+    }
+}
+
+fn not_expanded(file: &str, place: Place<'_>, line: usize, error: ExpandError) -> Problem {
+    let (found, expected, hint) = match error {
+        ExpandError::Unset(name) => (
+            format!("the environment variable {name} is not set"),
+            "",
+            format!("set it, or give a default: ${{{name}:-default}}"),
+        ),
+        ExpandError::Malformed => (
+            "a malformed variable".to_owned(),
+            "${NAME} or ${NAME:-default}",
+            "write $$ for a single $".to_owned(),
+        ),
+    };
+    Problem {
+        path: place.to_string(),
+        line: Some(line),
+        expected: expected.to_owned(),
+        hint: Some(hint),
+        ..whole(file, found)
+    }
+}

@@ -1,0 +1,258 @@
+//! Files without problems, and what they come to.
+
+use std::time::Duration;
+
+use tollgate_core::{Nanodollars, ProviderKind, ServiceTier, Timestamp, Usage};
+use tollgate_routing::{Auth, HttpVersion, Timeouts};
+
+use super::{env, read};
+use crate::{AccessLog, AuthMode, Source, load};
+
+/// The smallest useful file.
+pub(super) const SMALL: &str = r#"
+providers:
+  openai:    { kind: openai, api_key: "${OPENAI_API_KEY}" }
+  claude:    { kind: anthropic, api_key: "${ANTHROPIC_API_KEY}" }
+  local:     { kind: openai, base_url: "http://127.0.0.1:8000/v1" }
+models:
+  fast:      { targets: [ { provider: openai, model: gpt-4o-mini, weight: 8 }, { provider: claude, model: claude-haiku-4-5, weight: 2 } ] }
+  "local/*": { targets: [ { provider: local } ] }
+keys:
+  - { name: dev, key: "${TOLLGATE_DEV_KEY}", models: ["*"] }
+"#;
+
+#[test]
+fn the_smallest_useful_file_is_enough() {
+    let settings = read(SMALL).unwrap();
+    assert_eq!(settings.server.listen.to_string(), "0.0.0.0:8080");
+    assert_eq!(settings.admin.listen.to_string(), "127.0.0.1:8081");
+    assert_eq!(settings.server.body_limit_bytes, 32 << 20);
+    assert_eq!(settings.auth, AuthMode::Keys);
+    assert_eq!(settings.telemetry.access_log, AccessLog::Stdout);
+    assert_eq!(settings.catalog.epoch, 7);
+    assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
+
+    let fast = settings.catalog.find("fast").unwrap().route;
+    assert_eq!(
+        fast.targets.iter().map(|it| it.weight).collect::<Vec<_>>(),
+        [8, 2]
+    );
+    assert_eq!(fast.max_attempts, 2);
+    let mini = &fast.targets[0].target;
+    assert_eq!(
+        (mini.model.as_deref(), mini.provider.auth),
+        (Some("gpt-4o-mini"), Auth::Bearer)
+    );
+    let usage = Usage {
+        input: 1_000_000,
+        ..Usage::default()
+    };
+    let cost = mini.price.as_ref().unwrap().cost(&usage, ServiceTier::Standard);
+    assert_eq!(cost, Nanodollars::parse("$0.15").unwrap());
+    assert_eq!(fast.targets[1].target.provider.auth, Auth::XApiKey);
+
+    let local = settings.catalog.find("local/llama").unwrap();
+    assert_eq!(
+        (local.model, &local.route.targets[0].target.model),
+        ("llama", &None)
+    );
+    assert_eq!(local.route.targets[0].target.provider.auth, Auth::None);
+
+    let key = settings
+        .keyring
+        .authenticate("very-secret-TOLLGATE_DEV_KEY", Timestamp::from_unix_millis(0));
+    assert!(key.unwrap().may_use("anything"));
+}
+
+#[test]
+fn every_setting_arrives_where_it_belongs() {
+    let settings = read(
+        r#"
+providers:
+  p:
+    kind: azure
+    base_url: https://res.openai.azure.com/
+    api_keys: [{ key: aaaa, weight: 3 }, { name: second, key: bbbb }]
+    api_version: "2024-10-21"
+    auth: bearer
+    headers: { X-Team: "${TEAM}" }
+    timeouts: { connect: 1s, first_byte: 2s, idle: 3s, total: 1m }
+    http: 2
+    max_idle_connections: 5
+    max_streams_per_connection: 6
+models:
+  m:
+    targets:
+      - provider: p
+        model: deployment
+        weight: 4
+        priority: 5
+        price: { input: "$1", output: "2.5", cache_read: $0.1 }
+        context_tokens: 1000
+        max_output_tokens: 2000
+    fallbacks: [n]
+    strict: true
+    aliases: [mm, mmm]
+routes:
+  n: { targets: [{ provider: p }], max_attempts: 3 }
+keys:
+  - { name: a, key_hash: "0000000000000000000000000000000000000000000000000000000000000000", expires_at: 2027-01-31 }
+server:
+  listen: localhost:9000
+  body_limit: 1MiB
+  workers: "${WORKERS}"
+  keep_alive: 1s
+  client_request_timeout: 2s
+  drain: { delay: 3s, timeout: 4s }
+admin: { listen: "0.0.0.0:9001", key: "${ADMIN}" }
+telemetry: { access_log: "off" }
+"#,
+    )
+    .unwrap();
+    let m = settings.catalog.find("m").unwrap().route;
+    let target = &m.targets[0].target;
+    let provider = &target.provider;
+    assert_eq!(provider.kind, ProviderKind::Azure);
+    assert_eq!(provider.base_url.to_string(), "https://res.openai.azure.com/");
+    assert_eq!(provider.api_version.as_deref(), Some("2024-10-21"));
+    assert_eq!((provider.auth, provider.http), (Auth::Bearer, HttpVersion::Http2));
+    assert_eq!(
+        (provider.max_idle_connections, provider.max_streams_per_connection),
+        (5, 6)
+    );
+    let credentials: Vec<_> = provider
+        .credentials
+        .iter()
+        .map(|it| (&*it.name, it.secret.expose(), it.weight))
+        .collect();
+    assert_eq!(credentials, [("key-1", "aaaa", 3), ("second", "bbbb", 1)]);
+    assert_eq!(provider.headers[0].0, "x-team");
+    assert_eq!(provider.headers[0].1, "very-secret-TEAM");
+    let seconds = Duration::from_secs;
+    let timeouts = Timeouts {
+        connect: seconds(1),
+        first_byte: seconds(2),
+        idle: seconds(3),
+        total: seconds(60),
+    };
+    assert_eq!(provider.timeouts, timeouts);
+    assert_eq!((m.targets[0].weight, m.targets[0].priority), (4, 5));
+    let rates = target.price.as_ref().unwrap().base;
+    assert_eq!(
+        (rates.input.0, rates.output.0, rates.cache_read.unwrap().0),
+        (1_000_000, 2_500_000, 100_000)
+    );
+    assert_eq!(
+        (target.context_tokens, target.max_output_tokens),
+        (Some(1000), Some(2000))
+    );
+    assert_eq!((&*m.fallbacks[0].model, m.strict, m.max_attempts), ("n", true, 2));
+    let alias = settings.catalog.find("mmm").unwrap().route;
+    assert_eq!((alias.targets[0].target.id, alias.strict), (target.id, true));
+    let n = settings.catalog.find("n").unwrap().route;
+    assert_eq!(
+        (n.targets[0].target.model.as_deref(), n.max_attempts),
+        (Some("n"), 3)
+    );
+
+    let server = &settings.server;
+    assert_eq!(
+        (server.listen.to_string().as_str(), server.workers),
+        ("127.0.0.1:9000", Some(3))
+    );
+    assert_eq!(
+        (server.body_limit_bytes, server.keep_alive),
+        (1 << 20, seconds(1))
+    );
+    assert_eq!(server.client_request_timeout, seconds(2));
+    assert_eq!(
+        (server.drain.delay, server.drain.timeout),
+        (seconds(3), seconds(4))
+    );
+    assert_eq!(settings.admin.listen.port(), 9001);
+    assert_eq!(settings.admin.key.as_ref().unwrap().expose(), "very-secret-ADMIN");
+    assert_eq!(settings.telemetry.access_log, AccessLog::Off);
+}
+
+#[test]
+fn without_models_each_provider_is_reached_by_its_name() {
+    let settings = read("providers: { l: { kind: vllm }, o: { kind: ollama } }").unwrap();
+    assert_eq!(settings.auth, AuthMode::Anonymous);
+    assert_eq!(settings.server.listen.to_string(), "127.0.0.1:8080");
+    let found = settings.catalog.find("o/llama3:8b").unwrap();
+    assert_eq!(
+        (found.model, &*found.route.targets[0].target.provider.name),
+        ("llama3:8b", "o")
+    );
+    assert_ne!(
+        found.route.targets[0].target.id,
+        settings.catalog.find("l/x").unwrap().route.targets[0].target.id
+    );
+}
+
+#[test]
+fn anchors_and_aliases_are_expanded() {
+    let settings = read(
+        "providers: { l: { kind: vllm, timeouts: &slow { total: 1h } }, m: { kind: vllm, timeouts: *slow } }",
+    )
+    .unwrap();
+    assert!(
+        settings
+            .catalog
+            .providers()
+            .iter()
+            .all(|it| it.timeouts.total == Duration::from_secs(3600))
+    );
+}
+
+#[test]
+fn the_same_text_has_the_same_hash_and_another_text_another() {
+    let hash = |text| read(text).unwrap().hash;
+    assert_eq!(hash(SMALL), hash(SMALL));
+    assert_eq!(hash(SMALL).len(), 16);
+    assert_ne!(hash(SMALL), hash(&format!("{SMALL}# changed\n")));
+}
+
+#[test]
+fn secrets_do_not_show_in_debug_output() {
+    let settings = read(SMALL).unwrap();
+    assert!(!format!("{settings:?}").contains("very-secret"));
+}
+
+#[test]
+fn doubtful_things_are_warned_about() {
+    let settings = read(
+        r#"
+providers: { o: { kind: openai, base_url: "http://api.example.com/v1", api_key: "${KEY}" } }
+models: { m: { targets: [{ provider: o, model: no-such-model }] } }
+keys: [{ name: k, key: "${KEY}", models: [m, n] }]
+"#,
+    )
+    .unwrap();
+    let warnings = settings.warnings.join("\n");
+    assert_eq!(
+        warnings,
+        "t.yaml:2: providers.o.base_url: the key is sent over plain http\n\
+         t.yaml:3: models.m.targets[0]: no price is known for \"no-such-model\": its cost counts as nothing; give it \
+         a price\n\
+         t.yaml:4: keys[0].models[1]: there is no model \"n\""
+    );
+}
+
+#[test]
+fn the_examples_and_the_starter_have_no_problems() {
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples");
+    let mut kinds = std::collections::BTreeSet::new();
+    let mut count = 0;
+    for entry in std::fs::read_dir(examples).unwrap() {
+        let path = entry.unwrap().path();
+        let settings = load(Source::File(&path), &env, 1).unwrap_or_else(|problems| panic!("{problems}"));
+        assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
+        assert!(settings.catalog.routes().count() > 0, "{}", path.display());
+        kinds.extend(settings.catalog.providers().iter().map(|it| it.kind));
+        count += 1;
+    }
+    assert!(count >= 14);
+    assert_eq!(kinds.len(), ProviderKind::ALL.len(), "each kind has an example");
+    assert!(read(crate::starter()).unwrap().warnings.is_empty());
+}
