@@ -21,6 +21,7 @@ use crate::passthrough::{
 use crate::patch::{Misplaced, Patches};
 use crate::profile::profile;
 use crate::report::{Malformed, Report, StreamEnd};
+use crate::translate::{self, TranslatedStream, Translation};
 
 /// A request as one target takes it.
 #[derive(Debug)]
@@ -49,6 +50,8 @@ pub struct Reader {
 enum Way {
     /// It is in the client's dialect.
     Same(Watching),
+    /// It must be translated.
+    Translated(Box<Translation>),
 }
 
 /// A whole answer.
@@ -70,6 +73,7 @@ pub struct StreamReader {
 enum Stream {
     OpenAi(PassingStream<OpenAiObserver>),
     Anthropic(PassingStream<AnthropicObserver>),
+    Translated(Box<TranslatedStream>),
 }
 
 /// Writes a request for one target. `head` must have been read from `body` for the same `surface`.
@@ -84,7 +88,7 @@ pub fn encode(surface: Surface, head: &Head, body: &Bytes, egress: &Egress<'_>) 
         return Err(Refusal::new(RefusalKind::NotTranslatable, message));
     }
     if surface.dialect() != upstream {
-        return translate(surface, egress);
+        return translated(surface, body, egress);
     }
     let (body, watching) = patched(surface, head, body, egress).map_err(|fault| {
         Refusal::new(
@@ -105,13 +109,20 @@ pub fn encode(surface: Surface, head: &Head, body: &Bytes, egress: &Egress<'_>) 
     })
 }
 
-fn translate(surface: Surface, egress: &Egress<'_>) -> Result<Encoded, Refusal> {
-    let message = format!(
-        "{} requests are not translated for {} yet",
-        surface.operation(),
-        egress.kind
-    );
-    Err(Refusal::new(RefusalKind::NotTranslatable, message))
+/// The client's request in the provider's dialect.
+fn translated(surface: Surface, body: &Bytes, egress: &Egress<'_>) -> Result<Encoded, Refusal> {
+    let (body, loss, translation) = translate::request(surface, body, egress)?;
+    Ok(Encoded {
+        path: path(surface, egress),
+        body: body.into(),
+        loss,
+        reader: Reader {
+            surface,
+            kind: egress.kind,
+            request_id: egress.request_id,
+            way: Way::Translated(Box::new(translation)),
+        },
+    })
 }
 
 /// The client's body with the target's model in it, and with usage asked for where a stream would not tell it.
@@ -195,6 +206,11 @@ impl Reader {
                 };
                 Ok(Answer { body, report })
             }
+            Way::Translated(translation) => {
+                let (body, report) = translation.answer(&body)?;
+                let body = body.into();
+                Ok(Answer { body, report })
+            }
         }
     }
 
@@ -218,6 +234,7 @@ impl Reader {
             (Way::Same(_), Dialect::Anthropic) => {
                 Stream::Anthropic(PassingStream::new(AnthropicObserver::default(), self.request_id))
             }
+            (Way::Translated(translation), _) => Stream::Translated(Box::new(translation.stream())),
         };
         StreamReader { way }
     }
@@ -233,6 +250,7 @@ impl StreamReader {
         match &mut self.way {
             Stream::OpenAi(stream) => stream.push(&chunk, out),
             Stream::Anthropic(stream) => stream.push(&chunk, out),
+            Stream::Translated(stream) => stream.push(&chunk, out),
         }
     }
 
@@ -242,6 +260,7 @@ impl StreamReader {
         match &mut self.way {
             Stream::OpenAi(stream) => stream.finish(end, out),
             Stream::Anthropic(stream) => stream.finish(end, out),
+            Stream::Translated(stream) => stream.finish(end, out),
         }
     }
 
@@ -250,6 +269,7 @@ impl StreamReader {
         match &self.way {
             Stream::OpenAi(stream) => stream.report(),
             Stream::Anthropic(stream) => stream.report(),
+            Stream::Translated(stream) => stream.report(),
         }
     }
 }

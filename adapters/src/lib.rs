@@ -7,6 +7,8 @@
 //! - [`profile()`], [`base_url`], [`request_headers`]: what is known of each kind of provider beforehand.
 //! - [`render_refusal`], [`render_stream_error`]: every error in the client's own dialect.
 
+mod anthropic;
+mod chat;
 mod classify;
 mod egress;
 mod encode;
@@ -15,12 +17,14 @@ mod head;
 mod headers;
 mod json;
 mod loss;
+mod openai;
 mod passthrough;
 mod patch;
 mod profile;
 mod render;
 mod report;
 pub mod sse;
+mod translate;
 mod usage;
 
 pub use classify::ProviderFailure;

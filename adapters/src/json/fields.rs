@@ -59,6 +59,11 @@ impl<'a> Fields<'a> {
             .map(|(_, value)| *value)
     }
 
+    /// All fields, as they came.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
+        self.0.iter().map(|(name, value)| (&**name, *value))
+    }
+
     /// The fields of a field that is an object.
     pub(crate) fn object(&self, name: &str) -> Option<Fields<'a>> {
         self.raw(name).and_then(Self::of)

@@ -1,0 +1,259 @@
+//! The canonical chat model: what every dialect is decoded to, and encoded from.
+//!
+//! A dialect has one decoder and one encoder, never a translation to another dialect. Texts are borrowed from
+//! the body they were read from; JSON that only passes through (schemas, arguments) stays text. Whatever a
+//! decoder does not understand goes into `extra` beside what it belongs to: an encoder of the same dialect
+//! writes it back, one of another dialect names it in [`crate::Loss`].
+
+pub(crate) mod answer;
+pub(crate) mod history;
+pub(crate) mod media;
+pub(crate) mod names;
+pub(crate) mod read;
+pub(crate) mod schema;
+pub(crate) mod write;
+
+use std::borrow::Cow;
+
+use tollgate_core::Dialect;
+
+use crate::loss::Loss;
+use media::Source;
+
+/// A field that was not understood: its name and its JSON text.
+pub(crate) type Extra<'a> = Vec<(Cow<'a, str>, &'a str)>;
+
+/// A value, and the path of the client's request at which it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct At<T> {
+    pub(crate) at: &'static str,
+    pub(crate) value: T,
+}
+
+/// A request for an answer in a conversation.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ChatRequest<'a> {
+    /// The dialect it was written in.
+    pub(crate) origin: Dialect,
+    /// In order; instructions are turns of their own ([`Role::System`]).
+    pub(crate) turns: Vec<Turn<'a>>,
+    pub(crate) tools: Vec<Tool<'a>>,
+    pub(crate) tool_choice: Option<At<ToolChoice<'a>>>,
+    /// Whether several tools may be called at once.
+    pub(crate) parallel_tool_calls: Option<At<bool>>,
+    pub(crate) sampling: Sampling<'a>,
+    pub(crate) output: Option<At<Output<'a>>>,
+    pub(crate) reasoning: Reasoning<'a>,
+    pub(crate) stream: bool,
+    /// Whether the client wants usage in the stream, where its dialect leaves the choice.
+    pub(crate) include_usage: bool,
+    /// Who the end user is, for abuse detection.
+    pub(crate) user: Option<At<Cow<'a, str>>>,
+    pub(crate) service_tier: Option<At<Cow<'a, str>>>,
+    pub(crate) extra: Extra<'a>,
+}
+
+/// How tokens are chosen, and how many.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Sampling<'a> {
+    pub(crate) max_output_tokens: Option<At<u64>>,
+    pub(crate) temperature: Option<f64>,
+    pub(crate) top_p: Option<f64>,
+    pub(crate) top_k: Option<u64>,
+    pub(crate) stop: Option<At<Vec<Cow<'a, str>>>>,
+    pub(crate) seed: Option<i64>,
+    pub(crate) frequency_penalty: Option<f64>,
+    pub(crate) presence_penalty: Option<f64>,
+    /// How many answers.
+    pub(crate) n: Option<u64>,
+    pub(crate) logprobs: Option<bool>,
+    pub(crate) top_logprobs: Option<u64>,
+}
+
+/// What the answer's text must be.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Output<'a> {
+    /// Anything; said explicitly.
+    Text,
+    /// A JSON object.
+    JsonObject,
+    /// JSON of this schema.
+    JsonSchema {
+        name: Option<Cow<'a, str>>,
+        description: Option<Cow<'a, str>>,
+        /// JSON text.
+        schema: &'a str,
+        strict: Option<bool>,
+    },
+}
+
+/// How much the model shall think before it answers.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Reasoning<'a> {
+    pub(crate) mode: Option<At<Thinking>>,
+    /// `none`, `minimal`, `low`, `medium`, `high`, `xhigh`, `max`.
+    pub(crate) effort: Option<At<Cow<'a, str>>>,
+}
+
+/// Whether and how long to think.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Thinking {
+    Off,
+    /// At most so many tokens.
+    Budget(u64),
+    /// As long as the model sees fit.
+    Adaptive,
+}
+
+/// Which tools the model may or must call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ToolChoice<'a> {
+    Auto,
+    None,
+    /// Some tool.
+    Required,
+    /// This one.
+    Tool(Cow<'a, str>),
+}
+
+/// A tool that the client runs.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Tool<'a> {
+    pub(crate) at: String,
+    pub(crate) kind: ToolKind<'a>,
+    pub(crate) cache: Option<Cache<'a>>,
+    pub(crate) extra: Extra<'a>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum ToolKind<'a> {
+    Function {
+        name: Cow<'a, str>,
+        description: Option<Cow<'a, str>>,
+        /// JSON text of the schema of its arguments.
+        schema: Option<&'a str>,
+        strict: Option<bool>,
+    },
+    /// One that only the client's dialect knows: JSON text.
+    Opaque(&'a str),
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Instructions.
+    System,
+    /// Instructions, in the word of newer OpenAI models.
+    Developer,
+    /// The user, and the results of tools.
+    User,
+    Assistant,
+}
+
+impl Role {
+    pub(crate) const fn instructs(self) -> bool {
+        matches!(self, Self::System | Self::Developer)
+    }
+}
+
+/// One message.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Turn<'a> {
+    /// Where it stands in the client's request.
+    pub(crate) at: String,
+    pub(crate) role: Role,
+    /// The participant's name.
+    pub(crate) name: Option<Cow<'a, str>>,
+    pub(crate) parts: Vec<Part<'a>>,
+    pub(crate) extra: Extra<'a>,
+}
+
+/// A piece of a message.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Part<'a> {
+    /// Where it stands in the client's request.
+    pub(crate) at: String,
+    pub(crate) kind: Kind<'a>,
+    /// The prompt up to here is worth caching.
+    pub(crate) cache: Option<Cache<'a>>,
+    pub(crate) extra: Extra<'a>,
+}
+
+impl<'a> Part<'a> {
+    pub(crate) const fn new(at: String, kind: Kind<'a>) -> Self {
+        Self {
+            at,
+            kind,
+            cache: None,
+            extra: Vec::new(),
+        }
+    }
+
+    /// Whether it says nothing: text without characters.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(&self.kind, Kind::Text(text) | Kind::Refusal(text) if text.is_empty())
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Kind<'a> {
+    Text(Cow<'a, str>),
+    Image {
+        source: Source<'a>,
+        detail: Option<Cow<'a, str>>,
+    },
+    Document {
+        source: Source<'a>,
+        title: Option<Cow<'a, str>>,
+    },
+    /// Base64.
+    Audio {
+        format: Cow<'a, str>,
+        data: Cow<'a, str>,
+    },
+    ToolCall(Call<'a>),
+    ToolResult {
+        id: Cow<'a, str>,
+        parts: Vec<Part<'a>>,
+        is_error: bool,
+    },
+    /// What the model thought; the signature proves it to the provider. `None` or empty: there is none.
+    Thinking {
+        text: Cow<'a, str>,
+        signature: Option<Cow<'a, str>>,
+    },
+    /// Encrypted thoughts.
+    RedactedThinking(Cow<'a, str>),
+    /// The words with which the model refused.
+    Refusal(Cow<'a, str>),
+    /// One that only the dialect it came in knows: JSON text.
+    Opaque(&'a str),
+}
+
+/// A call of a tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Call<'a> {
+    /// Empty: there is none.
+    pub(crate) id: Cow<'a, str>,
+    pub(crate) name: Cow<'a, str>,
+    /// JSON text, as the model wrote it: not always JSON. Empty: no arguments.
+    pub(crate) arguments: Cow<'a, str>,
+}
+
+/// A mark that ends a cacheable prefix of the prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cache<'a> {
+    /// `5m`, `1h`; `None`: the provider's default.
+    pub(crate) ttl: Option<Cow<'a, str>>,
+}
+
+/// Notes everything in `extra` as lost.
+pub(crate) fn lose_extra(at: &str, extra: &Extra<'_>, loss: &mut Loss) {
+    for (name, _) in extra {
+        if at.is_empty() {
+            loss.note(&**name);
+        } else {
+            loss.note(format!("{at}.{name}"));
+        }
+    }
+}

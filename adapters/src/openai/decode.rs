@@ -1,0 +1,237 @@
+//! A Chat Completions request, read into the canonical model. Messages are read in `messages`.
+
+use std::borrow::Cow;
+
+use tollgate_core::{Dialect, Refusal};
+
+use super::messages;
+use crate::chat::read::{Node, Path, wrong};
+use crate::chat::{At, ChatRequest, Output, Reasoning, Sampling, Tool, ToolChoice, ToolKind};
+use crate::json;
+
+/// The fields that are understood.
+const KNOWN: &[&str] = &[
+    "model",
+    "messages",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "stop",
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "n",
+    "logprobs",
+    "top_logprobs",
+    "response_format",
+    "reasoning_effort",
+    "thinking",
+    "stream",
+    "stream_options",
+    "user",
+    "safety_identifier",
+    "service_tier",
+    "store",
+];
+
+/// Reads a request.
+///
+/// # Errors
+/// What is not JSON, and fields of the wrong type.
+pub(crate) fn request(body: &[u8]) -> Result<ChatRequest<'_>, Refusal> {
+    let node = Node::root(body)?;
+    let mut request = ChatRequest {
+        origin: Dialect::OpenAi,
+        turns: messages::read(&node)?,
+        tools: tools(&node)?,
+        tool_choice: tool_choice(&node)?,
+        parallel_tool_calls: at("parallel_tool_calls", node.flag("parallel_tool_calls")?),
+        sampling: sampling(&node)?,
+        output: output(&node)?,
+        reasoning: reasoning(&node)?,
+        stream: node.flag("stream")?.unwrap_or(false),
+        include_usage: include_usage(&node)?,
+        user: user(&node)?,
+        service_tier: at("service_tier", node.text("service_tier")?),
+        extra: node.extra(KNOWN),
+    };
+    if let Some(store @ "true") = node.raw("store") {
+        request.extra.push((Cow::Borrowed("store"), store));
+    }
+    if let Some(options) = node.raw("stream_options") {
+        let options = Node::of(options, Path::Key(&node.path, "stream_options"))?;
+        let others = options.extra(&["include_usage", "include_obfuscation"]);
+        for (name, value) in others {
+            request
+                .extra
+                .push((format!("stream_options.{name}").into(), value));
+        }
+    }
+    Ok(request)
+}
+
+fn at<T>(at: &'static str, value: Option<T>) -> Option<At<T>> {
+    value.map(|value| At { at, value })
+}
+
+fn sampling<'a>(node: &Node<'a, '_>) -> Result<Sampling<'a>, Refusal> {
+    let limit = match at("max_completion_tokens", node.count("max_completion_tokens")?) {
+        None => at("max_tokens", limit(node)?),
+        limit => limit,
+    };
+    Ok(Sampling {
+        max_output_tokens: limit,
+        temperature: node.number("temperature")?,
+        top_p: node.number("top_p")?,
+        top_k: node.integer("top_k")?.and_then(|k| u64::try_from(k).ok()),
+        stop: stop(node)?,
+        seed: node.integer("seed")?,
+        frequency_penalty: node
+            .number("frequency_penalty")?
+            .filter(|penalty| *penalty != 0.0),
+        presence_penalty: node.number("presence_penalty")?.filter(|penalty| *penalty != 0.0),
+        n: node.count("n")?,
+        logprobs: node.flag("logprobs")?.filter(|asked| *asked),
+        top_logprobs: node.count("top_logprobs")?.filter(|count| *count > 0),
+    })
+}
+
+/// `max_tokens`; negative is how some servers spell "no limit".
+fn limit(node: &Node<'_, '_>) -> Result<Option<u64>, Refusal> {
+    if node.raw("max_tokens").is_some_and(|json| json.starts_with('-')) {
+        return Ok(None);
+    }
+    node.count("max_tokens")
+}
+
+fn stop<'a>(node: &Node<'a, '_>) -> Result<Option<At<Vec<Cow<'a, str>>>>, Refusal> {
+    let Some(json) = node.raw("stop") else {
+        return Ok(None);
+    };
+    let path = Path::Key(&node.path, "stop");
+    let value = if json.starts_with('[') {
+        let texts = json::elements(json).into_iter().map(json::text);
+        texts
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| wrong(path, "a string or an array of strings"))?
+    } else {
+        vec![json::text(json).ok_or_else(|| wrong(path, "a string or an array of strings"))?]
+    };
+    Ok(Some(At { at: "stop", value }))
+}
+
+fn tools<'a>(node: &Node<'a, '_>) -> Result<Vec<Tool<'a>>, Refusal> {
+    let list = Path::Key(&node.path, "tools");
+    let mut tools = Vec::new();
+    for (index, json) in node.elements("tools")?.into_iter().enumerate() {
+        let path = Path::Index(&list, index);
+        let tool = Node::of(json, path)?;
+        let is_function = tool.text("type")?.is_none_or(|kind| kind == "function");
+        let (kind, extra) = match tool.raw("function").filter(|_| is_function) {
+            Some(function) => {
+                let function = Node::of(function, Path::Key(&path, "function"))?;
+                let kind = ToolKind::Function {
+                    name: function.required("name")?,
+                    description: function.text("description")?,
+                    schema: schema(&function, "parameters")?,
+                    strict: function.flag("strict")?,
+                };
+                (kind, tool.extra(&["type", "function", "cache_control"]))
+            }
+            None => (ToolKind::Opaque(json), Vec::new()),
+        };
+        tools.push(Tool {
+            at: path.to_string(),
+            kind,
+            cache: tool.cache()?,
+            extra,
+        });
+    }
+    Ok(tools)
+}
+
+/// A field that is an object, as JSON text.
+pub(crate) fn schema<'a>(node: &Node<'a, '_>, name: &str) -> Result<Option<&'a str>, Refusal> {
+    match node.raw(name) {
+        Some(json) if !json.starts_with('{') => Err(wrong(Path::Key(&node.path, name), "an object")),
+        schema => Ok(schema),
+    }
+}
+
+fn tool_choice<'a>(node: &Node<'a, '_>) -> Result<Option<At<ToolChoice<'a>>>, Refusal> {
+    let Some(json) = node.raw("tool_choice") else {
+        return Ok(None);
+    };
+    let path = Path::Key(&node.path, "tool_choice");
+    let expected = "`none`, `auto`, `required` or a function";
+    let choice = match json::text(json).as_deref() {
+        Some("auto") => ToolChoice::Auto,
+        Some("none") => ToolChoice::None,
+        Some("required" | "any") => ToolChoice::Required,
+        Some(_) => return Err(wrong(path, expected)),
+        None => {
+            let choice = Node::of(json, path).map_err(|_| wrong(path, expected))?;
+            let function = choice.raw("function").ok_or_else(|| wrong(path, expected))?;
+            ToolChoice::Tool(Node::of(function, Path::Key(&path, "function"))?.required("name")?)
+        }
+    };
+    Ok(at("tool_choice", Some(choice)))
+}
+
+fn output<'a>(node: &Node<'a, '_>) -> Result<Option<At<Output<'a>>>, Refusal> {
+    let Some(json) = node.raw("response_format") else {
+        return Ok(None);
+    };
+    let path = Path::Key(&node.path, "response_format");
+    let format = Node::of(json, path)?;
+    let output = match &*format.required("type")? {
+        "text" => Output::Text,
+        "json_object" => Output::JsonObject,
+        "json_schema" => {
+            let path = Path::Key(&path, "json_schema");
+            let wanted = format
+                .raw("json_schema")
+                .ok_or_else(|| wrong(path, "an object"))?;
+            let wanted = Node::of(wanted, path)?;
+            let missing = || wrong(Path::Key(&path, "schema"), "an object");
+            Output::JsonSchema {
+                name: wanted.text("name")?,
+                description: wanted.text("description")?,
+                schema: schema(&wanted, "schema")?.ok_or_else(missing)?,
+                strict: wanted.flag("strict")?,
+            }
+        }
+        _ => {
+            let path = Path::Key(&path, "type");
+            return Err(wrong(path, "`text`, `json_object` or `json_schema`"));
+        }
+    };
+    Ok(at("response_format", Some(output)))
+}
+
+fn reasoning<'a>(node: &Node<'a, '_>) -> Result<Reasoning<'a>, Refusal> {
+    let effort = at("reasoning_effort", node.text("reasoning_effort")?);
+    Ok(Reasoning {
+        mode: crate::anthropic::decode::thinking(node)?,
+        effort,
+    })
+}
+
+fn include_usage(node: &Node<'_, '_>) -> Result<bool, Refusal> {
+    let Some(options) = node.raw("stream_options") else {
+        return Ok(false);
+    };
+    let options = Node::of(options, Path::Key(&node.path, "stream_options"))?;
+    Ok(options.flag("include_usage")?.unwrap_or(false))
+}
+
+fn user<'a>(node: &Node<'a, '_>) -> Result<Option<At<Cow<'a, str>>>, Refusal> {
+    let user = at("user", node.text("user")?);
+    let identifier = at("safety_identifier", node.text("safety_identifier")?);
+    Ok(user.or(identifier))
+}

@@ -1,0 +1,207 @@
+//! The pieces of an answer, written as a stream of chat completion chunks.
+
+use tollgate_core::{FinishReason, Usage};
+
+use super::render::{REFUSED, finish_word, write_usage};
+use super::turns::write_thoughts;
+use crate::chat::answer::{End, Piece, finish_with};
+use crate::chat::names::Renamed;
+use crate::chat::write::{Array, Object, object};
+use crate::chat::{Kind, Part};
+use crate::translate::Made;
+
+/// Writes chunks.
+#[derive(Debug)]
+pub(crate) struct ChunkWriter {
+    made: Made,
+    renamed: Renamed,
+    include_usage: bool,
+    /// What each chunk begins with. Empty: the stream has not begun.
+    head: Vec<u8>,
+    /// For each call: whether it has had arguments.
+    calls: Vec<bool>,
+    /// The thoughts that await their signature.
+    thoughts: String,
+    has_refused: bool,
+    end: Option<(FinishReason, Option<Box<str>>)>,
+}
+
+impl ChunkWriter {
+    pub(crate) const fn new(made: Made, renamed: Renamed, include_usage: bool) -> Self {
+        Self {
+            made,
+            renamed,
+            include_usage,
+            head: Vec::new(),
+            calls: Vec::new(),
+            thoughts: String::new(),
+            has_refused: false,
+            end: None,
+        }
+    }
+
+    /// Writes a piece.
+    pub(crate) fn write(&mut self, piece: Piece<'_>, out: &mut Vec<u8>) {
+        match piece {
+            Piece::Start { model } => return self.start(model.as_deref(), out),
+            Piece::Finish(end) => return self.finish(end),
+            Piece::Done => return,
+            _ => {}
+        }
+        if self.head.is_empty() {
+            self.start(None, out);
+        }
+        match piece {
+            Piece::Text(text) => self.delta(out, |o| o.text("content", &text).end()),
+            Piece::Thinking(text) => {
+                self.thoughts.push_str(&text);
+                self.delta(out, |o| o.text("reasoning_content", &text).end());
+            }
+            Piece::Signature(signature) => {
+                let text = std::mem::take(&mut self.thoughts).into();
+                let signature = Some(signature);
+                self.block(Kind::Thinking { text, signature }, out);
+            }
+            Piece::RedactedThinking(data) => self.block(Kind::RedactedThinking(data), out),
+            Piece::Refusal(text) => {
+                self.has_refused = true;
+                self.delta(out, |o| o.text("refusal", &text).end());
+            }
+            Piece::Call { call, id, name } => self.call(call, &id, &name, out),
+            Piece::Arguments { call, json } => {
+                if let Some(has_arguments) = self.calls.get_mut(call) {
+                    *has_arguments = true;
+                    self.arguments(call, &json, out);
+                }
+            }
+            Piece::Start { .. } | Piece::Finish(_) | Piece::Done => {}
+        }
+    }
+
+    /// Whether the answer's end has been told.
+    pub(crate) const fn is_finished(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// Ends the stream as it should end.
+    pub(crate) fn close(&mut self, usage: Option<&Usage>, out: &mut Vec<u8>) {
+        if self.head.is_empty() {
+            self.start(None, out);
+        }
+        self.fill_empty_calls(out);
+        let (finish, explanation) = self.end.take().unwrap_or((FinishReason::Stop, None));
+        let finish = finish_with(finish, !self.calls.is_empty());
+        if finish == FinishReason::ContentFilter && !self.has_refused {
+            let words = explanation.as_deref().unwrap_or(REFUSED);
+            self.delta(out, |o| o.text("refusal", words).end());
+        }
+        self.chunk(
+            out,
+            |a| a.object(|o| choice(o, |_| {}, Some(finish_word(finish)))),
+            None,
+        );
+        if let Some(usage) = usage.filter(|_| self.include_usage) {
+            self.chunk(out, |_| {}, Some(usage));
+        }
+        out.extend_from_slice(b"data: [DONE]\n\n");
+    }
+
+    fn start(&mut self, model: Option<&str>, out: &mut Vec<u8>) {
+        if !self.head.is_empty() {
+            return;
+        }
+        self.head.extend_from_slice(b"data: ");
+        object(&mut self.head, |o| {
+            o.text("id", &self.made.completion_id())
+                .text("object", "chat.completion.chunk");
+            o.plain("created", self.made.now.unix_seconds());
+            o.text("model", model.unwrap_or(&self.made.model));
+        });
+        // The object goes on in each chunk.
+        self.head.pop();
+        self.delta(out, |o| o.text("role", "assistant").text("content", "").end());
+    }
+
+    fn finish(&mut self, end: End<'_>) {
+        if let Some(finish) = end.finish {
+            self.end = Some((finish, end.explanation.map(|words| words.as_ref().into())));
+        }
+    }
+
+    fn call(&mut self, call: usize, id: &str, name: &str, out: &mut Vec<u8>) {
+        if call != self.calls.len() {
+            return;
+        }
+        self.calls.push(false);
+        let made_up;
+        let id = if id.is_empty() {
+            made_up = self.made.call_id("call_", call);
+            &made_up
+        } else {
+            id
+        };
+        let name = self.renamed.original(name);
+        self.delta(out, |o| {
+            o.array("tool_calls", |a| {
+                a.object(|o| {
+                    o.plain("index", call).text("id", id).text("type", "function");
+                    o.object("function", |o| o.text("name", name).text("arguments", "").end());
+                });
+            });
+        });
+    }
+
+    fn arguments(&self, call: usize, json: &str, out: &mut Vec<u8>) {
+        self.delta(out, |o| {
+            o.array("tool_calls", |a| {
+                a.object(|o| {
+                    o.plain("index", call);
+                    o.object("function", |o| o.text("arguments", json).end());
+                });
+            });
+        });
+    }
+
+    /// A call without arguments has none: an empty object.
+    fn fill_empty_calls(&self, out: &mut Vec<u8>) {
+        for call in 0..self.calls.len() {
+            if self.calls.get(call) == Some(&false) {
+                self.arguments(call, "{}", out);
+            }
+        }
+    }
+
+    fn block(&self, kind: Kind<'_>, out: &mut Vec<u8>) {
+        let part = Part::new(String::new(), kind);
+        self.delta(out, |o| {
+            o.array("thinking_blocks", |a| write_thoughts(a, &part)).end();
+        });
+    }
+
+    fn delta(&self, out: &mut Vec<u8>, fill: impl FnOnce(&mut Object<'_>)) {
+        self.chunk(out, |a| a.object(|o| choice(o, fill, None)), None);
+    }
+
+    fn chunk(&self, out: &mut Vec<u8>, choices: impl FnOnce(&mut Array<'_>), usage: Option<&Usage>) {
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(b",\"choices\":");
+        crate::chat::write::array(out, choices);
+        match usage {
+            Some(usage) => {
+                out.extend_from_slice(b",\"usage\":");
+                object(out, |o| write_usage(o, usage));
+            }
+            None if self.include_usage => out.extend_from_slice(b",\"usage\":null"),
+            None => {}
+        }
+        out.extend_from_slice(b"}\n\n");
+    }
+}
+
+fn choice(o: &mut Object<'_>, fill: impl FnOnce(&mut Object<'_>), finish: Option<&str>) {
+    o.plain("index", 0).object("delta", fill).raw("logprobs", "null");
+    match finish {
+        Some(finish) => o.text("finish_reason", finish).end(),
+        None => o.raw("finish_reason", "null").end(),
+    }
+}

@@ -1,0 +1,287 @@
+//! The messages of a Chat Completions request, read into turns.
+
+use std::borrow::Cow;
+
+use tollgate_core::Refusal;
+
+use crate::chat::media::Source;
+use crate::chat::read::{Node, Path, wrong};
+use crate::chat::{Call, Kind, Part, Role, Turn};
+use crate::json;
+
+/// The fields of a message that are understood. Some that answers carry say nothing in a request.
+const KNOWN: &[&str] = &[
+    "role",
+    "content",
+    "name",
+    "tool_calls",
+    "tool_call_id",
+    "refusal",
+    "reasoning",
+    "reasoning_content",
+    "thinking_blocks",
+    "cache_control",
+];
+
+/// Reads `messages`.
+pub(crate) fn read<'a>(request: &Node<'a, '_>) -> Result<Vec<Turn<'a>>, Refusal> {
+    let list = Path::Key(&request.path, "messages");
+    let messages = request.elements("messages")?;
+    if messages.is_empty() {
+        return Err(wrong(list, "an array with at least one message"));
+    }
+    let mut turns = Vec::with_capacity(messages.len());
+    for (index, json) in messages.into_iter().enumerate() {
+        turns.push(turn(&Node::of(json, Path::Index(&list, index))?)?);
+    }
+    Ok(turns)
+}
+
+fn turn<'a>(message: &Node<'a, '_>) -> Result<Turn<'a>, Refusal> {
+    let role = message.required("role")?;
+    let (role, parts) = match &*role {
+        "system" => (Role::System, content(message)?),
+        "developer" => (Role::Developer, content(message)?),
+        "user" => (Role::User, content(message)?),
+        "assistant" => (Role::Assistant, assistant(message)?),
+        "tool" => (Role::User, vec![tool_result(message)?]),
+        _ => {
+            let expected = "`system`, `developer`, `user`, `assistant` or `tool`";
+            return Err(wrong(Path::Key(&message.path, "role"), expected));
+        }
+    };
+    let mut turn = Turn {
+        at: message.path.to_string(),
+        role,
+        name: message.text("name")?,
+        parts,
+        extra: message.extra(KNOWN),
+    };
+    // A mark on the message stands for one on its last part.
+    if let (Some(cache), Some(last)) = (message.cache()?, turn.parts.last_mut()) {
+        last.cache.get_or_insert(cache);
+    }
+    if turn
+        .parts
+        .iter()
+        .any(|part| matches!(part.kind, Kind::ToolResult { .. }))
+    {
+        turn.name = None;
+    }
+    Ok(turn)
+}
+
+/// `content`: a string or parts.
+fn content<'a>(message: &Node<'a, '_>) -> Result<Vec<Part<'a>>, Refusal> {
+    let path = Path::Key(&message.path, "content");
+    let Some(json) = message.raw("content") else {
+        return Ok(Vec::new());
+    };
+    if let Some(text) = json::text(json) {
+        return Ok(vec![Part::new(path.to_string(), Kind::Text(text))]);
+    }
+    if !json.starts_with('[') {
+        return Err(wrong(path, "a string or an array of parts"));
+    }
+    let mut parts = Vec::new();
+    for (index, json) in json::elements(json).into_iter().enumerate() {
+        let path = Path::Index(&path, index);
+        // Some clients write bare strings among the parts.
+        parts.push(match json::text(json) {
+            Some(text) => Part::new(path.to_string(), Kind::Text(text)),
+            None => part(&Node::of(json, path)?, json)?,
+        });
+    }
+    Ok(parts)
+}
+
+fn part<'a>(node: &Node<'a, '_>, json: &'a str) -> Result<Part<'a>, Refusal> {
+    let kind = node.required("type")?;
+    let read = match &*kind {
+        "text" | "input_text" | "output_text" => Kind::Text(node.required("text")?),
+        "refusal" => Kind::Refusal(node.required("refusal")?),
+        "image_url" => image(node)?,
+        "input_audio" => {
+            let audio = object(node, "input_audio")?;
+            Kind::Audio {
+                format: audio.required("format")?,
+                data: audio.required("data")?,
+            }
+        }
+        "file" => file(node)?,
+        "document_url" => Kind::Document {
+            source: Source::of_url(url(node, "document_url")?).of_document(),
+            title: node.text("document_name")?,
+        },
+        "thinking" => match thinking(node)? {
+            Some(kind) => kind,
+            None => Kind::Opaque(json),
+        },
+        _ => Kind::Opaque(json),
+    };
+    let mut part = Part::new(node.path.to_string(), read);
+    part.cache = node.cache()?;
+    if !matches!(part.kind, Kind::Opaque(_)) {
+        part.extra = node.extra(&[
+            "type",
+            &kind,
+            "text",
+            "cache_control",
+            "signature",
+            "document_name",
+            "closed",
+        ]);
+    }
+    Ok(part)
+}
+
+fn object<'a, 'p>(node: &'p Node<'a, 'p>, name: &'p str) -> Result<Node<'a, 'p>, Refusal> {
+    let path = Path::Key(&node.path, name);
+    Node::of(node.raw(name).ok_or_else(|| wrong(path, "an object"))?, path)
+}
+
+/// A URL, or an object with one in it.
+fn url<'a>(node: &Node<'a, '_>, name: &str) -> Result<Cow<'a, str>, Refusal> {
+    match node.raw(name).and_then(json::text) {
+        Some(url) => Ok(url),
+        None => object(node, name)?.required("url"),
+    }
+}
+
+fn image<'a>(node: &Node<'a, '_>) -> Result<Kind<'a>, Refusal> {
+    let detail = match node.raw("image_url") {
+        Some(json) if json.starts_with('{') => object(node, "image_url")?.text("detail")?,
+        _ => None,
+    };
+    Ok(Kind::Image {
+        source: Source::of_url(url(node, "image_url")?),
+        detail,
+    })
+}
+
+fn file<'a>(node: &Node<'a, '_>) -> Result<Kind<'a>, Refusal> {
+    let file = object(node, "file")?;
+    let title = file.text("filename")?;
+    let source = match (file.text("file_data")?, file.text("file_id")?) {
+        (Some(data), _) => match Source::of_url(data) {
+            // Base64 alone: what else than a PDF has no media type?
+            Source::Url(data) if !data.contains(':') => Source::Base64 {
+                media_type: "application/pdf".into(),
+                data,
+            },
+            source => source.of_document(),
+        },
+        (None, Some(id)) => Source::File(id),
+        (None, None) => {
+            let path = Path::Key(&file.path, "file_data");
+            return Err(wrong(path, "a data URL, or `file_id` must be given"));
+        }
+    };
+    match source {
+        Source::Base64 { ref media_type, .. } if media_type.starts_with("image/") => {
+            Ok(Kind::Image { source, detail: None })
+        }
+        source => Ok(Kind::Document { source, title }),
+    }
+}
+
+/// Mistral's thinking: a list of texts. Others write a string.
+fn thinking<'a>(node: &Node<'a, '_>) -> Result<Option<Kind<'a>>, Refusal> {
+    let signature = node.text("signature")?;
+    let Some(json) = node.raw("thinking") else {
+        return Ok(None);
+    };
+    let text = thoughts(json);
+    Ok(text.map(|text| Kind::Thinking { text, signature }))
+}
+
+/// A string, or the texts in a list of parts.
+pub(crate) fn thoughts(json: &str) -> Option<Cow<'_, str>> {
+    if !json.starts_with('[') {
+        return json::text(json);
+    }
+    let texts = json::elements(json)
+        .into_iter()
+        .filter_map(|part| json::Fields::of(part)?.text("text").map(Cow::into_owned));
+    Some(Cow::Owned(texts.collect()))
+}
+
+fn assistant<'a>(message: &Node<'a, '_>) -> Result<Vec<Part<'a>>, Refusal> {
+    let mut parts = thinking_blocks(message)?;
+    let reasoning = match message.raw("reasoning_content") {
+        None => message.raw("reasoning").and_then(json::text),
+        Some(_) => message.text("reasoning_content")?,
+    };
+    if let Some(text) = reasoning.filter(|text| parts.is_empty() && !text.is_empty()) {
+        let name = if message.raw("reasoning_content").is_some() {
+            "reasoning_content"
+        } else {
+            "reasoning"
+        };
+        let at = Path::Key(&message.path, name).to_string();
+        let signature = None;
+        parts.push(Part::new(at, Kind::Thinking { text, signature }));
+    }
+    parts.extend(content(message)?);
+    if let Some(refusal) = message.text("refusal")? {
+        let at = Path::Key(&message.path, "refusal").to_string();
+        parts.push(Part::new(at, Kind::Refusal(refusal)));
+    }
+    let list = Path::Key(&message.path, "tool_calls");
+    for (index, json) in message.elements("tool_calls")?.into_iter().enumerate() {
+        parts.push(tool_call(json, Path::Index(&list, index))?);
+    }
+    Ok(parts)
+}
+
+/// The blocks of Anthropic's thinking that answers carry beside `reasoning_content`.
+fn thinking_blocks<'a>(message: &Node<'a, '_>) -> Result<Vec<Part<'a>>, Refusal> {
+    let list = Path::Key(&message.path, "thinking_blocks");
+    let mut parts = Vec::new();
+    for (index, json) in message.elements("thinking_blocks")?.into_iter().enumerate() {
+        let path = Path::Index(&list, index);
+        let block = Node::of(json, path)?;
+        let kind = match &*block.required("type")? {
+            "redacted_thinking" => Kind::RedactedThinking(block.required("data")?),
+            _ => Kind::Thinking {
+                text: block.text("thinking")?.unwrap_or_default(),
+                signature: block.text("signature")?,
+            },
+        };
+        parts.push(Part::new(path.to_string(), kind));
+    }
+    Ok(parts)
+}
+
+fn tool_call<'a>(json: &'a str, path: Path<'_>) -> Result<Part<'a>, Refusal> {
+    let node = Node::of(json, path)?;
+    let Some(function) = node.raw("function") else {
+        return Ok(Part::new(path.to_string(), Kind::Opaque(json)));
+    };
+    let function = Node::of(function, Path::Key(&path, "function"))?;
+    let arguments = match function.raw("arguments") {
+        Some(object) if object.starts_with('{') => Cow::Borrowed(object),
+        _ => function.text("arguments")?.unwrap_or_default(),
+    };
+    let call = Call {
+        id: node.required("id")?,
+        name: function.required("name")?,
+        arguments,
+    };
+    let mut part = Part::new(path.to_string(), Kind::ToolCall(call));
+    part.cache = node.cache()?;
+    Ok(part)
+}
+
+fn tool_result<'a>(message: &Node<'a, '_>) -> Result<Part<'a>, Refusal> {
+    let mut parts = content(message)?;
+    let cache = parts.iter_mut().filter_map(|part| part.cache.take()).next_back();
+    let kind = Kind::ToolResult {
+        id: message.required("tool_call_id")?,
+        parts,
+        is_error: false,
+    };
+    let mut part = Part::new(message.path.to_string(), kind);
+    part.cache = cache;
+    Ok(part)
+}

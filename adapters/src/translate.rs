@@ -1,0 +1,154 @@
+//! From a client's dialect to a provider's and back, where they differ.
+//!
+//! Decode to the canonical model, encode from it: never from one dialect to another directly. What a request
+//! loses on the way is named; how its answer becomes the client's is kept in the [`Translation`].
+
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+use tollgate_core::{Dialect, ProviderKind, Refusal, RefusalKind, RequestId, Surface, Timestamp};
+
+use crate::chat::names::Renamed;
+use crate::egress::Egress;
+use crate::loss::Loss;
+use crate::passthrough::{read_anthropic, read_openai};
+use crate::render::{ErrorWords, error_body};
+use crate::report::{Malformed, Report, StreamFault};
+use crate::{anthropic, openai};
+
+pub(crate) use stream::TranslatedStream;
+
+/// What goes into answers that are made anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Made {
+    request_id: RequestId,
+    pub(crate) now: Timestamp,
+    /// The model's name at the provider, for answers that do not tell.
+    pub(crate) model: Box<str>,
+}
+
+impl Made {
+    fn unique(&self) -> String {
+        let id = self.request_id.to_string();
+        id.strip_prefix("req_").unwrap_or(&id).to_owned()
+    }
+
+    pub(crate) fn completion_id(&self) -> String {
+        format!("chatcmpl-{}", self.unique())
+    }
+
+    pub(crate) fn message_id(&self) -> String {
+        format!("msg_{}", self.unique())
+    }
+
+    /// The id of a call that came without one.
+    pub(crate) fn call_id(&self, prefix: &str, number: usize) -> String {
+        format!("{prefix}{}_{number}", self.unique())
+    }
+}
+
+/// How the answer to a translated request becomes the client's.
+#[derive(Debug, Clone)]
+pub(crate) struct Translation {
+    client: Dialect,
+    kind: ProviderKind,
+    include_usage: bool,
+    renamed: Renamed,
+    made: Made,
+}
+
+/// Translates a request for its target.
+///
+/// # Errors
+/// What is malformed or of the wrong type; [`RefusalKind::NotTranslatable`] for what cannot be had there at all,
+/// and for any loss if [`Egress::strict`] is set.
+pub(crate) fn request(
+    from: Surface,
+    body: &[u8],
+    egress: &Egress<'_>,
+) -> Result<(Vec<u8>, Loss, Translation), Refusal> {
+    let client = from.dialect();
+    let request = match client {
+        Dialect::OpenAi => openai::decode::request(body)?,
+        Dialect::Anthropic => anthropic::decode::request(body)?,
+    };
+    let include_usage = request.include_usage;
+    let mut loss = Loss::default();
+    let (body, renamed) = match egress.kind.dialect() {
+        Dialect::OpenAi => openai::encode::request(request, egress, &mut loss),
+        Dialect::Anthropic => anthropic::encode::request(request, egress, &mut loss)?,
+    };
+    if egress.strict
+        && let Some(first) = loss.paths().next()
+    {
+        let message = format!("{} cannot carry: {loss}", egress.kind);
+        let first = first.to_owned();
+        return Err(Refusal::new(RefusalKind::NotTranslatable, message).at(first));
+    }
+    let translation = Translation {
+        client,
+        kind: egress.kind,
+        include_usage,
+        renamed,
+        made: Made {
+            request_id: egress.request_id,
+            now: egress.now,
+            model: egress.model.into(),
+        },
+    };
+    Ok((body, loss, translation))
+}
+
+impl Translation {
+    /// Translates a whole answer.
+    ///
+    /// # Errors
+    /// If it is no JSON object, or none that holds an answer.
+    pub(crate) fn answer(&self, body: &Bytes) -> Result<(Vec<u8>, Report), Malformed> {
+        let upstream = self.kind.dialect();
+        let report = match upstream {
+            Dialect::OpenAi => read_openai(Surface::ChatCompletions, self.kind, body)?,
+            Dialect::Anthropic => read_anthropic(Surface::Messages, body)?,
+        };
+        if let Some(fault) = &report.error {
+            return Ok((error_body(self.client, &words_of(fault)), report));
+        }
+        let answer = match upstream {
+            Dialect::OpenAi => openai::answer::read(body)?,
+            Dialect::Anthropic => anthropic::answer::read(body)?,
+        };
+        let render = match self.client {
+            Dialect::OpenAi => openai::render::answer,
+            Dialect::Anthropic => anthropic::render::answer,
+        };
+        let body = render(&answer, report.usage.as_ref(), &self.made, &self.renamed);
+        Ok((body, report))
+    }
+
+    /// Translates a stream.
+    pub(crate) fn stream(self) -> TranslatedStream {
+        TranslatedStream::new(self)
+    }
+}
+
+/// An error in place of an answer, or within one.
+fn words_of(fault: &StreamFault) -> ErrorWords<'_> {
+    use tollgate_core::OutcomeClass as Class;
+    let status = match fault.class {
+        Class::RateLimited => 429,
+        Class::QuotaExhausted => 402,
+        Class::Overloaded => 529,
+        Class::ContextTooLong | Class::InvalidRequest => 400,
+        _ => 500,
+    };
+    ErrorWords {
+        status,
+        kind: None,
+        message: &fault.message,
+        param: None,
+        code: Some("upstream_error"),
+        request_id: None,
+    }
+}
