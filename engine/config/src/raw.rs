@@ -118,8 +118,8 @@ pub(crate) struct Model {
     /// Whether a request that cannot be carried to a target in full is refused instead of trimmed.
     #[schemars(extend("default" = false))]
     pub strict: Option<bool>,
-    /// Attempts at most, over all targets and fallbacks. Default: as many as there are targets, up to 8.
-    #[schemars(range(min = 1, max = 100))]
+    /// Attempts at most, over all targets, their providers' credentials, and fallbacks.
+    #[schemars(range(min = 1, max = 100), extend("default" = 8))]
     pub max_attempts: Option<usize>,
     /// Further names for the same model.
     pub aliases: Option<Vec<Option<String>>>,
@@ -177,6 +177,10 @@ pub(crate) struct Price {
 /// A key that clients present.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "fields are named as the keys of the file"
+)]
 pub(crate) struct Key {
     /// Its name in logs and metrics.
     #[schemars(required)]

@@ -77,8 +77,16 @@ impl<'d> Report<'d> {
         }
     }
 
+    /// Whether further problems would be dropped: then it is not worth finding out more about them.
+    pub(crate) fn is_full(&self) -> bool {
+        self.found.borrow().problems.len() >= MOST
+    }
+
     /// Something is worth a look at `place`, and no reason to refuse the file.
     pub(crate) fn warn(&self, place: Place<'_>, text: impl fmt::Display) {
+        if self.found.borrow().warnings.len() >= MOST {
+            return;
+        }
         let warning = format!("{}:{}: {place}: {text}", self.file, place.line_in(self.document));
         self.found.borrow_mut().warnings.push(warning);
     }

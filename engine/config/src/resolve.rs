@@ -45,12 +45,7 @@ impl Context<'_> {
 pub(crate) fn resolve(context: Context<'_>, config: &Config) -> Settings {
     let mut hasher = Sha256::new_with_prefix(context.text);
     let prices = price_book(context, config, &mut hasher);
-    let hash = hasher
-        .finalize()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash = format!("{:x}", hasher.finalize()).chars().take(16).collect();
 
     let providers = providers::resolve(context, config);
     let routes = models::resolve(context, config, &providers, &prices);

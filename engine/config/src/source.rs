@@ -101,15 +101,17 @@ fn usable(root: &Node, report: &Report<'_>) -> Option<Config> {
     let schema = schema();
     let usable = check(root, Schema::new(&schema), Place::ROOT, report)?;
     // What has passed the schema is of these types; were it not, that is a problem like any other.
-    serde_json::from_value(usable)
-        .map_err(|error| {
+    match serde_json::from_value(usable) {
+        Ok(config) => Some(config),
+        Err(error) => {
             report.problem(
                 Place::ROOT,
                 format!("not usable: {error}"),
                 "what the schema says",
-            )
-        })
-        .ok()
+            );
+            None
+        }
+    }
 }
 
 fn whole(file: &str, found: String) -> Problem {

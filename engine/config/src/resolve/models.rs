@@ -3,6 +3,7 @@
 mod names;
 mod targets;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tollgate_core::Pattern;
@@ -79,7 +80,7 @@ fn whole_provider(name: &Arc<str>, targets: &mut Targets<'_>) -> Option<Route> {
         name: route,
         fallbacks: Vec::new(),
         strict: false,
-        max_attempts: 1,
+        max_attempts: DEFAULT_MAX_ATTEMPTS,
     })
 }
 
@@ -116,19 +117,13 @@ fn route(
             .problem(list, "only targets of weight 0", "one target in use at least");
     }
     let fallbacks = fallbacks(context, written, names, place.key("fallbacks"));
-    let further = fallbacks
-        .iter()
-        .map(|fallback| names.target_count(&fallback.model));
-    let attempts = further.fold(listed.len(), usize::saturating_add);
     Some(Route {
         pattern,
         name: written.name.into(),
         targets: candidates,
         fallbacks,
         strict: model.strict.unwrap_or(false),
-        max_attempts: model
-            .max_attempts
-            .unwrap_or(attempts.clamp(1, DEFAULT_MAX_ATTEMPTS)),
+        max_attempts: model.max_attempts.unwrap_or(DEFAULT_MAX_ATTEMPTS),
     })
 }
 
@@ -138,7 +133,8 @@ fn fallbacks(
     names: &Names<'_>,
     place: Place<'_>,
 ) -> Vec<Fallback> {
-    let mut fallbacks: Vec<Fallback> = Vec::new();
+    let mut fallbacks = Vec::new();
+    let mut seen = HashSet::new();
     for (index, name) in written.model.fallbacks.iter().flatten().enumerate() {
         let Some(name) = name else { continue };
         let place = place.item(index);
@@ -149,7 +145,7 @@ fn fallbacks(
         } else if !names.exists(name) {
             unknown(context, name, names, place);
             continue;
-        } else if fallbacks.iter().any(|known| *known.model == **name) {
+        } else if !seen.insert(name.as_str()) {
             format!("{} a second time", context.report.named(place, name))
         } else {
             let model = name.as_str().into();
@@ -162,6 +158,9 @@ fn fallbacks(
 }
 
 fn unknown(context: Context<'_>, name: &str, names: &Names<'_>, place: Place<'_>) {
+    if context.report.is_full() {
+        return;
+    }
     let found = format!("no such model: {}", context.report.named(place, name));
     let expected = "a name from models";
     match nearest(name, names.all()) {

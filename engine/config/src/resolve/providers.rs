@@ -274,7 +274,7 @@ fn headers(
             Err(_) => {
                 context
                     .report
-                    .problem(place, "a value that cannot be sent", "visible ASCII characters")
+                    .problem(place, "a value that cannot be sent", "visible ASCII characters");
             }
         }
     }

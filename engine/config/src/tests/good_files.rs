@@ -37,7 +37,7 @@ fn the_smallest_useful_file_is_enough() {
         fast.targets.iter().map(|it| it.weight).collect::<Vec<_>>(),
         [8, 2]
     );
-    assert_eq!(fast.max_attempts, 2);
+    assert_eq!(fast.max_attempts, 8);
     let mini = &fast.targets[0].target;
     assert_eq!(
         (mini.model.as_deref(), mini.provider.auth),
@@ -64,10 +64,8 @@ fn the_smallest_useful_file_is_enough() {
     assert!(key.unwrap().may_use("anything"));
 }
 
-#[test]
-fn every_setting_arrives_where_it_belongs() {
-    let settings = read(
-        r#"
+/// A file with every setting.
+const FULL: &str = r#"
 providers:
   p:
     kind: azure
@@ -106,9 +104,11 @@ server:
   drain: { delay: 3s, timeout: 4s }
 admin: { listen: "0.0.0.0:9001", key: "${ADMIN}" }
 telemetry: { access_log: "off" }
-"#,
-    )
-    .unwrap();
+"#;
+
+#[test]
+fn every_setting_of_providers_and_models_arrives_where_it_belongs() {
+    let settings = read(FULL).unwrap();
     let m = settings.catalog.find("m").unwrap().route;
     let target = &m.targets[0].target;
     let provider = &target.provider;
@@ -146,7 +146,7 @@ telemetry: { access_log: "off" }
         (target.context_tokens, target.max_output_tokens),
         (Some(1000), Some(2000))
     );
-    assert_eq!((&*m.fallbacks[0].model, m.strict, m.max_attempts), ("n", true, 2));
+    assert_eq!((&*m.fallbacks[0].model, m.strict, m.max_attempts), ("n", true, 8));
     let alias = settings.catalog.find("mmm").unwrap().route;
     assert_eq!((alias.targets[0].target.id, alias.strict), (target.id, true));
     let n = settings.catalog.find("n").unwrap().route;
@@ -154,7 +154,12 @@ telemetry: { access_log: "off" }
         (n.targets[0].target.model.as_deref(), n.max_attempts),
         (Some("n"), 3)
     );
+}
 
+#[test]
+fn every_setting_of_listeners_arrives_where_it_belongs() {
+    let settings = read(FULL).unwrap();
+    let seconds = Duration::from_secs;
     let server = &settings.server;
     assert_eq!(
         (server.listen.to_string().as_str(), server.workers),

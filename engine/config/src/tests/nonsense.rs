@@ -10,7 +10,7 @@ fn aliases_cannot_grow_without_bound() {
     let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
         let before = format!("*a{}, ", level - 1).repeat(10);
-        text.push_str(&format!("a{level}: &a{level} [{before}]\n"));
+        text = format!("{text}a{level}: &a{level} [{before}]\n");
     }
     assert!(problems(&text).contains("too large with its aliases expanded"));
 }

@@ -13,9 +13,9 @@ const LONGEST: usize = 256;
 
 /// All names and aliases.
 pub(super) struct Names<'c> {
-    /// The model that a name or an alias stands for, by its own name, and its number of targets.
-    exact: HashMap<&'c str, (&'c str, usize)>,
-    patterns: Vec<(Pattern, usize)>,
+    /// The model that a name or an alias stands for, by its own name.
+    exact: HashMap<&'c str, &'c str>,
+    patterns: Vec<Pattern>,
 }
 
 impl<'c> Names<'c> {
@@ -30,9 +30,9 @@ impl<'c> Names<'c> {
             let place = section.key(it.name);
             check_name(context, it.name, place);
             names.add(context, it.name, it, place);
-            if let Some(pattern) = Pattern::parse(it.name).filter(Pattern::is_wildcard) {
-                names.patterns.push((pattern, it.targets()));
-            }
+            names
+                .patterns
+                .extend(Pattern::parse(it.name).filter(Pattern::is_wildcard));
         }
         // After all names: an alias never takes a name from the model that has it.
         for it in written {
@@ -52,13 +52,10 @@ impl<'c> Names<'c> {
             }
         }
         names
-            .patterns
-            .sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.specificity()));
-        names
     }
 
     fn add(&mut self, context: Context<'_>, name: &'c str, written: &Written<'c>, place: Place<'_>) {
-        if let Some((owner, _)) = self.exact.get(name) {
+        if let Some(owner) = self.exact.get(name) {
             let found = format!(
                 "{} is already a name of {}",
                 context.report.named(place, name),
@@ -69,43 +66,24 @@ impl<'c> Names<'c> {
                 .problem(place, found, "each name once, in models and routes together");
             return;
         }
-        self.exact.insert(name, (written.name, written.targets()));
+        self.exact.insert(name, written.name);
     }
 
     /// Whether a client could ask for `name`.
     pub(super) fn exists(&self, name: &str) -> bool {
-        self.exact.contains_key(name) || self.pattern(name).is_some()
+        let matches = |pattern: &Pattern| pattern.capture(name).is_some_and(|it| !it.is_empty());
+        self.exact.contains_key(name) || self.patterns.iter().any(matches)
     }
 
     /// Whether both are names of the same model.
     pub(super) fn same_model(&self, name: &str, other: &str) -> bool {
-        let model = |name| self.exact.get(name).map(|(model, _)| *model);
+        let model = |name| self.exact.get(name).copied();
         name == other || model(name).is_some_and(|it| Some(it) == model(other))
-    }
-
-    /// How many targets the model that `name` stands for has.
-    pub(super) fn target_count(&self, name: &str) -> usize {
-        let exact = self.exact.get(name).map(|(_, targets)| *targets);
-        exact.or_else(|| self.pattern(name)).unwrap_or(0)
     }
 
     /// All names.
     pub(super) fn all(&self) -> impl Iterator<Item = &'c str> {
         self.exact.keys().copied()
-    }
-
-    fn pattern(&self, name: &str) -> Option<usize> {
-        let matches = |pattern: &Pattern| pattern.capture(name).is_some_and(|it| !it.is_empty());
-        self.patterns
-            .iter()
-            .find(|(pattern, _)| matches(pattern))
-            .map(|(_, targets)| *targets)
-    }
-}
-
-impl Written<'_> {
-    fn targets(&self) -> usize {
-        self.model.targets.as_ref().map_or(0, Vec::len)
     }
 }
 

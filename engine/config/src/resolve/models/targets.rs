@@ -126,20 +126,16 @@ impl<'c> Targets<'c> {
             return None;
         }
         let report = self.context.report;
+        if report.is_full() {
+            return None;
+        }
         let found = format!("no such provider: {}", report.named(place, name));
-        match nearest(name, known.clone()) {
-            Some(near) => {
-                report.problem_with_hint(
-                    place,
-                    found,
-                    "a name from providers",
-                    format!("did you mean \"{near}\"?"),
-                );
-            }
-            None => {
-                let known: Vec<&str> = known.take(20).collect();
-                report.problem(place, found, format!("one of {}", known.join(", ")));
-            }
+        if let Some(near) = nearest(name, known.clone()) {
+            let hint = format!("did you mean \"{near}\"?");
+            report.problem_with_hint(place, found, "a name from providers", hint);
+        } else {
+            let known: Vec<&str> = known.take(20).collect();
+            report.problem(place, found, format!("one of {}", known.join(", ")));
         }
         None
     }
