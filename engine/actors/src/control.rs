@@ -84,7 +84,11 @@ impl ConfigSource {
         use std::os::unix::fs::MetadataExt;
         let Self::File(path) = self else { return None };
         let metadata = std::fs::metadata(path).ok()?;
-        Some(FileState { inode: metadata.ino(), len: metadata.len(), modified: metadata.modified().ok() })
+        Some(FileState {
+            inode: metadata.ino(),
+            len: metadata.len(),
+            modified: metadata.modified().ok(),
+        })
     }
 }
 
@@ -93,7 +97,13 @@ impl Control {
     pub fn new(source: ConfigSource, published: Published, on_reload: OnReload) -> Self {
         let seen = source.state();
         let epoch = published.load().catalog.epoch;
-        Self { source, published, epoch, seen, on_reload }
+        Self {
+            source,
+            published,
+            epoch,
+            seen,
+            on_reload,
+        }
     }
 
     fn reload(&mut self) -> Result<Reloaded, ReloadError> {
@@ -107,12 +117,20 @@ impl Control {
         let settings = self.source.load(self.epoch + 1).map_err(ReloadError)?;
         let current = self.published.load();
         if settings.hash == current.hash {
-            return Ok(Reloaded { epoch: self.epoch, changed: false, needs_restart: Vec::new() });
+            return Ok(Reloaded {
+                epoch: self.epoch,
+                changed: false,
+                needs_restart: Vec::new(),
+            });
         }
         let needs_restart = needs_restart(&current, &settings);
         self.epoch += 1;
         self.published.replace(settings);
-        Ok(Reloaded { epoch: self.epoch, changed: true, needs_restart })
+        Ok(Reloaded {
+            epoch: self.epoch,
+            changed: true,
+            needs_restart,
+        })
     }
 
     fn look(&mut self) {
@@ -129,11 +147,20 @@ fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("server.listen", old.server.listen != new.server.listen),
         ("server.workers", old.server.workers != new.server.workers),
         ("server.tls", old.server.tls != new.server.tls),
-        ("server.keep_alive", old.server.keep_alive != new.server.keep_alive),
+        (
+            "server.keep_alive",
+            old.server.keep_alive != new.server.keep_alive,
+        ),
         ("admin.listen", old.admin.listen != new.admin.listen),
-        ("telemetry.access_log", old.telemetry.access_log != new.telemetry.access_log),
+        (
+            "telemetry.access_log",
+            old.telemetry.access_log != new.telemetry.access_log,
+        ),
     ];
-    differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
+    differs
+        .into_iter()
+        .filter_map(|(name, differs)| differs.then_some(name))
+        .collect()
 }
 
 impl Actor for Control {
@@ -144,7 +171,8 @@ impl Actor for Control {
             context.run_interval(LOOK_EVERY, |control, _| control.look());
         }
         if let Ok(mut hangups) = signal(SignalKind::hangup()) {
-            let hangups = futures_util::stream::poll_fn(move |cx| hangups.poll_recv(cx).map(|it| it.map(|()| Hangup)));
+            let hangups =
+                futures_util::stream::poll_fn(move |cx| hangups.poll_recv(cx).map(|it| it.map(|()| Hangup)));
             context.add_stream(hangups);
         }
     }

@@ -36,7 +36,10 @@ pub struct Ask {
 impl Router {
     /// A router that follows `published`. Its choices follow from `seed`.
     pub fn new(published: &Published, seed: u64) -> Self {
-        Self { snapshots: published.reader(), rng: SmallRng::seed_from_u64(seed) }
+        Self {
+            snapshots: published.reader(),
+            rng: SmallRng::seed_from_u64(seed),
+        }
     }
 }
 
@@ -52,7 +55,10 @@ impl Handler<Ask> for Router {
     type Result = Result<Plan, PlanError>;
 
     fn handle(&mut self, ask: Ask, _: &mut Self::Context) -> Self::Result {
-        let question = tollgate_routing::Ask { surface: ask.surface, model: &ask.model };
+        let question = tollgate_routing::Ask {
+            surface: ask.surface,
+            model: &ask.model,
+        };
         plan(&self.snapshots.load().catalog, question, &mut self.rng)
     }
 }

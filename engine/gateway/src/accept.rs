@@ -57,7 +57,12 @@ pub(crate) async fn accept(
         off_thread(move || read_head(surface, &body, &mut Scratch::default())).await?
     };
     let model = head.model.as_ref().into();
-    let call = Call { surface, body, head, model };
+    let call = Call {
+        surface,
+        body,
+        head,
+        model,
+    };
     settlement.call(&call, receiving);
     Ok(call)
 }
@@ -66,11 +71,20 @@ pub(crate) async fn accept(
 /// asking, and a gateway on a developer's own machine may have no other door.
 fn require_json(request: &HttpRequest) -> Result<(), Refusal> {
     let given = header(request, &CONTENT_TYPE).unwrap_or_default();
-    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = given
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     if essence == "application/json" || essence.ends_with("+json") {
         return Ok(());
     }
-    let found = if given.is_empty() { "none".to_owned() } else { format!("'{given}'") };
+    let found = if given.is_empty() {
+        "none".to_owned()
+    } else {
+        format!("'{given}'")
+    };
     let message = format!("the body must be JSON: send 'content-type: application/json' (found: {found})");
     Err(Refusal::new(RefusalKind::UnsupportedMedia, message))
 }
@@ -80,7 +94,12 @@ async fn receive(request: &HttpRequest, mut payload: Payload, limit_bytes: usize
     if stated.is_some_and(|len| len > limit_bytes) {
         return Err(too_large(limit_bytes));
     }
-    let Some(first) = next_piece(&mut payload).await? else { return Ok(Bytes::new()) };
+    let Some(first) = next_piece(&mut payload).await? else {
+        return Ok(Bytes::new());
+    };
+    if first.len() > limit_bytes {
+        return Err(too_large(limit_bytes));
+    }
     if stated == Some(first.len()) {
         return Ok(first);
     }
@@ -99,6 +118,7 @@ async fn next_piece(payload: &mut Payload) -> Result<Option<Bytes>, Refusal> {
     match tokio::time::timeout(BODY_PAUSE, payload.next()).await {
         Ok(None) => Ok(None),
         Ok(Some(Ok(piece))) => Ok(Some(piece)),
+        Ok(Some(Err(PayloadError::Incomplete(_)))) => Err(gone().await),
         Ok(Some(Err(error))) => Err(unreadable(&error)),
         Err(_) => Err(Refusal::new(
             RefusalKind::BodyTimeout,
@@ -107,17 +127,31 @@ async fn next_piece(payload: &mut Payload) -> Result<Option<Bytes>, Refusal> {
     }
 }
 
+/// The client has hung up while it was sending. That is no refusal: nobody is there to be refused. The server
+/// drops this request together with its connection, and the settlement then says what happened.
+async fn gone() -> Refusal {
+    tokio::time::sleep(BODY_PAUSE).await;
+    Refusal::new(RefusalKind::BodyTimeout, "the body ended early")
+}
+
 fn unreadable(error: &PayloadError) -> Refusal {
-    Refusal::new(RefusalKind::MalformedBody, format!("the body could not be read: {error}"))
+    Refusal::new(
+        RefusalKind::MalformedBody,
+        format!("the body could not be read: {error}"),
+    )
 }
 
 fn too_large(limit_bytes: usize) -> Refusal {
-    let message = format!("the body is larger than this gateway's limit of {limit_bytes} bytes (server.body_limit)");
+    let message =
+        format!("the body is larger than this gateway's limit of {limit_bytes} bytes (server.body_limit)");
     Refusal::new(RefusalKind::BodyTooLarge, message)
 }
 
 async fn unpack(request: &HttpRequest, packed: Bytes, limit_bytes: usize) -> Result<Bytes, Refusal> {
-    let encoding = header(request, &CONTENT_ENCODING).unwrap_or_default().trim().to_ascii_lowercase();
+    let encoding = header(request, &CONTENT_ENCODING)
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     match encoding.as_str() {
         "" | "identity" => Ok(packed),
         "gzip" | "x-gzip" if packed.len() < LARGE_BYTES / 10 => gunzip(&packed, limit_bytes),
@@ -135,9 +169,16 @@ fn gunzip(packed: &[u8], limit_bytes: usize) -> Result<Bytes, Refusal> {
     let ceiling = u64::try_from(limit_bytes).unwrap_or(u64::MAX).saturating_add(1);
     let unpacked = MultiGzDecoder::new(packed).take(ceiling).read_to_end(&mut body);
     unpacked.map_err(|error| {
-        Refusal::new(RefusalKind::MalformedBody, format!("the body is not valid gzip: {error}"))
+        Refusal::new(
+            RefusalKind::MalformedBody,
+            format!("the body is not valid gzip: {error}"),
+        )
     })?;
-    if body.len() > limit_bytes { Err(too_large(limit_bytes)) } else { Ok(body.into()) }
+    if body.len() > limit_bytes {
+        Err(too_large(limit_bytes))
+    } else {
+        Ok(body.into())
+    }
 }
 
 async fn off_thread<T: Send + 'static>(

@@ -29,7 +29,11 @@ pub(crate) fn serve(
     exposition: Arc<Exposition>,
     listener: TcpListener,
 ) -> anyhow::Result<Server> {
-    let admin = Data::new(Admin { shared: shared.clone(), control, exposition });
+    let admin = Data::new(Admin {
+        shared: shared.clone(),
+        control,
+        exposition,
+    });
     let http = HttpServer::new(move || {
         let shared = admin.shared.clone();
         App::new()
@@ -40,14 +44,21 @@ pub(crate) fn serve(
             .route("/admin/v1/reload", web::post().to(reload))
             .default_service(web::to(unknown_path))
     });
-    Ok(http.workers(1).disable_signals().shutdown_timeout(1).listen(listener)?.run())
+    Ok(http
+        .workers(1)
+        .disable_signals()
+        .shutdown_timeout(1)
+        .listen(listener)?
+        .run())
 }
 
 async fn metrics(admin: Data<Admin>, request: HttpRequest) -> HttpResponse {
     if !is_allowed(&admin, &request) {
         return unauthorized();
     }
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(admin.exposition.render())
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .body(admin.exposition.render())
 }
 
 async fn status(admin: Data<Admin>, request: HttpRequest) -> HttpResponse {
@@ -85,27 +96,43 @@ async fn reload(admin: Data<Admin>, request: HttpRequest) -> HttpResponse {
 }
 
 async fn unknown_path(request: HttpRequest) -> HttpResponse {
-    problem(404, "no such path", &format!("{} is not served on the admin listener", request.path()))
+    problem(
+        404,
+        "no such path",
+        &format!("{} is not served on the admin listener", request.path()),
+    )
 }
 
 /// Without a key in the config the listener's address is the only door; with one, it must be presented.
 fn is_allowed(admin: &Admin, request: &HttpRequest) -> bool {
     let settings = admin.shared.published.load();
-    let Some(key) = &settings.admin.key else { return true };
-    let bearer = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let Some(key) = &settings.admin.key else {
+        return true;
+    };
+    let bearer = request
+        .headers()
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     bearer.is_some_and(|presented| {
         tollgate_governance::KeyHash::of(presented).matches(&tollgate_governance::KeyHash::of(key.expose()))
     })
 }
 
 fn unauthorized() -> HttpResponse {
-    problem(401, "admin key required", "send the key of admin.key as 'Authorization: Bearer KEY'")
+    problem(
+        401,
+        "admin key required",
+        "send the key of admin.key as 'Authorization: Bearer KEY'",
+    )
 }
 
 /// RFC 9457.
 fn problem(status: u16, title: &str, detail: &str) -> HttpResponse {
-    let code = actix_web::http::StatusCode::from_u16(status).unwrap_or(actix_web::http::StatusCode::BAD_REQUEST);
+    let code =
+        actix_web::http::StatusCode::from_u16(status).unwrap_or(actix_web::http::StatusCode::BAD_REQUEST);
     HttpResponse::build(code)
         .insert_header((CONTENT_TYPE, "application/problem+json"))
-        .body(json!({ "type": "about:blank", "title": title, "status": status, "detail": detail }).to_string())
+        .body(
+            json!({ "type": "about:blank", "title": title, "status": status, "detail": detail }).to_string(),
+        )
 }

@@ -14,13 +14,33 @@ use crate::{health, models};
 
 /// Each surface under its usual paths; the hottest first, for the router tries them in order.
 const SURFACES: [(Surface, &[&str]); 5] = [
-    (Surface::ChatCompletions, &["/v1/chat/completions", "/chat/completions", "/openai/v1/chat/completions"]),
-    (Surface::Messages, &["/v1/messages", "/messages", "/anthropic/v1/messages"]),
-    (Surface::Embeddings, &["/v1/embeddings", "/embeddings", "/openai/v1/embeddings"]),
-    (Surface::Completions, &["/v1/completions", "/completions", "/openai/v1/completions"]),
+    (
+        Surface::ChatCompletions,
+        &[
+            "/v1/chat/completions",
+            "/chat/completions",
+            "/openai/v1/chat/completions",
+        ],
+    ),
+    (
+        Surface::Messages,
+        &["/v1/messages", "/messages", "/anthropic/v1/messages"],
+    ),
+    (
+        Surface::Embeddings,
+        &["/v1/embeddings", "/embeddings", "/openai/v1/embeddings"],
+    ),
+    (
+        Surface::Completions,
+        &["/v1/completions", "/completions", "/openai/v1/completions"],
+    ),
     (
         Surface::CountTokens,
-        &["/v1/messages/count_tokens", "/messages/count_tokens", "/anthropic/v1/messages/count_tokens"],
+        &[
+            "/v1/messages/count_tokens",
+            "/messages/count_tokens",
+            "/anthropic/v1/messages/count_tokens",
+        ],
     ),
 ];
 
@@ -29,7 +49,8 @@ pub(crate) fn routes(worker: &Rc<Worker>, config: &mut ServiceConfig) {
     for (surface, paths) in SURFACES {
         let serving = worker.clone();
         let refusing = worker.clone();
-        let post = move |request: HttpRequest, payload: Payload| serve(serving.clone(), surface, request, payload);
+        let post =
+            move |request: HttpRequest, payload: Payload| serve(serving.clone(), surface, request, payload);
         let other = move |request: HttpRequest| wrong_method(refusing.clone(), request);
         for path in paths {
             let resource = web::resource(*path).route(web::post().to(post.clone()));
@@ -38,23 +59,38 @@ pub(crate) fn routes(worker: &Rc<Worker>, config: &mut ServiceConfig) {
     }
     models::routes(worker, config);
     health::routes(&worker.shared, config);
-    config.route("/", web::get().to(welcome)).route("/", web::head().to(welcome));
+    config
+        .route("/", web::get().to(welcome))
+        .route("/", web::head().to(welcome));
     let refusing = worker.clone();
-    config.default_service(web::to(move |request: HttpRequest| unknown_path(refusing.clone(), request)));
+    config.default_service(web::to(move |request: HttpRequest| {
+        unknown_path(refusing.clone(), request)
+    }));
 }
 
 /// The dialect of an error on a path that is not served: Anthropic's where its SDK would be calling.
 pub(crate) fn dialect_of(request: &HttpRequest) -> Dialect {
-    let anthropic = request.path().contains("/messages") || request.headers().contains_key("anthropic-version");
-    if anthropic { Dialect::Anthropic } else { Dialect::OpenAi }
+    let anthropic =
+        request.path().contains("/messages") || request.headers().contains_key("anthropic-version");
+    if anthropic {
+        Dialect::Anthropic
+    } else {
+        Dialect::OpenAi
+    }
 }
 
 async fn wrong_method(worker: Rc<Worker>, request: HttpRequest) -> HttpResponse {
-    let message = format!("{} is not served at {}: use POST", request.method(), request.path());
+    let message = format!(
+        "{} is not served at {}: use POST",
+        request.method(),
+        request.path()
+    );
     let refusal = Refusal::new(RefusalKind::MethodNotAllowed, message);
     let mut response = refuse(dialect_of(&request), &refusal, Settlement::open(&worker, None));
     let allow = actix_web::http::header::HeaderValue::from_static("POST");
-    response.headers_mut().insert(actix_web::http::header::ALLOW, allow);
+    response
+        .headers_mut()
+        .insert(actix_web::http::header::ALLOW, allow);
     response
 }
 
@@ -79,5 +115,7 @@ async fn welcome() -> HttpResponse {
         "Your models:     GET /v1/models\n",
         "Health:          GET /livez, /readyz\n",
     );
-    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(text)
+    HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .body(text)
 }

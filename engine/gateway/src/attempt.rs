@@ -45,9 +45,11 @@ pub(crate) struct Opened {
 }
 
 /// One attempt that came to nothing.
-struct Failed {
-    record: AttemptRecord,
-    reason: Reason,
+enum Failed {
+    /// It was made.
+    Attempted(AttemptRecord, Reason),
+    /// It was not: the request cannot be put into this target's dialect.
+    Untranslatable(Refusal),
 }
 
 enum Reason {
@@ -55,8 +57,13 @@ enum Reason {
     Provider(Box<ProviderFailure>, Passed),
     /// The gateway found out: no connection, no answer, an answer that cannot be read.
     Gateway(String),
-    /// The request cannot be put into this target's dialect.
-    Untranslatable(Refusal),
+}
+
+/// Where to turn after a failure.
+enum Turn {
+    NextCredential,
+    NextCandidate,
+    Nowhere,
 }
 
 /// Tries the plan's candidates in order.
@@ -83,14 +90,18 @@ pub(crate) async fn attempt(
                     return Ok(answered);
                 }
                 Err(failed) => {
-                    let policy = failed.record.outcome.policy();
-                    settlement.attempted(failed.record.clone());
-                    last = Some(failed);
-                    if !policy.may_fail_over {
-                        break 'candidates;
+                    let turn = failed.turn();
+                    if let Failed::Attempted(record, _) = &failed {
+                        settlement.attempted(record.clone());
                     }
-                    if policy.fault != Fault::Credential {
-                        continue 'candidates;
+                    // What a provider answered says more than that another was not asked.
+                    if last.is_none() || matches!(failed, Failed::Attempted(..)) {
+                        last = Some(failed);
+                    }
+                    match turn {
+                        Turn::NextCredential => {}
+                        Turn::NextCandidate => continue 'candidates,
+                        Turn::Nowhere => break 'candidates,
                     }
                 }
             }
@@ -98,7 +109,10 @@ pub(crate) async fn attempt(
     }
     match last {
         Some(failed) => give_up(failed, settlement),
-        None => Err(Refusal::new(RefusalKind::NoCandidate, "no target of this model has a usable credential")),
+        None => Err(Refusal::new(
+            RefusalKind::NoCandidate,
+            "no target of this model has a usable credential",
+        )),
     }
 }
 
@@ -106,15 +120,22 @@ pub(crate) async fn attempt(
 /// client had asked there; after several, the answer names them all.
 fn give_up(failed: Failed, settlement: &Settlement) -> Result<Answered, Refusal> {
     let trail = settlement.trail();
-    let clients_own = !failed.record.outcome.policy().may_fail_over;
-    match failed.reason {
-        Reason::Untranslatable(refusal) => Err(refusal),
-        Reason::Provider(failure, passed) if trail.len() == 1 || clients_own => Ok(Answered::Failure(*failure, passed)),
+    let (record, reason) = match failed {
+        Failed::Untranslatable(refusal) => return Err(refusal),
+        Failed::Attempted(record, reason) => (record, reason),
+    };
+    let clients_own = !record.outcome.policy().may_fail_over;
+    match reason {
+        Reason::Provider(failure, passed) if trail.len() == 1 || clients_own => {
+            Ok(Answered::Failure(*failure, passed))
+        }
         Reason::Provider(failure, _) => {
             let refusal = Refusal::new(kind_of(&trail), summary(&trail, &failure.message));
             Err(refusal.retry_after(failure.retry_after).after(trail))
         }
-        Reason::Gateway(message) => Err(Refusal::new(kind_of(&trail), summary(&trail, &message)).after(trail)),
+        Reason::Gateway(message) => {
+            Err(Refusal::new(kind_of(&trail), summary(&trail, &message)).after(trail))
+        }
     }
 }
 
@@ -142,7 +163,13 @@ fn kind_of(trail: &[AttemptNote]) -> RefusalKind {
 }
 
 impl Failed {
-    fn new(candidate: &Candidate, outcome: OutcomeClass, status: Option<u16>, elapsed: Duration, reason: Reason) -> Self {
+    fn attempted(
+        candidate: &Candidate,
+        outcome: OutcomeClass,
+        status: Option<u16>,
+        elapsed: Duration,
+        reason: Reason,
+    ) -> Self {
         let record = AttemptRecord {
             provider: candidate.target.provider.name.clone(),
             model: candidate.model.clone(),
@@ -150,6 +177,24 @@ impl Failed {
             status,
             elapsed,
         };
-        Self { record, reason }
+        Self::Attempted(record, reason)
+    }
+
+    fn turn(&self) -> Turn {
+        match self {
+            // Another target may speak a dialect that carries it; a field of the wrong type is wrong everywhere.
+            Self::Untranslatable(refusal) if refusal.kind == RefusalKind::NotTranslatable => {
+                Turn::NextCandidate
+            }
+            Self::Untranslatable(_) => Turn::Nowhere,
+            Self::Attempted(record, _) => {
+                let policy = record.outcome.policy();
+                match (policy.may_fail_over, policy.fault) {
+                    (false, _) => Turn::Nowhere,
+                    (true, Fault::Credential) => Turn::NextCredential,
+                    (true, _) => Turn::NextCandidate,
+                }
+            }
+        }
     }
 }

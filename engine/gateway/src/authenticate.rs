@@ -13,8 +13,11 @@ use tollgate_governance::{KeyDenied, VirtualKey};
 use crate::accept::header;
 
 /// Where SDKs put a key, after `Authorization: Bearer`.
-const KEY_HEADERS: [HeaderName; 3] =
-    [HeaderName::from_static("x-api-key"), HeaderName::from_static("x-goog-api-key"), HeaderName::from_static("api-key")];
+const KEY_HEADERS: [HeaderName; 3] = [
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+    HeaderName::from_static("api-key"),
+];
 
 /// Who is calling.
 #[derive(Debug, Clone)]
@@ -34,14 +37,17 @@ pub(crate) fn authenticate(settings: &Settings, request: &HttpRequest) -> Result
         return Err(Refusal::new(RefusalKind::MissingKey, message));
     };
     match settings.keyring.authenticate(presented, Clock.wall()) {
-        Ok(key) => Ok(Caller { key: Some(key.clone()) }),
+        Ok(key) => Ok(Caller {
+            key: Some(key.clone()),
+        }),
         Err(KeyDenied::Unknown) => Err(Refusal::new(
             RefusalKind::UnknownKey,
             "this API key is not known to this gateway: check that it is a Tollgate key, not a provider's",
         )),
-        Err(KeyDenied::Expired(end)) => {
-            Err(Refusal::new(RefusalKind::ExpiredKey, format!("this API key expired at {end}")))
-        }
+        Err(KeyDenied::Expired(end)) => Err(Refusal::new(
+            RefusalKind::ExpiredKey,
+            format!("this API key expired at {end}"),
+        )),
     }
 }
 
@@ -70,7 +76,8 @@ impl Caller {
         if self.may_use(model) {
             return Ok(());
         }
-        let message = format!("this API key may not use the model '{model}': GET /v1/models lists what it may use");
+        let message =
+            format!("this API key may not use the model '{model}': GET /v1/models lists what it may use");
         Err(Refusal::new(RefusalKind::ModelNotAllowed, message).at("model"))
     }
 }

@@ -20,6 +20,15 @@ impl Answered {
     pub(crate) fn count(call: &Call) -> Self {
         let tokens = estimate_usage(call.head.prompt_bytes, 0).prompt_total();
         let body = format!("{{\"input_tokens\":{tokens}}}").into();
-        Self::Whole(Answer { body, report: Report { complete: true, ..Report::default() } }, Passed::estimate())
+        Self::Whole(
+            Answer {
+                body,
+                report: Report {
+                    complete: true,
+                    ..Report::default()
+                },
+            },
+            Passed::estimate(),
+        )
     }
 }

@@ -10,13 +10,21 @@ use actix_web::web::{self, ServiceConfig};
 
 use crate::worker::Shared;
 
-const LIVE: [&str; 5] = ["/livez", "/healthz", "/health", "/health/liveness", "/health/liveliness"];
+const LIVE: [&str; 5] = [
+    "/livez",
+    "/healthz",
+    "/health",
+    "/health/liveness",
+    "/health/liveliness",
+];
 const READY: [&str; 3] = ["/readyz", "/ready", "/health/readiness"];
 
 /// Registers the probes' paths.
 pub(crate) fn routes(shared: &Arc<Shared>, config: &mut ServiceConfig) {
     for path in LIVE {
-        config.route(path, web::get().to(live)).route(path, web::head().to(live));
+        config
+            .route(path, web::get().to(live))
+            .route(path, web::head().to(live));
     }
     for path in READY {
         let (get, head) = (shared.clone(), shared.clone());

@@ -22,11 +22,15 @@ const LISTS: [&str; 3] = ["/v1/models", "/models", "/openai/v1/models"];
 pub(crate) fn routes(worker: &Rc<Worker>, config: &mut ServiceConfig) {
     for path in LISTS {
         let (listing, showing) = (worker.clone(), worker.clone());
-        config.route(path, web::get().to(move |request: HttpRequest| list(listing.clone(), request)));
+        config.route(
+            path,
+            web::get().to(move |request: HttpRequest| list(listing.clone(), request)),
+        );
         let one = format!("{path}/{{id:.+}}");
         config.route(
             &one,
-            web::get().to(move |request: HttpRequest, id: web::Path<String>| show(showing.clone(), request, id)),
+            web::get()
+                .to(move |request: HttpRequest, id: web::Path<String>| show(showing.clone(), request, id)),
         );
     }
 }
@@ -55,7 +59,8 @@ async fn show(worker: Rc<Worker>, request: HttpRequest, id: web::Path<String>) -
     let found = authenticate(&settings, &request).and_then(|caller| {
         caller.authorize(&id)?;
         settings.catalog.find(&id).map(drop).ok_or_else(|| {
-            let message = format!("the model '{id}' does not exist here: GET /v1/models lists what this key may use");
+            let message =
+                format!("the model '{id}' does not exist here: GET /v1/models lists what this key may use");
             Refusal::new(RefusalKind::UnknownModel, message).at("model")
         })
     });
@@ -85,8 +90,14 @@ fn names(settings: &Settings, caller: &Caller) -> BTreeSet<String> {
 }
 
 fn known_models<'a>(settings: &'a Settings, route: &'a Route) -> impl Iterator<Item = String> + 'a {
-    let kinds = route.targets.iter().filter(|it| it.target.model.is_none()).map(|it| it.target.provider.kind);
-    kinds.flat_map(|kind| settings.prices.models(kind)).map(|model| route.name.replacen('*', model, 1))
+    let kinds = route
+        .targets
+        .iter()
+        .filter(|it| it.target.model.is_none())
+        .map(|it| it.target.provider.kind);
+    kinds
+        .flat_map(|kind| settings.prices.models(kind))
+        .map(|model| route.name.replacen('*', model, 1))
 }
 
 fn model(dialect: Dialect, name: &str) -> Value {

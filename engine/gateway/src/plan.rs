@@ -10,11 +10,18 @@ use crate::worker::Worker;
 
 /// Asks this worker's router who should answer.
 pub(crate) async fn plan(worker: &Worker, call: &Call, caller: &Caller) -> Result<Plan, Refusal> {
-    let ask = Ask { surface: call.surface, model: call.model.clone() };
+    let ask = Ask {
+        surface: call.surface,
+        model: call.model.clone(),
+    };
     match worker.router.send(ask).await {
         Ok(Ok(plan)) => Ok(plan),
         Ok(Err(PlanError::UnknownModel { near })) => {
-            let near: Vec<_> = near.iter().filter(|name| caller.may_use(name)).map(|name| format!("'{name}'")).collect();
+            let near: Vec<_> = near
+                .iter()
+                .filter(|name| caller.may_use(name))
+                .map(|name| format!("'{name}'"))
+                .collect();
             let hint = match near.as_slice() {
                 [] => "GET /v1/models lists what this key may use".to_owned(),
                 near => format!("did you mean {}?", near.join(" or ")),

@@ -37,14 +37,32 @@ pub(crate) struct Relay {
 impl Relay {
     /// Goes on with what an attempt has opened.
     pub(crate) fn new(opened: Opened, mut settlement: Settlement) -> Self {
-        let Opened { body, reader, first, idle, deadline, passed: _ } = opened;
+        let Opened {
+            body,
+            reader,
+            first,
+            idle,
+            deadline,
+            passed: _,
+        } = opened;
         settlement.streaming(reader.report());
         let clock = Box::pin(sleep_until(next_alarm(idle, deadline)));
-        Self { upstream: Some(body), reader, ready: first.into(), scratch: Vec::new(), idle, deadline, clock, settlement }
+        Self {
+            upstream: Some(body),
+            reader,
+            ready: first.into(),
+            scratch: Vec::new(),
+            idle,
+            deadline,
+            clock,
+            settlement,
+        }
     }
 
     fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(upstream) = &mut self.upstream else { return Poll::Ready(()) };
+        let Some(upstream) = &mut self.upstream else {
+            return Poll::Ready(());
+        };
         match upstream.poll_chunk(cx) {
             Poll::Ready(Some(Ok(chunk))) => {
                 self.clock.as_mut().reset(next_alarm(self.idle, self.deadline));
@@ -56,7 +74,11 @@ impl Relay {
             Poll::Ready(Some(Err(_))) => self.end(StreamEnd::Broken(OutcomeClass::Reset)),
             Poll::Pending if self.clock.as_mut().poll(cx).is_ready() => {
                 let overdue = Instant::from_std(Clock.now()) >= self.deadline;
-                let late = if overdue { OutcomeClass::TotalTimeout } else { OutcomeClass::IdleTimeout };
+                let late = if overdue {
+                    OutcomeClass::TotalTimeout
+                } else {
+                    OutcomeClass::IdleTimeout
+                };
                 self.end(StreamEnd::Broken(late));
             }
             Poll::Pending => return Poll::Pending,
@@ -81,7 +103,10 @@ impl Relay {
         }
         let usage = self.settlement.usage();
         let (input, output, source) = (usage.prompt_total(), usage.output_total(), usage.source.name());
-        let _ = write!(line, " input-tokens={input} output-tokens={output} usage={source}");
+        let _ = write!(
+            line,
+            " input-tokens={input} output-tokens={output} usage={source}"
+        );
         let _ = write!(line, " request-id={}\n\n", self.settlement.id());
         line.into()
     }

@@ -44,20 +44,32 @@ pub(crate) struct Passed {
 /// account's names, transport details.
 const PASSED: [&str; 3] = ["retry-after", "retry-after-ms", "openai-processing-ms"];
 const PASSED_PREFIXES: [&str; 2] = ["x-ratelimit-", "anthropic-ratelimit-"];
-const PROVIDER_REQUEST_IDS: [&str; 5] =
-    ["x-request-id", "request-id", "apim-request-id", "mistral-correlation-id", "x-ds-trace-id"];
+const PROVIDER_REQUEST_IDS: [&str; 5] = [
+    "x-request-id",
+    "request-id",
+    "apim-request-id",
+    "mistral-correlation-id",
+    "x-ds-trace-id",
+];
 
 impl Passed {
     /// Picks from a provider's headers.
     pub(crate) fn from_provider(headers: &http::HeaderMap) -> Self {
-        let wanted = |name: &str| PASSED.contains(&name) || PASSED_PREFIXES.iter().any(|it| name.starts_with(it));
+        let wanted =
+            |name: &str| PASSED.contains(&name) || PASSED_PREFIXES.iter().any(|it| name.starts_with(it));
         let convert = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
             let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
             Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
         };
-        let request_id = PROVIDER_REQUEST_IDS.iter().find_map(|name| headers.get(*name)?.to_str().ok());
+        let request_id = PROVIDER_REQUEST_IDS
+            .iter()
+            .find_map(|name| headers.get(*name)?.to_str().ok());
         Self {
-            headers: headers.iter().filter(|(name, _)| wanted(name.as_str())).filter_map(convert).collect(),
+            headers: headers
+                .iter()
+                .filter(|(name, _)| wanted(name.as_str()))
+                .filter_map(convert)
+                .collect(),
             request_id: request_id.map(|id| id.chars().take(128).collect::<String>().into()),
         }
     }
@@ -65,7 +77,10 @@ impl Passed {
     /// For an answer that was estimated here.
     pub(crate) fn estimate() -> Self {
         let mark = (USAGE, HeaderValue::from_static("estimated"));
-        Self { headers: SmallVec::from_iter([mark]), request_id: None }
+        Self {
+            headers: SmallVec::from_iter([mark]),
+            request_id: None,
+        }
     }
 }
 
@@ -92,7 +107,7 @@ fn fail(failure: ProviderFailure, passed: &Passed, mut settlement: Settlement) -
 fn send(status: StatusCode, passed: &Passed, body: Bytes, mut settlement: Settlement) -> HttpResponse {
     let mut response = HttpResponseBuilder::new(status);
     response.insert_header((CONTENT_TYPE, JSON));
-    describe(&mut response, passed, &settlement);
+    describe(&mut response, settlement.dialect(), passed, &settlement);
     if let Some(cost) = settlement.cost() {
         insert(&mut response, COST, cost);
     }
@@ -106,7 +121,7 @@ fn stream(opened: Opened, mut settlement: Settlement) -> HttpResponse {
     response.insert_header((CONTENT_TYPE, EVENTS));
     response.insert_header((CACHE_CONTROL, HeaderValue::from_static("no-cache")));
     response.insert_header((PROXY_BUFFERING, HeaderValue::from_static("no")));
-    describe(&mut response, &opened.passed, &settlement);
+    describe(&mut response, settlement.dialect(), &opened.passed, &settlement);
     response.body(Relay::new(opened, settlement))
 }
 
@@ -117,21 +132,25 @@ pub(crate) fn refuse(dialect: Dialect, refusal: &Refusal, mut settlement: Settle
     let mut response = HttpResponseBuilder::new(status);
     response.insert_header((CONTENT_TYPE, JSON));
     if let Some(wait) = refusal.retry_after {
-        insert(&mut response, RETRY_AFTER, wait.as_secs().max(u64::from(wait.subsec_nanos() > 0)));
+        insert(
+            &mut response,
+            RETRY_AFTER,
+            wait.as_secs().max(u64::from(wait.subsec_nanos() > 0)),
+        );
     }
-    describe(&mut response, &Passed::default(), &settlement);
+    describe(&mut response, dialect, &Passed::default(), &settlement);
     let body = render_refusal(dialect, refusal, settlement.id());
     settlement.sending_bytes(body.len());
     response.body(body)
 }
 
 /// The headers that every answer has: who served it, in how many attempts, at what expense of time.
-fn describe(response: &mut HttpResponseBuilder, passed: &Passed, settlement: &Settlement) {
+fn describe(response: &mut HttpResponseBuilder, dialect: Dialect, passed: &Passed, settlement: &Settlement) {
     for (name, value) in &passed.headers {
         response.insert_header((name.clone(), value.clone()));
     }
     insert(response, X_REQUEST_ID, settlement.id());
-    if settlement.dialect() == Some(Dialect::Anthropic) {
+    if dialect == Dialect::Anthropic {
         insert(response, REQUEST_ID, settlement.id());
     }
     if let Some(served) = settlement.served() {

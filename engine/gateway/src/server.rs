@@ -39,15 +39,27 @@ impl Gateway {
     pub fn start(source: ConfigSource, settings: Settings) -> anyhow::Result<Self> {
         let (meters, exposition) = Meters::install();
         let journal = journal(&settings, &meters)?;
-        let listener = bind(settings.server.listen).with_context(|| format!("server.listen: {}", settings.server.listen))?;
-        let admin_listener = bind(settings.admin.listen).with_context(|| format!("admin.listen: {}", settings.admin.listen))?;
+        let listener = bind(settings.server.listen)
+            .with_context(|| format!("server.listen: {}", settings.server.listen))?;
+        let admin_listener = bind(settings.admin.listen)
+            .with_context(|| format!("admin.listen: {}", settings.admin.listen))?;
         let (addr, admin_addr) = (listener.local_addr()?, admin_listener.local_addr()?);
-        if settings.catalog.providers().iter().any(|it| it.base_url.scheme_str() == Some("https")) {
+        if settings
+            .catalog
+            .providers()
+            .iter()
+            .any(|it| it.base_url.scheme_str() == Some("https"))
+        {
             std::thread::spawn(Connector::warm_up);
         }
         let published = Published::new(settings);
         let log = journal.as_ref().map(JournalHandle::journal);
-        let shared = Arc::new(Shared { published, lifecycle: Lifecycle::default(), meters, journal: log });
+        let shared = Arc::new(Shared {
+            published,
+            lifecycle: Lifecycle::default(),
+            meters,
+            journal: log,
+        });
         shared.meters.config_epoch(shared.published.load().catalog.epoch);
         let control = control(source, &shared);
         let exposition = Arc::new(exposition);
@@ -57,7 +69,15 @@ impl Gateway {
         let (data_handle, admin_handle) = (data.handle(), admin.handle());
         actix_rt::spawn(data);
         actix_rt::spawn(admin);
-        Ok(Self { addr, admin_addr, shared, control, data: data_handle, admin: admin_handle, journal })
+        Ok(Self {
+            addr,
+            admin_addr,
+            shared,
+            control,
+            data: data_handle,
+            admin: admin_handle,
+            journal,
+        })
     }
 
     /// Where the data plane listens.
@@ -133,6 +153,10 @@ fn control(source: ConfigSource, shared: &Arc<Shared>) -> Addr<Control> {
 }
 
 fn report_reload(shared: &Shared, outcome: &Result<tollgate_actors::Reloaded, tollgate_actors::ReloadError>) {
+    if let Some(journal) = &shared.journal {
+        // A rotation of the log says SIGHUP as well.
+        journal.reopen();
+    }
     match outcome {
         Ok(reloaded) => {
             shared.meters.config_reloaded(ReloadResult::Applied);
@@ -141,7 +165,9 @@ fn report_reload(shared: &Shared, outcome: &Result<tollgate_actors::Reloaded, to
                 crate::say(format_args!("configuration reloaded, epoch {}", reloaded.epoch));
             }
             for name in &reloaded.needs_restart {
-                crate::say(format_args!("{name} has changed: it takes effect after a restart"));
+                crate::say(format_args!(
+                    "{name} has changed: it takes effect after a restart"
+                ));
             }
         }
         Err(refused) => {
@@ -166,7 +192,13 @@ fn journal(settings: &Settings, meters: &Meters) -> anyhow::Result<Option<Journa
     let sink = match &settings.telemetry.access_log {
         AccessLog::Off => return Ok(None),
         AccessLog::Stdout => Sink::stdout(),
-        AccessLog::File(path) => Sink::file(path).with_context(|| format!("telemetry.access_log: {}", path.display()))?,
+        AccessLog::File(path) => {
+            Sink::file(path).with_context(|| format!("telemetry.access_log: {}", path.display()))?
+        }
     };
-    Ok(Some(Journal::spawn(JournalOptions::default(), sink, meters.journal())?))
+    Ok(Some(Journal::spawn(
+        JournalOptions::default(),
+        sink,
+        meters.journal(),
+    )?))
 }

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use tollgate_actors::Snapshot;
 use tollgate_adapters::{Loss, Report, StreamEnd, estimate_usage, settled_usage};
 use tollgate_core::{
-    AttemptNote, Clock, Dialect, Nanodollars, OutcomeClass, Refusal, RefusalKind, RequestId, Surface, Timestamp, Usage,
+    AttemptNote, Clock, Dialect, Nanodollars, OutcomeClass, Refusal, RefusalKind, RequestId, Surface,
+    Timestamp, Usage,
 };
 use tollgate_routing::{Candidate, Plan};
 use tollgate_telemetry::{AttemptRecord, Ending, RequestRecord, Scrubbed, Served};
@@ -61,7 +62,10 @@ impl Settlement {
             prompt_bytes: 0,
             serving: None,
             ended: false,
-            _in_flight: (worker.shared.lifecycle.enter(), worker.shared.meters.request_arrived()),
+            _in_flight: (
+                worker.shared.lifecycle.enter(),
+                worker.shared.meters.request_arrived(),
+            ),
         }
     }
 
@@ -102,7 +106,11 @@ impl Settlement {
 
     /// A candidate's turn has come.
     pub(crate) fn sending(&mut self, candidate: &Candidate) {
-        self.serving = Some(Serving { candidate: candidate.clone(), sent: None, first_token: None });
+        self.serving = Some(Serving {
+            candidate: candidate.clone(),
+            sent: None,
+            first_token: None,
+        });
     }
 
     /// The request is going out to it, without what `loss` names.
@@ -128,7 +136,12 @@ impl Settlement {
 
     /// The attempt at work has come to `outcome`, as far as can be said now.
     pub(crate) fn attempted_at_work(&mut self, outcome: OutcomeClass, status: Option<u16>) {
-        if let Some(Serving { candidate, sent: Some(sent), .. }) = &self.serving {
+        if let Some(Serving {
+            candidate,
+            sent: Some(sent),
+            ..
+        }) = &self.serving
+        {
             self.record.attempts.push(AttemptRecord {
                 provider: candidate.target.provider.name.clone(),
                 model: candidate.model.clone(),
@@ -156,9 +169,9 @@ impl Settlement {
         self.record.attempts.iter().map(note).collect()
     }
 
-    /// In whose words the client must be answered; `None`: it called no known path.
-    pub(crate) fn dialect(&self) -> Option<Dialect> {
-        self.record.surface.map(Surface::dialect)
+    /// In whose words the client is answered, where it called a known path.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.record.surface.map_or(Dialect::OpenAi, Surface::dialect)
     }
 
     /// Whether the record says that it did not go well.
@@ -179,7 +192,12 @@ impl Settlement {
     /// The answer's limit of tokens, where a dialect must state one.
     pub(crate) fn max_output_tokens(&self, candidate: &Candidate) -> Option<u32> {
         let target = &candidate.target;
-        let known = || self.settings.prices.find(target.provider.kind, &candidate.model)?.max_output_tokens;
+        let known = || {
+            self.settings
+                .prices
+                .find(target.provider.kind, &candidate.model)?
+                .max_output_tokens
+        };
         target.max_output_tokens.or_else(known)
     }
 
@@ -205,7 +223,9 @@ impl Settlement {
         self.learn(report);
         let fault = report.error.as_ref();
         self.record.error = fault.map(|fault| Scrubbed::new(&fault.message));
-        self.end(Ending::Relayed(fault.map_or(OutcomeClass::Success, |fault| fault.class)));
+        self.end(Ending::Relayed(
+            fault.map_or(OutcomeClass::Success, |fault| fault.class),
+        ));
     }
 
     /// The provider's "no" is passed on.
@@ -235,7 +255,12 @@ impl Settlement {
     /// A stream came to its end; `None`: the client left before that.
     pub(crate) fn streamed(&mut self, report: &Report, end: Option<StreamEnd>) {
         self.learn(report);
-        if let Some(Serving { sent: Some(sent), first_token: Some(first), .. }) = &self.serving {
+        if let Some(Serving {
+            sent: Some(sent),
+            first_token: Some(first),
+            ..
+        }) = &self.serving
+        {
             self.record.timings.first_token = Some(first.duration_since(*sent));
             self.record.timings.generation = Some(Clock.now().duration_since(*first));
         }
@@ -249,7 +274,10 @@ impl Settlement {
         if let Some(fault) = &report.error {
             self.record.error = Some(Scrubbed::new(&fault.message));
         }
-        if let (Some(last), Some(sent)) = (self.record.attempts.last_mut(), self.serving.as_ref().and_then(|it| it.sent)) {
+        if let (Some(last), Some(sent)) = (
+            self.record.attempts.last_mut(),
+            self.serving.as_ref().and_then(|it| it.sent),
+        ) {
             last.outcome = class;
             last.elapsed = Clock.now().duration_since(sent);
         }
@@ -301,9 +329,16 @@ impl Settlement {
     /// Books what was used: at the cost that the provider states, else at the catalogue's price.
     fn book(&mut self, usage: Usage, stated: Option<Nanodollars>) {
         self.record.usage = Some(usage);
-        let Some(Serving { candidate, .. }) = &self.serving else { return };
+        let Some(Serving { candidate, .. }) = &self.serving else {
+            return;
+        };
         let target = &candidate.target;
-        let known = || self.settings.prices.find(target.provider.kind, &candidate.model).map(|facts| &facts.price);
+        let known = || {
+            self.settings
+                .prices
+                .find(target.provider.kind, &candidate.model)
+                .map(|facts| &facts.price)
+        };
         let price: Option<&Arc<_>> = target.price.as_ref().or_else(known);
         let computed = || price.map(|price| price.cost(&usage, self.record.service_tier));
         self.record.cost = stated.or_else(computed);
@@ -316,7 +351,10 @@ impl Settlement {
 
     /// Dropped on the way: the client hung up, or something panicked.
     fn end_early(&mut self) {
-        let at_work = self.serving.as_ref().is_some_and(|serving| serving.sent.is_some());
+        let at_work = self
+            .serving
+            .as_ref()
+            .is_some_and(|serving| serving.sent.is_some());
         if at_work {
             self.attempted_at_work(OutcomeClass::ClientGone, None);
             self.book(estimate_usage(self.prompt_bytes, 0), None);

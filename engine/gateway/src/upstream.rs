@@ -102,7 +102,10 @@ impl SendError {
 impl Upstream {
     /// A pool without connections.
     pub(crate) fn new(connector: Connector) -> Self {
-        Self { connector: Rc::new(connector), origins: RefCell::default() }
+        Self {
+            connector: Rc::new(connector),
+            origins: RefCell::default(),
+        }
     }
 
     /// Sends a request (its URI absolute) and waits for the head of the answer, under the provider's connect and
@@ -123,7 +126,11 @@ impl Upstream {
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
             return Err(SendError::Connect(format!("{uri} is not an absolute URI").into()));
         };
-        let key = OriginKey { scheme: scheme.clone(), authority: authority.clone(), version: provider.http };
+        let key = OriginKey {
+            scheme: scheme.clone(),
+            authority: authority.clone(),
+            version: provider.http,
+        };
         let mut origins = self.origins.borrow_mut();
         let origin = origins.entry(key).or_insert_with(|| match provider.http {
             HttpVersion::Http1 => Origin::Http1(Rc::default()),

@@ -261,3 +261,59 @@ fn the_examples_and_the_starter_have_no_problems() {
     assert_eq!(kinds.len(), ProviderKind::ALL.len(), "each kind has an example");
     assert!(read(crate::starter()).unwrap().warnings.is_empty());
 }
+
+#[test]
+fn paths_are_relative_to_the_file_and_newer_prices_make_another_hash() {
+    let directory = std::env::temp_dir().join(format!("tollgate-config-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let file = directory.join("tollgate.yaml");
+    let text = "providers: { o: { kind: openai, auth: none } }\n\
+                models: { m: { targets: [{ provider: o, model: x }] } }\n\
+                prices: { file: prices.json }\ntelemetry: { access_log: access.log }\n";
+    std::fs::write(&file, text).unwrap();
+    let read_at = |price: u64| {
+        let prices = format!(
+            r#"{{"unit":"picodollars per token","models":[{{"provider":"openai","model":"x","price":{{"input":{price},"output":0}}}}]}}"#
+        );
+        std::fs::write(directory.join("prices.json"), prices).unwrap();
+        load(Source::File(&file), &env, 1).unwrap()
+    };
+    let (first, second) = (read_at(1), read_at(2));
+    std::fs::remove_dir_all(&directory).unwrap();
+    let price = second.catalog.find("m").unwrap().route.targets[0]
+        .target
+        .price
+        .clone();
+    assert_eq!(price.unwrap().base.input.0, 2);
+    assert_ne!(first.hash, second.hash);
+    assert_eq!(
+        first.telemetry.access_log,
+        AccessLog::File(directory.join("access.log"))
+    );
+}
+
+#[test]
+fn documented_defaults_are_the_defaults() {
+    let schema = crate::schema::schema();
+    let defaults = |definition: &str| -> serde_json::Map<String, serde_json::Value> {
+        let properties = schema["$defs"][definition]["properties"].as_object().unwrap();
+        let stated = properties
+            .iter()
+            .filter_map(|(key, it)| Some((key.clone(), it.get("default")?.clone())));
+        stated.collect()
+    };
+    let mut provider = defaults("Provider");
+    provider.insert("kind".to_owned(), "vllm".into());
+    provider.insert("timeouts".to_owned(), defaults("Timeouts").into());
+    let mut server = defaults("Server");
+    server.insert("drain".to_owned(), defaults("Drain").into());
+    let written = serde_json::json!({
+        "providers": { "l": provider }, "server": server, "admin": defaults("Admin"), "telemetry": defaults("Telemetry"),
+    });
+    let written = read(&written.to_string()).unwrap();
+    let silent = read("providers: { l: { kind: vllm } }").unwrap();
+    assert_eq!((&written.server, &written.admin), (&silent.server, &silent.admin));
+    assert_eq!(written.telemetry, silent.telemetry);
+    let provider = |settings: &crate::Settings| format!("{:?}", settings.catalog.providers()[0]);
+    assert_eq!(provider(&written), provider(&silent));
+}

@@ -56,9 +56,8 @@ pub(super) async fn attempt_once(
         request_id: settlement.id(),
         now: settlement.arrived(),
     };
+    let encoded = encode(call.surface, &call.head, &call.body, &egress).map_err(Failed::Untranslatable)?;
     let exchange = async {
-        let encoded = encode(call.surface, &call.head, &call.body, &egress)
-            .map_err(|refusal| (OutcomeClass::InvalidRequest, None, Reason::Untranslatable(refusal)))?;
         let request = request::build(call.surface, provider, credential, headers, &encoded)
             .map_err(|error| gateway(OutcomeClass::InvalidRequest, error.to_string()))?;
         settlement.sent(&encoded.loss);
@@ -71,7 +70,13 @@ pub(super) async fn attempt_once(
         answered
     };
     exchange.await.map_err(|(outcome, status, reason)| {
-        Failed::new(candidate, outcome, status, Clock.now().duration_since(started), reason)
+        Failed::attempted(
+            candidate,
+            outcome,
+            status,
+            Clock.now().duration_since(started),
+            reason,
+        )
     })
 }
 
@@ -95,25 +100,37 @@ async fn receive(
         let text = failure_body(body).await;
         let header = |name: &str| head.headers.get(name)?.to_str().ok().map(str::to_owned);
         let failure = reader.read_failure(status, &header, &text);
-        return Err((failure.class, Some(status), Reason::Provider(Box::new(failure), passed)));
+        return Err((
+            failure.class,
+            Some(status),
+            Reason::Provider(Box::new(failure), passed),
+        ));
     }
     let late = OutcomeClass::FirstByteTimeout;
-    let first = next(&mut body, clocks.first_byte, clocks.total, late).await?.unwrap_or_default();
+    let first = next(&mut body, clocks.first_byte, clocks.total, late)
+        .await?
+        .unwrap_or_default();
     if is_event_stream(&head.headers) || (call.head.stream && !looks_like_json(&first)) {
         return open_stream(first, body, reader, clocks, passed);
     }
     let bytes = whole(first, body, clocks).await?;
     match reader.read(bytes) {
         Ok(answer) => Ok(Answered::Whole(answer, passed)),
-        Err(malformed) => {
-            Err((OutcomeClass::Malformed, Some(head.status.as_u16()), Reason::Gateway(malformed.to_string())))
-        }
+        Err(malformed) => Err((
+            OutcomeClass::Malformed,
+            Some(head.status.as_u16()),
+            Reason::Gateway(malformed.to_string()),
+        )),
     }
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    content_type.is_some_and(|text| text.trim_start().to_ascii_lowercase().starts_with("text/event-stream"))
+    content_type.is_some_and(|text| {
+        text.trim_start()
+            .to_ascii_lowercase()
+            .starts_with("text/event-stream")
+    })
 }
 
 /// Some servers stream under whatever content type they have at hand.
@@ -129,17 +146,34 @@ fn open_stream(
     passed: Passed,
 ) -> Result<Answered, Unanswered> {
     if piece.is_empty() {
-        return Err(gateway(OutcomeClass::Malformed, "the provider's stream ended before it began"));
+        return Err(gateway(
+            OutcomeClass::Malformed,
+            "the provider's stream ended before it began",
+        ));
     }
     let mut reader = reader.stream();
     let mut first = Vec::new();
     reader.push(piece, &mut first);
-    let Clocks { idle, total: deadline, .. } = clocks;
-    Ok(Answered::Stream(Box::new(Opened { body, reader, first, idle, deadline, passed })))
+    let Clocks {
+        idle,
+        total: deadline,
+        ..
+    } = clocks;
+    Ok(Answered::Stream(Box::new(Opened {
+        body,
+        reader,
+        first,
+        idle,
+        deadline,
+        passed,
+    })))
 }
 
 async fn whole(first: Bytes, mut body: UpstreamBody, clocks: Clocks) -> Result<Bytes, Unanswered> {
-    let to_come = body.stated_len().and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
+    let to_come = body
+        .stated_len()
+        .and_then(|len| usize::try_from(len).ok())
+        .unwrap_or(0);
     let mut bytes = Joined::new(first, to_come);
     loop {
         let pause_ends = Instant::from_std(Clock.now()) + clocks.idle;
@@ -147,7 +181,10 @@ async fn whole(first: Bytes, mut body: UpstreamBody, clocks: Clocks) -> Result<B
             None => return Ok(bytes.into_bytes()),
             Some(piece) if bytes.len() + piece.len() > MAX_ANSWER_BYTES => {
                 drop(piece);
-                return Err(gateway(OutcomeClass::Malformed, "the provider's answer is too large"));
+                return Err(gateway(
+                    OutcomeClass::Malformed,
+                    "the provider's answer is too large",
+                ));
             }
             Some(piece) => bytes.push(&piece),
         }
@@ -164,13 +201,18 @@ async fn next(
     match timeout_at(pause_ends.min(total), body.chunk()).await {
         Ok(None) => Ok(None),
         Ok(Some(Ok(piece))) => Ok(Some(piece)),
-        Ok(Some(Err(error))) => {
-            Err(gateway(OutcomeClass::Reset, format!("the connection broke before the answer was complete: {error}")))
-        }
-        Err(_) if total <= pause_ends => {
-            Err(gateway(OutcomeClass::TotalTimeout, "the exchange with the provider took longer than it may"))
-        }
-        Err(_) => Err(gateway(late, "the provider did not go on with its answer in time")),
+        Ok(Some(Err(error))) => Err(gateway(
+            OutcomeClass::Reset,
+            format!("the connection broke before the answer was complete: {error}"),
+        )),
+        Err(_) if total <= pause_ends => Err(gateway(
+            OutcomeClass::TotalTimeout,
+            "the exchange with the provider took longer than it may",
+        )),
+        Err(_) => Err(gateway(
+            late,
+            "the provider did not go on with its answer in time",
+        )),
     }
 }
 
@@ -191,7 +233,11 @@ async fn failure_body(mut body: UpstreamBody) -> Bytes {
 impl Clocks {
     fn starting(sent_at: std::time::Instant, timeouts: &Timeouts) -> Self {
         let sent_at = Instant::from_std(sent_at);
-        Self { first_byte: sent_at + timeouts.first_byte, idle: timeouts.idle, total: sent_at + timeouts.total }
+        Self {
+            first_byte: sent_at + timeouts.first_byte,
+            idle: timeouts.idle,
+            total: sent_at + timeouts.total,
+        }
     }
 }
 

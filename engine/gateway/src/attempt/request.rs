@@ -40,10 +40,18 @@ pub(super) fn credentials(provider: &Provider) -> SmallVec<[Option<&Credential>;
             let mut drawn: SmallVec<[(f64, &Credential); 4]> = several
                 .iter()
                 .filter(|credential| credential.weight > 0)
-                .map(|credential| (-(1.0 - rng.random::<f64>()).ln() / f64::from(credential.weight), credential))
+                .map(|credential| {
+                    (
+                        -(1.0 - rng.random::<f64>()).ln() / f64::from(credential.weight),
+                        credential,
+                    )
+                })
                 .collect();
             drawn.sort_by(|a, b| a.0.total_cmp(&b.0));
-            drawn.into_iter().map(|(_, credential)| Some(credential)).collect()
+            drawn
+                .into_iter()
+                .map(|(_, credential)| Some(credential))
+                .collect()
         }
     }
 }
@@ -72,8 +80,14 @@ pub(super) fn build(
     Ok(request)
 }
 
-fn authorize(auth: Auth, credential: Option<&Credential>, headers: &mut HeaderMap) -> Result<(), http::Error> {
-    let Some(credential) = credential else { return Ok(()) };
+fn authorize(
+    auth: Auth,
+    credential: Option<&Credential>,
+    headers: &mut HeaderMap,
+) -> Result<(), http::Error> {
+    let Some(credential) = credential else {
+        return Ok(());
+    };
     let key = credential.secret.expose();
     let (name, value) = match auth {
         Auth::Bearer => (AUTHORIZATION, Bytes::from(format!("Bearer {key}"))),
@@ -102,9 +116,22 @@ mod tests {
 
     #[test]
     fn base_and_path_are_joined_with_one_slash() {
-        let uri = |base: &str| join(&base.parse().unwrap(), "/chat/completions").unwrap().to_string();
-        assert_eq!(uri("https://api.openai.com/v1"), "https://api.openai.com/v1/chat/completions");
-        assert_eq!(uri("https://api.openai.com/v1/"), "https://api.openai.com/v1/chat/completions");
-        assert_eq!(uri("http://127.0.0.1:8000"), "http://127.0.0.1:8000/chat/completions");
+        let uri = |base: &str| {
+            join(&base.parse().unwrap(), "/chat/completions")
+                .unwrap()
+                .to_string()
+        };
+        assert_eq!(
+            uri("https://api.openai.com/v1"),
+            "https://api.openai.com/v1/chat/completions"
+        );
+        assert_eq!(
+            uri("https://api.openai.com/v1/"),
+            "https://api.openai.com/v1/chat/completions"
+        );
+        assert_eq!(
+            uri("http://127.0.0.1:8000"),
+            "http://127.0.0.1:8000/chat/completions"
+        );
     }
 }

@@ -18,6 +18,9 @@ pub(super) fn run(source: &ConfigSource) -> anyhow::Result<ExitCode> {
     }
     let providers = settings.catalog.providers().len();
     let routes = settings.catalog.routes().count();
-    text.push_str(&format!("ok: {providers} providers, {routes} models, listening on {}\n", settings.server.listen));
+    text.push_str(&format!(
+        "ok: {providers} providers, {routes} models, listening on {}\n",
+        settings.server.listen
+    ));
     super::print(&text)
 }

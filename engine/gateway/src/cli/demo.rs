@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 use tollgate_actors::ConfigSource;
 use tollgate_core::Nanodollars;
 use tollgate_loadtest::{
-    Behaviour, Failure, Latency, MockOptions, MockServer, Pacing, Trickle, TrickleKind, TrickleOptions, TrickleResult,
+    Behaviour, Failure, Latency, MockOptions, MockServer, Pacing, Trickle, TrickleKind, TrickleOptions,
+    TrickleResult,
 };
 
 use crate::Gateway;
@@ -46,9 +47,15 @@ async fn demo(args: &Args) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mock = MockServer::start(MockOptions::default()).await?;
     misbehave(&mock)?;
-    let config = ConfigFile::write(&mock, free_port(args.port), free_port(args.port.saturating_add(1)))?;
+    let config = ConfigFile::write(
+        &mock,
+        free_port(args.port),
+        free_port(args.port.saturating_add(1)),
+    )?;
     let source = ConfigSource::File(config.0.clone());
-    let settings = source.load(1).map_err(|problems| anyhow::anyhow!("the demo's own configuration: {problems}"))?;
+    let settings = source
+        .load(1)
+        .map_err(|problems| anyhow::anyhow!("the demo's own configuration: {problems}"))?;
     let gateway = Gateway::start(source, settings)?;
     super::print(&introduction(&gateway, &mock, &config.0))?;
     let (trickle, results) = Trickle::start(traffic(&gateway, args.rate))?;
@@ -63,19 +70,40 @@ async fn demo(args: &Args) -> anyhow::Result<ExitCode> {
     gateway.drain().await;
     mock.stop().await;
     super::print(&tally.to_string())?;
-    Ok(if tally.served > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if tally.served > 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Providers as they are on a bad day: latency with a tail, one that is overloaded now and then.
 fn misbehave(mock: &MockServer) -> anyhow::Result<()> {
     let paced = |median_ms, inter_token_ms| Behaviour {
-        latency: Latency::Lognormal { median_ms, sigma: 0.4 },
-        pacing: Pacing { inter_token_ms, ..Pacing::default() },
+        latency: Latency::Lognormal {
+            median_ms,
+            sigma: 0.4,
+        },
+        pacing: Pacing {
+            inter_token_ms,
+            ..Pacing::default()
+        },
         ..Behaviour::default()
     };
-    let overloaded = Failure { status: 529, ..Failure::default() };
-    let flaky = Behaviour { failure: Some(overloaded), fail_ratio: Some(0.2), ..paced(180.0, 8.0) };
-    for (key, behaviour) in [("openai/*", paced(120.0, 5.0)), ("claude/*", flaky), ("local/*", paced(40.0, 12.0))] {
+    let overloaded = Failure {
+        status: 529,
+        ..Failure::default()
+    };
+    let flaky = Behaviour {
+        failure: Some(overloaded),
+        fail_ratio: Some(0.2),
+        ..paced(180.0, 8.0)
+    };
+    for (key, behaviour) in [
+        ("openai/*", paced(120.0, 5.0)),
+        ("claude/*", flaky),
+        ("local/*", paced(40.0, 12.0)),
+    ] {
         let set = mock.control().set(key, behaviour);
         set.map_err(|problems| anyhow::anyhow!("the demo's behaviour of {key}: {problems:?}"))?;
     }
@@ -123,7 +151,10 @@ fn traffic(gateway: &Gateway, per_second: f64) -> TrickleOptions {
     TrickleOptions {
         base_url: format!("http://{}", reachable(gateway.addr())),
         key: KEY.to_owned(),
-        mix: mix.into_iter().map(|(kind, model)| (kind, model.to_owned())).collect(),
+        mix: mix
+            .into_iter()
+            .map(|(kind, model)| (kind, model.to_owned()))
+            .collect(),
         per_second,
         limit: None,
         most_in_flight: 64,
@@ -133,7 +164,11 @@ fn traffic(gateway: &Gateway, per_second: f64) -> TrickleOptions {
 }
 
 fn reachable(addr: SocketAddr) -> SocketAddr {
-    if addr.ip().is_unspecified() { SocketAddr::from((Ipv4Addr::LOCALHOST, addr.port())) } else { addr }
+    if addr.ip().is_unspecified() {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, addr.port()))
+    } else {
+        addr
+    }
 }
 
 fn introduction(gateway: &Gateway, mock: &MockServer, config: &Path) -> String {
@@ -177,15 +212,26 @@ impl Tally {
             self.failed += 1;
         }
         self.failed_over += u64::from(result.attempts.as_deref().is_some_and(|attempts| attempts != "1"));
-        let cost = result.cost_usd.as_deref().and_then(|text| Nanodollars::parse(text).ok());
+        let cost = result
+            .cost_usd
+            .as_deref()
+            .and_then(|text| Nanodollars::parse(text).ok());
         self.cost += cost.unwrap_or_default();
     }
 }
 
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { served, failed, failed_over, cost } = self;
-        writeln!(f, "\nserved {served} requests ({failed_over} after a failover, {failed} failed) for ${cost}")
+        let Self {
+            served,
+            failed,
+            failed_over,
+            cost,
+        } = self;
+        writeln!(
+            f,
+            "\nserved {served} requests ({failed_over} after a failover, {failed} failed) for ${cost}"
+        )
     }
 }
 
@@ -199,8 +245,12 @@ fn line(result: &TrickleResult) -> String {
     };
     let text = |field: &Option<String>| field.clone().unwrap_or_else(|| "-".to_owned());
     let served = format!("{}/{}", text(&result.provider), text(&result.model));
-    let status = result.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
-    let first = result.first_token_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.0}"));
+    let status = result
+        .status
+        .map_or_else(|| "-".to_owned(), |status| status.to_string());
+    let first = result
+        .first_token_ms
+        .map_or_else(|| "-".to_owned(), |ms| format!("{ms:.0}"));
     let mut line = format!(
         "{:>5}  {kind:<16}  {:<16} → {served:<28} {status}  tries {}  first {first:>4} ms  total {:>5.0} ms  \
          overhead {:>4} µs  ${}",

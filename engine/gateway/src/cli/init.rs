@@ -16,8 +16,14 @@ pub(super) struct Args {
 /// Writes the file; one that exists is left alone.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let name = args.file.display();
-    let created = std::fs::OpenOptions::new().write(true).create_new(true).open(&args.file);
+    let created = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&args.file);
     let mut file = created.with_context(|| format!("{name} cannot be created"))?;
-    file.write_all(tollgate_config::starter().as_bytes()).with_context(|| format!("{name} cannot be written"))?;
-    super::print(&format!("{name} is written: edit it, then 'tollgate check' and 'tollgate serve'\n"))
+    file.write_all(tollgate_config::starter().as_bytes())
+        .with_context(|| format!("{name} cannot be written"))?;
+    super::print(&format!(
+        "{name} is written: edit it, then 'tollgate check' and 'tollgate serve'\n"
+    ))
 }

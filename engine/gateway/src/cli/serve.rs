@@ -29,9 +29,15 @@ async fn serve(source: ConfigSource, settings: Settings) -> anyhow::Result<ExitC
     let tls = settings.server.tls.is_some();
     let gateway = Gateway::start(source, settings)?;
     let scheme = if tls { "https" } else { "http" };
-    crate::say(format_args!("serving on {scheme}://{}, admin on http://{}", gateway.addr(), gateway.admin_addr()));
+    crate::say(format_args!(
+        "serving on {scheme}://{}, admin on http://{}",
+        gateway.addr(),
+        gateway.admin_addr()
+    ));
     if anonymous {
-        crate::say(format_args!("no keys are configured: everyone who reaches this address may use it"));
+        crate::say(format_args!(
+            "no keys are configured: everyone who reaches this address may use it"
+        ));
     }
     tokio::select! {
         _ = terminate.recv() => {}

@@ -28,7 +28,11 @@ static TLS: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
-    Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+    Arc::new(
+        ClientConfig::builder()
+            .with_root_certificates(roots)
+            .with_no_client_auth(),
+    )
 });
 
 /// Opens connections to providers.
@@ -71,7 +75,11 @@ impl Connector {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(Duration::from_secs(60)));
-        Self { tcp, proxies: Arc::new(Matcher::from_env()), meters }
+        Self {
+            tcp,
+            proxies: Arc::new(Matcher::from_env()),
+            meters,
+        }
     }
 
     /// Reads the system's certificates ahead of the first TLS connection, which would wait for it otherwise.
@@ -86,7 +94,11 @@ impl Connector {
         let failed = match tokio::time::timeout(limit, self.open(uri, provider.http)).await {
             Ok(Ok((io, via))) => {
                 meters.connected();
-                return Ok(Connected { io, open: Open(meters), via });
+                return Ok(Connected {
+                    io,
+                    open: Open(meters),
+                    via,
+                });
             }
             Ok(Err(source)) => SendError::Connect(source),
             Err(_) => SendError::ConnectTimeout(limit),
@@ -105,18 +117,31 @@ impl Connector {
             return tls(tcp, version).call(uri.clone()).await.map(direct);
         };
         if matches!(proxy.uri().scheme_str(), Some("socks5" | "socks5h" | "socks")) {
-            return tls(socks(tcp, &proxy), version).call(uri.clone()).await.map(direct);
+            return tls(socks(tcp, &proxy), version)
+                .call(uri.clone())
+                .await
+                .map(direct);
         }
         if uri.scheme_str() == Some("https") {
-            return tls(tunnel(tcp, &proxy), version).call(uri.clone()).await.map(direct);
+            return tls(tunnel(tcp, &proxy), version)
+                .call(uri.clone())
+                .await
+                .map(direct);
         }
         let io = tls(tcp, HttpVersion::Http1).call(proxy.uri().clone()).await?;
-        Ok((io, Some(Via { authorization: proxy.basic_auth().cloned() })))
+        Ok((
+            io,
+            Some(Via {
+                authorization: proxy.basic_auth().cloned(),
+            }),
+        ))
     }
 }
 
 fn tls<C>(tcp: C, version: HttpVersion) -> HttpsConnector<C> {
-    let builder = HttpsConnectorBuilder::new().with_tls_config((**TLS).clone()).https_or_http();
+    let builder = HttpsConnectorBuilder::new()
+        .with_tls_config((**TLS).clone())
+        .https_or_http();
     match version {
         HttpVersion::Http1 => builder.enable_http1().wrap_connector(tcp),
         HttpVersion::Http2 => builder.enable_http2().wrap_connector(tcp),

@@ -68,18 +68,30 @@ pub(super) async fn exchange(
         };
         address(&mut request, &origin, connection.via.as_ref());
         let max_idle = provider.max_idle_connections;
-        let mut lease = Lease { connection, pool: pool.clone(), max_idle };
+        let mut lease = Lease {
+            connection,
+            pool: pool.clone(),
+            max_idle,
+        };
         let sent_at = Clock.now();
         let head = lease.connection.requests.try_send_request(request);
         let limit = provider.timeouts.first_byte;
-        match timeout(limit, head).await.map_err(|_| SendError::FirstByteTimeout(limit))? {
+        match timeout(limit, head)
+            .await
+            .map_err(|_| SendError::FirstByteTimeout(limit))?
+        {
             Ok(head) => {
                 let response = head.map(|body| UpstreamBody::new(body, lease::Lease::Http1(lease)));
                 return Ok(Answer { response, sent_at });
             }
             Err(mut failed) => match failed.take_message() {
                 Some(unsent) if stale => request = unsent,
-                _ => return Err(SendError::Reset { stale, source: failed.into_error() }),
+                _ => {
+                    return Err(SendError::Reset {
+                        stale,
+                        source: failed.into_error(),
+                    });
+                }
             },
         }
     }
@@ -94,19 +106,28 @@ async fn open(connector: &Connector, provider: &Provider, origin: &Uri) -> Resul
         drop(connection.await);
         drop(open);
     }));
-    Ok(Connection { requests, via, _driver: driver })
+    Ok(Connection {
+        requests,
+        via,
+        _driver: driver,
+    })
 }
 
 /// Writes the target in the form this connection needs: a path to an origin, the whole URI to a proxy.
 fn address(request: &mut UpstreamRequest, origin: &Uri, via: Option<&Via>) {
     let Some(via) = via else {
-        let path = origin.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let path = origin
+            .path_and_query()
+            .cloned()
+            .unwrap_or_else(|| PathAndQuery::from_static("/"));
         *request.uri_mut() = Uri::from(path);
         return;
     };
     *request.uri_mut() = origin.clone();
     if let Some(authorization) = &via.authorization {
-        request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization.clone());
+        request
+            .headers_mut()
+            .insert(header::PROXY_AUTHORIZATION, authorization.clone());
     }
 }
 
@@ -121,7 +142,10 @@ impl Pool {
 
     fn push(&self, connection: Connection, max_idle: usize) {
         let mut idle = self.idle.borrow_mut();
-        idle.push_back(Idle { connection, since: Clock.now() });
+        idle.push_back(Idle {
+            connection,
+            since: Clock.now(),
+        });
         while idle.len() > max_idle {
             idle.pop_front();
         }

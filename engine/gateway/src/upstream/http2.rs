@@ -64,7 +64,11 @@ pub(super) async fn exchange(
         let lease = lanes.lease(provider.max_streams_per_connection);
         let stale = lease.lane.requests.initialized();
         let limit = lease.lane.limit.clone();
-        let opened = lease.lane.requests.get_or_try_init(|| open(connector, provider, &origin, limit)).await;
+        let opened = lease
+            .lane
+            .requests
+            .get_or_try_init(|| open(connector, provider, &origin, limit))
+            .await;
         let mut requests = match opened {
             Ok(requests) => requests.clone(),
             Err(failed) => {
@@ -85,7 +89,12 @@ pub(super) async fn exchange(
                     lease.lane.closed.set(true);
                     request = unsent;
                 }
-                _ => return Err(SendError::Reset { stale, source: failed.into_error() }),
+                _ => {
+                    return Err(SendError::Reset {
+                        stale,
+                        source: failed.into_error(),
+                    });
+                }
             },
         }
     }
@@ -103,7 +112,9 @@ async fn open(
         .keep_alive_interval(IDLE_FOR / 2)
         .adaptive_window(true)
         .handshake(io);
-    let (requests, connection) = handshake.await.map_err(|source| SendError::Connect(source.into()))?;
+    let (requests, connection) = handshake
+        .await
+        .map_err(|source| SendError::Connect(source.into()))?;
     actix_rt::spawn(async move {
         let mut connection = pin!(connection);
         let watched = std::future::poll_fn(|cx| {
@@ -147,7 +158,10 @@ impl Lane {
     }
 
     fn has_room(&self, max_streams: usize) -> bool {
-        let limit = self.limit.get().map_or(max_streams, |announced| announced.min(max_streams));
+        let limit = self
+            .limit
+            .get()
+            .map_or(max_streams, |announced| announced.min(max_streams));
         self.streams.get() < limit.max(1)
     }
 }

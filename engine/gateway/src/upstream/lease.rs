@@ -24,7 +24,10 @@ pub(crate) struct UpstreamBody {
 
 impl UpstreamBody {
     pub(super) fn new(incoming: Incoming, lease: Lease) -> Self {
-        Self { incoming, lease: Some(lease) }
+        Self {
+            incoming,
+            lease: Some(lease),
+        }
     }
 
     /// The next piece of the body; `None` at its end. Trailers are passed over.
