@@ -1,4 +1,43 @@
 //! The promises, one module each: what must hold of the whole, tried from outside.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::float_cmp,
+        clippy::cast_precision_loss,
+        reason = "tests wait by the real clock, and compare counts that metrics show as floats"
+    )
+)]
 
 #[cfg(test)]
 mod architecture;
+#[cfg(test)]
+mod disconnects;
+#[cfg(test)]
+mod drain;
+#[cfg(test)]
+mod failover;
+#[cfg(test)]
+mod http2_upstream;
+#[cfg(test)]
+mod passthrough;
+#[cfg(test)]
+mod proxy;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod settlement;
+#[cfg(test)]
+mod streams;
+#[cfg(test)]
+mod surfaces;
+#[cfg(test)]
+mod timeouts;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod translation;
