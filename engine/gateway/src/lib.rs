@@ -15,6 +15,7 @@ mod models;
 mod plan;
 mod relay;
 mod respond;
+mod scrub;
 mod serve;
 mod server;
 mod settle;

@@ -17,6 +17,7 @@ use tollgate_adapters::{StreamEnd, StreamReader};
 use tollgate_core::{Clock, OutcomeClass};
 
 use crate::attempt::Opened;
+use crate::scrub::without_secrets;
 use crate::settle::Settlement;
 use crate::upstream::UpstreamBody;
 
@@ -36,7 +37,7 @@ pub(crate) struct Relay {
 
 impl Relay {
     /// Goes on with what an attempt has opened.
-    pub(crate) fn new(opened: Opened, mut settlement: Settlement) -> Self {
+    pub(crate) fn new(opened: Opened, settlement: Settlement) -> Self {
         let Opened {
             body,
             reader,
@@ -45,18 +46,19 @@ impl Relay {
             deadline,
             passed: _,
         } = opened;
-        settlement.streaming(reader.report());
         let clock = Box::pin(sleep_until(next_alarm(idle, deadline)));
-        Self {
+        let mut relay = Self {
             upstream: Some(body),
             reader,
-            ready: first.into(),
-            scratch: Vec::new(),
+            ready: VecDeque::new(),
+            scratch: first,
             idle,
             deadline,
             clock,
             settlement,
-        }
+        };
+        relay.hand_on();
+        relay
     }
 
     fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -67,8 +69,7 @@ impl Relay {
             Poll::Ready(Some(Ok(chunk))) => {
                 self.clock.as_mut().reset(next_alarm(self.idle, self.deadline));
                 self.reader.push(chunk, &mut self.scratch);
-                self.settlement.streaming(self.reader.report());
-                self.ready.extend(self.scratch.drain(..));
+                self.hand_on();
             }
             Poll::Ready(None) => self.end(StreamEnd::Eof),
             Poll::Ready(Some(Err(_))) => self.end(StreamEnd::Broken(OutcomeClass::Reset)),
@@ -84,6 +85,19 @@ impl Relay {
             Poll::Pending => return Poll::Pending,
         }
         Poll::Ready(())
+    }
+
+    /// Makes ready what a push has made. An error inside the stream goes on without what it repeats of our request.
+    fn hand_on(&mut self) {
+        self.settlement.streaming(self.reader.report());
+        if let Some(provider) = self.settlement.provider()
+            && self.reader.report().error.is_some()
+        {
+            for piece in &mut self.scratch {
+                *piece = without_secrets(provider, std::mem::take(piece));
+            }
+        }
+        self.ready.extend(self.scratch.drain(..));
     }
 
     /// Closes the provider's side, ends the stream as the client's dialect does, and tells the cost.

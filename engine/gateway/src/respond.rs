@@ -32,6 +32,9 @@ const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset
 /// `x-tollgate-loss` names this many bytes of paths at most; the log has them all.
 const MAX_LOSS_BYTES: usize = 2048;
 
+/// A provider's id of an exchange is kept if it is no longer than this, and looks like one.
+const MAX_ID_BYTES: usize = 128;
+
 /// What of a provider's response headers goes on to the client.
 #[derive(Debug, Default)]
 pub(crate) struct Passed {
@@ -61,16 +64,21 @@ impl Passed {
             let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
             Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
         };
+        let is_id = |text: &&str| {
+            let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"._:-".contains(&b);
+            text.len() <= MAX_ID_BYTES && text.bytes().all(is_plain)
+        };
         let request_id = PROVIDER_REQUEST_IDS
             .iter()
-            .find_map(|name| headers.get(*name)?.to_str().ok());
+            .find_map(|name| headers.get(*name)?.to_str().ok())
+            .filter(is_id);
         Self {
             headers: headers
                 .iter()
                 .filter(|(name, _)| wanted(name.as_str()))
                 .filter_map(convert)
                 .collect(),
-            request_id: request_id.map(|id| id.chars().take(128).collect::<String>().into()),
+            request_id: request_id.map(Into::into),
         }
     }
 

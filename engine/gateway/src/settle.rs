@@ -14,7 +14,7 @@ use tollgate_core::{
     AttemptNote, Clock, Dialect, Nanodollars, OutcomeClass, Refusal, RefusalKind, RequestId, Surface,
     Timestamp, Usage,
 };
-use tollgate_routing::{Candidate, Plan};
+use tollgate_routing::{Candidate, Plan, Provider};
 use tollgate_telemetry::{AttemptRecord, Ending, RequestRecord, Scrubbed, Served};
 
 use crate::accept::Call;
@@ -297,6 +297,13 @@ impl Settlement {
         self.record.cost
     }
 
+    /// The provider at work.
+    pub(crate) fn provider(&self) -> Option<&Arc<Provider>> {
+        self.serving
+            .as_ref()
+            .map(|serving| &serving.candidate.target.provider)
+    }
+
     /// What was used.
     pub(crate) fn usage(&self) -> Usage {
         self.record.usage.unwrap_or_default()
@@ -328,6 +335,10 @@ impl Settlement {
 
     /// Books what was used: at the cost that the provider states, else at the catalogue's price.
     fn book(&mut self, usage: Usage, stated: Option<Nanodollars>) {
+        if self.record.surface == Some(Surface::CountTokens) {
+            // Nothing was used: counting is free, and no model ran.
+            return;
+        }
         self.record.usage = Some(usage);
         let Some(Serving { candidate, .. }) = &self.serving else {
             return;

@@ -7,12 +7,13 @@ use http::header::{CONTENT_TYPE, HeaderMap};
 use tokio::time::{Instant, timeout_at};
 use tollgate_adapters::{Egress, Reader, encode};
 use tollgate_core::{Clock, OutcomeClass};
-use tollgate_routing::{Candidate, Credential, Plan, Timeouts};
+use tollgate_routing::{Candidate, Credential, Plan, Provider, Timeouts};
 
 use super::request::{self, ClientHeaders};
 use super::{Answered, Failed, Opened, Reason};
 use crate::accept::Call;
 use crate::respond::Passed;
+use crate::scrub::without_secrets;
 use crate::settle::Settlement;
 use crate::upstream::{self, UpstreamBody};
 use crate::worker::Worker;
@@ -63,7 +64,7 @@ pub(super) async fn attempt_once(
         settlement.sent(&encoded.loss);
         let waiting = Clock.now();
         let answered = match worker.upstream.send(provider, request).await {
-            Ok(answer) => receive(call, answer, &provider.timeouts, encoded.reader).await,
+            Ok(answer) => receive(call, answer, provider, encoded.reader).await,
             Err(error) => Err(gateway(error.class(), error.to_string())),
         };
         settlement.waited(Clock.now().duration_since(waiting));
@@ -89,15 +90,15 @@ fn gateway(outcome: OutcomeClass, message: impl Into<String>) -> Unanswered {
 async fn receive(
     call: &Call,
     answer: upstream::Answer,
-    timeouts: &Timeouts,
+    provider: &Provider,
     reader: Reader,
 ) -> Result<Answered, Unanswered> {
-    let clocks = Clocks::starting(answer.sent_at, timeouts);
+    let clocks = Clocks::starting(answer.sent_at, &provider.timeouts);
     let (head, mut body) = answer.response.into_parts();
     let passed = Passed::from_provider(&head.headers);
     if !head.status.is_success() {
         let status = head.status.as_u16();
-        let text = failure_body(body).await;
+        let text = without_secrets(provider, failure_body(body).await);
         let header = |name: &str| head.headers.get(name)?.to_str().ok().map(str::to_owned);
         let failure = reader.read_failure(status, &header, &text);
         return Err((
