@@ -75,7 +75,7 @@ impl Drop for InFlight {
 mod tests {
     use super::*;
 
-    #[actix_web::test]
+    #[actix_rt::test]
     async fn the_drain_ends_when_the_last_request_leaves() {
         let lifecycle = Lifecycle::default();
         let (first, second) = (lifecycle.enter(), lifecycle.enter());
@@ -85,7 +85,7 @@ mod tests {
             drop(first);
             drop(second);
         };
-        let (drained, ()) = futures_util::join!(lifecycle.drained(Duration::from_secs(5)), leave);
+        let (drained, ()) = tokio::join!(lifecycle.drained(Duration::from_secs(5)), leave);
         assert!(drained);
     }
 }

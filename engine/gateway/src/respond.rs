@@ -6,7 +6,6 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
-use smallvec::SmallVec;
 use tollgate_adapters::{Answer, ProviderFailure, render_refusal};
 use tollgate_core::{Dialect, Refusal};
 
@@ -38,7 +37,7 @@ const MAX_ID_BYTES: usize = 128;
 /// What of a provider's response headers goes on to the client.
 #[derive(Debug, Default)]
 pub(crate) struct Passed {
-    headers: SmallVec<[(HeaderName, HeaderValue); 8]>,
+    headers: Vec<(HeaderName, HeaderValue)>,
     /// The provider's id of the exchange.
     request_id: Option<Box<str>>,
 }
@@ -86,7 +85,7 @@ impl Passed {
     pub(crate) fn estimate() -> Self {
         let mark = (USAGE, HeaderValue::from_static("estimated"));
         Self {
-            headers: SmallVec::from_iter([mark]),
+            headers: vec![mark],
             request_id: None,
         }
     }

@@ -21,7 +21,7 @@ pub(crate) fn without_secrets(provider: &Provider, said: Bytes) -> Bytes {
     let secrets = keys
         .chain(values)
         .filter(|secret| secret.len() >= SHORTEST_SECRET);
-    secrets.fold(said, |said, secret| replace(said, secret))
+    secrets.fold(said, replace)
 }
 
 fn replace(said: Bytes, secret: &[u8]) -> Bytes {

@@ -12,15 +12,16 @@ pub(super) fn run(source: &ConfigSource) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(2));
         }
     };
-    let mut text = String::new();
-    for warning in &settings.warnings {
-        text.push_str(&format!("warning: {warning}\n"));
-    }
-    let providers = settings.catalog.providers().len();
-    let routes = settings.catalog.routes().count();
-    text.push_str(&format!(
-        "ok: {providers} providers, {routes} models, listening on {}\n",
+    let warnings = settings
+        .warnings
+        .iter()
+        .map(|warning| format!("warning: {warning}\n"));
+    let summary = format!(
+        "ok: {} providers, {} models, listening on {}\n",
+        settings.catalog.providers().len(),
+        settings.catalog.routes().count(),
         settings.server.listen
-    ));
+    );
+    let text: String = warnings.chain([summary]).collect();
     super::print(&text)
 }

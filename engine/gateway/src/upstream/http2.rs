@@ -133,13 +133,12 @@ impl Lanes {
     fn lease(&self, max_streams: usize) -> Lease {
         let mut lanes = self.lanes.borrow_mut();
         lanes.retain(|lane| lane.is_usable());
-        let lane = match lanes.iter().find(|lane| lane.has_room(max_streams)) {
-            Some(lane) => lane.clone(),
-            None => {
-                lanes.push(Rc::default());
-                lanes.last().cloned().unwrap_or_default()
-            }
-        };
+        let open = lanes.iter().find(|lane| lane.has_room(max_streams)).cloned();
+        let lane = open.unwrap_or_else(|| {
+            let lane = Rc::<Lane>::default();
+            lanes.push(lane.clone());
+            lane
+        });
         lane.streams.set(lane.streams.get() + 1);
         Lease { lane }
     }
