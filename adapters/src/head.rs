@@ -11,6 +11,7 @@ mod tests;
 use std::ops::Range;
 
 use simd_json::{Buffers, Node, StaticNode, Tape};
+use smallvec::SmallVec;
 use tollgate_core::{Refusal, RefusalKind, Surface};
 
 use crate::json::{after_colon, skip_space, value_span};
@@ -67,6 +68,22 @@ pub struct Head {
     /// Where the model's name stands, quotes included.
     pub(crate) model_place: Range<usize>,
     pub(crate) usage_place: UsagePlace,
+    /// Where messages have the role `developer`: the opening quotes, in order.
+    pub(crate) developers: SmallVec<[usize; 1]>,
+    /// Fields that some provider refuses, in order.
+    pub(crate) refusable: SmallVec<[Member; 2]>,
+    /// Where the key `max_completion_tokens` begins, unless there is `max_tokens` also.
+    pub(crate) completion_limit: Option<usize>,
+}
+
+/// A field at the top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) name: &'static str,
+    /// Where its key's first character stands, behind the quote.
+    pub(crate) key_at: usize,
+    /// It asks for nothing: `null`, `false`, zero or empty.
+    pub(crate) is_idle: bool,
 }
 
 /// What must be patched for `stream_options.include_usage` to be true.
@@ -145,6 +162,20 @@ fn head(surface: Surface, body: &[u8], nodes: &[Node<'_>], top: &Top<'_>) -> Res
         prompt_bytes: top.prompt_bytes,
         model_place,
         usage_place,
+        developers: top.developers.clone(),
+        refusable: top
+            .refusable
+            .iter()
+            .map(|(name, field)| Member {
+                name,
+                key_at: field.key_at,
+                is_idle: is_idle(field.node),
+            })
+            .collect(),
+        completion_limit: top
+            .max_completion_tokens
+            .filter(|_| top.max_tokens.is_none())
+            .map(|field| field.key_at),
     })
 }
 
@@ -198,6 +229,18 @@ fn required(surface: Surface, top: &Top<'_>) -> Result<(), Refusal> {
             }) => Ok(()),
             Some(field) => Err(wrong_type("prompt", "a string or an array", field.node)),
         },
+    }
+}
+
+fn is_idle(node: Node<'_>) -> bool {
+    match node {
+        Node::Static(
+            StaticNode::Null | StaticNode::Bool(false) | StaticNode::U64(0) | StaticNode::I64(0),
+        )
+        | Node::Object { len: 0, .. }
+        | Node::Array { len: 0, .. } => true,
+        Node::Static(StaticNode::F64(number)) => number == 0.0,
+        _ => false,
     }
 }
 

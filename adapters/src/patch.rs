@@ -9,7 +9,10 @@ use std::ops::Range;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-/// Replacements, sorted by place, that do not overlap.
+use crate::json::{after_colon, skip_space, value_span};
+
+/// Replacements, sorted by place, that do not overlap. What is inserted where something else is replaced comes
+/// in front.
 #[derive(Debug, Default)]
 pub(crate) struct Patches {
     sorted: SmallVec<[Patch; 2]>,
@@ -35,18 +38,50 @@ impl Patches {
     ) -> Result<(), Misplaced> {
         let position = self
             .sorted
-            .partition_point(|patch| patch.place.start < place.start);
+            .partition_point(|patch| (patch.place.start, patch.place.end) < (place.start, place.end));
         let before = position.checked_sub(1).and_then(|before| self.sorted.get(before));
         let fits_before = before.is_none_or(|patch| patch.place.end <= place.start);
         let fits_after = self
             .sorted
             .get(position)
-            .is_none_or(|patch| place.end <= patch.place.start && place.start < patch.place.start);
+            .is_none_or(|patch| place.end <= patch.place.start && place != patch.place);
         if place.start > place.end || !fits_before || !fits_after {
             return Err(Misplaced);
         }
         let with = with.into();
         self.sorted.insert(position, Patch { place, with });
+        Ok(())
+    }
+
+    /// Removes members of one object of `json`, each with one comma: `keys` tells where their keys begin, behind
+    /// the quote, in ascending order.
+    pub(crate) fn remove_members(
+        &mut self,
+        json: &[u8],
+        keys: impl IntoIterator<Item = usize>,
+    ) -> Result<(), Misplaced> {
+        // Commas before this are gone.
+        let mut gone = 0;
+        for key in keys {
+            let quote = key.checked_sub(1).ok_or(Misplaced)?;
+            let value = after_colon(json, key).and_then(|start| value_span(json, start));
+            let end = value.ok_or(Misplaced)?.end;
+            let before = json.get(..quote).ok_or(Misplaced)?;
+            let before = before.iter().rposition(|byte| !byte.is_ascii_whitespace());
+            let comma = before.filter(|at| *at >= gone && json.get(*at) == Some(&b','));
+            let place = if let Some(comma) = comma {
+                comma..end
+            } else {
+                let next = skip_space(json, end);
+                gone = if json.get(next) == Some(&b',') {
+                    next + 1
+                } else {
+                    end
+                };
+                quote..gone
+            };
+            self.replace(place, &b""[..])?;
+        }
         Ok(())
     }
 
@@ -98,13 +133,70 @@ mod tests {
     fn overlapping_reversed_and_outlying_patches_are_refused() {
         let mut patches = Patches::default();
         patches.replace(2..4, &b"x"[..]).unwrap();
-        for place in [3..5, 1..3, 2..4, 2..2, Range { start: 9, end: 8 }] {
+        for place in [3..5, 1..3, 2..4, 3..3, Range { start: 9, end: 8 }] {
             assert_eq!(patches.replace(place, &b"y"[..]), Err(Misplaced));
         }
         assert_eq!(patches.apply(&Bytes::from_static(b"012")), Err(Misplaced));
     }
 
+    #[test]
+    fn an_insertion_where_something_is_replaced_comes_in_front_of_it() {
+        for order in [[(2..2, &b"<"[..]), (2..4, b"x")], [(2..4, b"x"), (2..2, b"<")]] {
+            let mut patches = Patches::default();
+            for (place, with) in order {
+                patches.replace(place, with).unwrap();
+            }
+            assert_eq!(patches.replace(2..2, &b"again"[..]), Err(Misplaced));
+            assert_eq!(patches.apply(&Bytes::from_static(b"012345")).unwrap(), "01<x45");
+        }
+    }
+
+    #[test]
+    fn members_outside_of_the_json_are_refused() {
+        for key in [0, 3, 9] {
+            let mut patches = Patches::default();
+            assert_eq!(patches.remove_members(b"{\"a\" 1}", [key]), Err(Misplaced));
+        }
+    }
+
     proptest! {
+        #[test]
+        fn exactly_the_removed_members_are_gone(
+            members in prop::collection::vec((
+                r#"([a-c ,:{}\[\]]|\\"|\\\\|\\u00e9){0,5}"#,
+                r"[ \n]{0,2}",
+                r#"(-?1(\.5e3)?|true|null|"[a,\]}]*(\\")?"|\[ ?\]|\{"x": ?\[1, 2\]\})"#,
+                any::<bool>(),
+            ), 0..7),
+            is_inserting: bool,
+        ) {
+            let (mut json, mut keys) = ("{".to_owned(), Vec::new());
+            for (position, (name, space, value, is_removed)) in members.iter().enumerate() {
+                let comma = if position == 0 { "" } else { "," };
+                json.extend([comma, space, "\""]);
+                keys.extend(is_removed.then_some(json.len()));
+                let number = position.to_string();
+                json.extend([&*number, name, "\"", space, ":", space, value, space]);
+            }
+            json.push('}');
+            let mut expected: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&json).unwrap();
+            for (position, (.., is_removed)) in members.iter().enumerate() {
+                let number = position.to_string();
+                expected.retain(|name, _| !(*is_removed && name.starts_with(&number)));
+            }
+            let mut patches = Patches::default();
+            // As the body of a request, which always keeps a member.
+            let inserts = is_inserting && !expected.is_empty();
+            if inserts {
+                patches.replace(1..1, &b"\"new\":0,"[..]).unwrap();
+                expected.insert("new".to_owned(), 0.into());
+            }
+            patches.remove_members(json.as_bytes(), keys).unwrap();
+            let patched = patches.apply(&Bytes::from(json)).unwrap();
+            let patched: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&patched).unwrap();
+            prop_assert_eq!(patched, expected);
+        }
+
         #[test]
         fn untouched_bytes_stay_and_lengths_add_up(
             body in prop::collection::vec(any::<u8>(), 0..80),

@@ -50,6 +50,13 @@ pub struct Quirks {
     pub excludes_reasoning: bool,
     /// Tool calls in streams may lack their `index`, which client SDKs need.
     pub omits_tool_index: bool,
+    /// Knows the role `developer`; elsewhere such messages go out as `system`.
+    pub takes_developer: bool,
+    /// Knows `max_completion_tokens`; elsewhere it would be ignored, and goes out as `max_tokens`.
+    pub takes_completion_limit: bool,
+    /// Refuses whatever it does not know, and answers in ways that client SDKs do not: requests and answers are
+    /// written anew.
+    pub is_strict: bool,
 }
 
 const USUAL: Quirks = Quirks {
@@ -57,6 +64,20 @@ const USUAL: Quirks = Quirks {
     reports_usage_unasked: false,
     excludes_reasoning: false,
     omits_tool_index: false,
+    takes_developer: false,
+    takes_completion_limit: true,
+    is_strict: false,
+};
+
+const OFFICIAL: Quirks = Quirks {
+    takes_developer: true,
+    ..USUAL
+};
+
+/// Ignores `max_completion_tokens`.
+const OLDER_LIMIT: Quirks = Quirks {
+    takes_completion_limit: false,
+    ..USUAL
 };
 
 const UNASKED: Quirks = Quirks {
@@ -93,6 +114,42 @@ pub fn profile(kind: ProviderKind) -> &'static Profile {
     }
 }
 
+/// Fields of a request that some provider of the same dialect answers with 400, where most take or ignore them.
+const REFUSABLE: [&str; 8] = [
+    "logprobs",
+    "top_logprobs",
+    "logit_bias",
+    "metadata",
+    "store",
+    "stop",
+    "presence_penalty",
+    "frequency_penalty",
+];
+
+/// The name of a field that [`refuses`] may be true of.
+pub(crate) fn refusable(field: &str) -> Option<&'static str> {
+    REFUSABLE.into_iter().find(|name| *name == field)
+}
+
+/// Whether `model` at a provider of `kind` is known to refuse requests that hold `field`, whatever its value.
+pub(crate) fn refuses(kind: ProviderKind, model: &str, field: &str) -> bool {
+    match kind {
+        ProviderKind::Groq => matches!(
+            field,
+            "logprobs" | "top_logprobs" | "logit_bias" | "metadata" | "store"
+        ),
+        ProviderKind::Xai => {
+            matches!(field, "stop" | "presence_penalty" | "frequency_penalty") && is_reasoning_grok(model)
+        }
+        _ => false,
+    }
+}
+
+fn is_reasoning_grok(model: &str) -> bool {
+    let families = ["grok-4", "grok-3-mini", "grok-code"];
+    !model.contains("non-reasoning") && families.iter().any(|family| model.contains(family))
+}
+
 /// `url` as the base that paths are appended to: without trailing slashes, and without the beginning of the path
 /// that this kind's paths have in them already (`/v1` at Anthropic; `/openai`, `/openai/v1` at Azure).
 pub fn base_url(kind: ProviderKind, url: &str) -> &str {
@@ -109,12 +166,12 @@ pub fn base_url(kind: ProviderKind, url: &str) -> &str {
     url.get(..bare).unwrap_or(url).trim_end_matches('/')
 }
 
-static OPENAI: Profile = bearer("https://api.openai.com/v1", &["OPENAI_API_KEY"], USUAL);
+static OPENAI: Profile = bearer("https://api.openai.com/v1", &["OPENAI_API_KEY"], OFFICIAL);
 
 static AZURE: Profile = Profile {
     base_url: None,
     auth: AuthScheme::ApiKey,
-    ..bearer("", &["AZURE_OPENAI_API_KEY", "AZURE_API_KEY"], USUAL)
+    ..bearer("", &["AZURE_OPENAI_API_KEY", "AZURE_API_KEY"], OFFICIAL)
 };
 
 static ANTHROPIC: Profile = Profile {
@@ -122,7 +179,14 @@ static ANTHROPIC: Profile = Profile {
     ..bearer("https://api.anthropic.com", &["ANTHROPIC_API_KEY"], UNASKED)
 };
 
-static DEEPSEEK: Profile = bearer("https://api.deepseek.com/v1", &["DEEPSEEK_API_KEY"], UNASKED);
+static DEEPSEEK: Profile = bearer(
+    "https://api.deepseek.com/v1",
+    &["DEEPSEEK_API_KEY"],
+    Quirks {
+        reports_usage_unasked: true,
+        ..OLDER_LIMIT
+    },
+);
 
 static DASHSCOPE: Profile = bearer(
     "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
@@ -137,13 +201,22 @@ static MISTRAL: Profile = bearer(
         // Refuses fields it does not know with 422, and reports usage anyway.
         takes_stream_options: false,
         omits_tool_index: true,
+        takes_completion_limit: false,
+        is_strict: true,
         ..UNASKED
     },
 );
 
 static GROQ: Profile = bearer("https://api.groq.com/openai/v1", &["GROQ_API_KEY"], UNASKED);
 
-static TOGETHER: Profile = bearer("https://api.together.xyz/v1", &["TOGETHER_API_KEY"], UNASKED);
+static TOGETHER: Profile = bearer(
+    "https://api.together.xyz/v1",
+    &["TOGETHER_API_KEY"],
+    Quirks {
+        reports_usage_unasked: true,
+        ..OLDER_LIMIT
+    },
+);
 
 static FIREWORKS: Profile = bearer(
     "https://api.fireworks.ai/inference/v1",
@@ -156,15 +229,15 @@ static XAI: Profile = bearer(
     &["XAI_API_KEY"],
     Quirks {
         excludes_reasoning: true,
-        ..USUAL
+        ..OFFICIAL
     },
 );
 
-static OPENROUTER: Profile = bearer("https://openrouter.ai/api/v1", &["OPENROUTER_API_KEY"], USUAL);
+static OPENROUTER: Profile = bearer("https://openrouter.ai/api/v1", &["OPENROUTER_API_KEY"], OFFICIAL);
 
 static OLLAMA: Profile = Profile {
     key_is_optional: true,
-    ..bearer("http://127.0.0.1:11434/v1", &["OLLAMA_API_KEY"], USUAL)
+    ..bearer("http://127.0.0.1:11434/v1", &["OLLAMA_API_KEY"], OLDER_LIMIT)
 };
 
 static VLLM: Profile = Profile {
@@ -202,6 +275,25 @@ mod tests {
         );
         assert_eq!(base_url(ProviderKind::OpenAi, "http://h:1/v1/"), "http://h:1/v1");
         assert_eq!(base_url(ProviderKind::Anthropic, ""), "");
+    }
+
+    #[test]
+    fn every_field_that_is_refused_can_be_found_in_a_request() {
+        for kind in ProviderKind::ALL {
+            for field in ["model", "messages", "stream", "max_tokens", "tools"] {
+                assert!(
+                    !refuses(kind, "grok-4", field) && refusable(field).is_none(),
+                    "{kind}"
+                );
+            }
+        }
+        for field in REFUSABLE {
+            assert_eq!(refusable(field), Some(field));
+            let is_refused = |kind| refuses(kind, "grok-4-fast-reasoning", field);
+            assert!(ProviderKind::ALL.into_iter().any(is_refused), "{field}");
+            assert!(!refuses(ProviderKind::Xai, "grok-4-fast-non-reasoning", field));
+            assert!(!refuses(ProviderKind::OpenAi, "grok-4", field));
+        }
     }
 
     #[test]

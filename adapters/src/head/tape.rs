@@ -6,6 +6,7 @@ use tollgate_core::{Refusal, Surface};
 
 use super::{MAX_DEPTH, invalid, malformed};
 use crate::json::quoted_end;
+use crate::profile::refusable;
 
 /// A field of an object: where its key stands in the body, and its value.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +31,10 @@ pub(super) struct Top<'a> {
     pub(super) stream_options: Option<Field<'a>>,
     pub(super) max_tokens: Option<Field<'a>>,
     pub(super) max_completion_tokens: Option<Field<'a>>,
+    /// Fields that some provider refuses, in order.
+    pub(super) refusable: SmallVec<[(&'static str, Field<'a>); 2]>,
+    /// Where the role `developer` stands in messages: its opening quotes, in order.
+    pub(super) developers: SmallVec<[usize; 1]>,
     pub(super) prompt_bytes: u64,
 }
 
@@ -63,7 +68,7 @@ impl<'a> Top<'a> {
         };
         let mut levels: SmallVec<[Level; 16]> = SmallVec::new();
         levels.push(Level::new(count + 1, true));
-        let (mut key, mut counting) = ("", Counting::Nothing);
+        let (mut key, mut counting, mut in_messages) = ("", Counting::Nothing, false);
         for (index, node) in nodes.iter().enumerate().skip(1) {
             while levels.last().is_some_and(|level| level.end <= index) {
                 levels.pop();
@@ -76,6 +81,7 @@ impl<'a> Top<'a> {
                 key = name;
                 if depth == 1 {
                     counting = Counting::of(key, surface);
+                    in_messages = key == "messages";
                     let value = nodes
                         .get(index + 1)
                         .copied()
@@ -95,11 +101,16 @@ impl<'a> Top<'a> {
                 continue;
             }
             level.expects_key = true;
+            let is_member = level.is_object;
             match node {
                 Node::Object { count, .. } => levels.push(Level::new(index + count + 1, true)),
                 Node::Array { count, .. } => levels.push(Level::new(index + count + 1, false)),
                 Node::String(text) if counting != Counting::Nothing && !is_bulk(key, text) => {
                     top.prompt_bytes += as_u64(text.len());
+                    if depth == 3 && in_messages && is_member && key == "role" && *text == "developer" {
+                        let quote = text.as_ptr().addr().wrapping_sub(origin + 1);
+                        top.developers.push(quote);
+                    }
                 }
                 Node::Static(StaticNode::U64(_)) if counting != Counting::Nothing => top.prompt_bytes += 4,
                 _ => {}
@@ -123,7 +134,10 @@ impl<'a> Top<'a> {
             "stream_options" => (&mut self.stream_options, "stream_options"),
             "max_tokens" => (&mut self.max_tokens, "max_tokens"),
             "max_completion_tokens" => (&mut self.max_completion_tokens, "max_completion_tokens"),
-            _ => return Ok(()),
+            _ => {
+                self.refusable.extend(refusable(key).map(|name| (name, field)));
+                return Ok(());
+            }
         };
         if slot.replace(field).is_some() {
             return Err(invalid(name, format!("`{name}` is given twice: give it once")));

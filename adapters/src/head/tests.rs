@@ -143,12 +143,13 @@ fn what_is_not_a_json_object_is_refused_with_its_place() {
         ("{\"model\":\"m\",}", "line 1 column 14"),
         ("{\"model\":\"m\"} x", "column 15"),
         ("{\"a\":1e999}", "out of range"),
-        ("{\"a\":123456789012345678901234567890}", "out of range"),
     ] {
         let (kind, _, message) = refused(body);
         assert_eq!(kind, RefusalKind::MalformedBody, "{body}");
         assert!(message.contains(words), "{body}: {message}");
     }
+    let long = r#"{"model":"m","messages":[],"seed":123456789012345678901234567890}"#;
+    assert!(chat(long).is_ok(), "a number is a number, however long");
     let refusal = read_head(Surface::Messages, b"{\"a\":\"\xff\"}", &mut Scratch::default()).unwrap_err();
     assert!(refusal.message.contains("offset 6"), "{}", refusal.message);
 }
@@ -285,4 +286,53 @@ proptest! {
         if cut { bytes.truncate(at) } else { bytes[at] = byte }
         let _ = read_head(Surface::ChatCompletions, &bytes, &mut Scratch::default());
     }
+}
+
+#[test]
+fn developers_are_found_as_roles_of_messages_and_nowhere_else() {
+    let body = concat!(
+        r#"{"model":"developer","role":"developer","x":[{"role":"developer"}],"messages":["role","developer","#,
+        r#"{"role":"developer","content":"developer"},{"role" : "\u0064eveloper" ,"name":"developer"},"#,
+        r#"{"content":[{"role":"developer"}],"role":"system"},{"role":"Developer"},["developer"],"#,
+        r#"{"role":["developer"]},{"role":{"role":"developer"}}],"tools":[{"role":"developer"}],"system":[{"role":"developer"}]}"#
+    );
+    let head = chat(body).unwrap();
+    let roles: Vec<_> = head
+        .developers
+        .iter()
+        .map(|quote| &body[value_span(body.as_bytes(), *quote).unwrap()])
+        .collect();
+    assert_eq!(roles, [r#""developer""#, r#""\u0064eveloper""#]);
+    let unwrapped = chat(r#"{"model":"m","messages":[{"role":"user"}]}"#).unwrap();
+    assert!(unwrapped.developers.is_empty() && unwrapped.refusable.is_empty());
+}
+
+#[test]
+fn fields_that_some_refuse_are_found_at_the_top_in_order() {
+    let body = concat!(
+        r#"{"stop":[],"model":"m","logit_bias":{"1":2},"messages":[{"store":true}],"l\u006fgprobs":false,"#,
+        r#""presence_penalty":0.0,"frequency_penalty":0.5,"top_logprobs":0,"metadata":null,"max_completion_tokens":4}"#
+    );
+    let head = chat(body).unwrap();
+    let found: Vec<_> = head
+        .refusable
+        .iter()
+        .map(|member| (member.name, member.is_idle))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("stop", true),
+            ("logit_bias", false),
+            ("logprobs", true),
+            ("presence_penalty", true),
+            ("frequency_penalty", false),
+            ("top_logprobs", true),
+            ("metadata", true),
+        ]
+    );
+    assert!(body[head.refusable[2].key_at..].starts_with(r#"l\u006fgprobs""#));
+    assert!(body[head.completion_limit.unwrap()..].starts_with("max_completion_tokens"));
+    let both = chat(r#"{"model":"m","messages":[],"max_tokens":1,"max_completion_tokens":2}"#).unwrap();
+    assert_eq!((both.completion_limit, both.max_output_tokens), (None, Some(2)));
 }
