@@ -30,6 +30,8 @@ pub(crate) enum Verdict {
     Drop,
     /// It goes on with other data.
     Rewrite(Vec<u8>),
+    /// It goes on as it came, behind an event with this data.
+    Precede(Vec<u8>),
 }
 
 /// Reads a stream of one dialect.
@@ -50,7 +52,7 @@ pub(crate) trait Observer {
     fn is_whole(&self, data: &[u8]) -> bool;
 
     /// What closes a stream that was finished, but not closed by its provider.
-    fn closing(&self) -> &'static [u8];
+    fn closing(&mut self) -> Vec<u8>;
 }
 
 /// A stream in the dialect of its client.
@@ -92,11 +94,7 @@ impl<O: Observer> PassingStream<O> {
             }
             send(chunk, sent, start, out);
             sent = end;
-            match verdict {
-                Verdict::Forward => out.push(Bytes::copy_from_slice(frame.raw)),
-                Verdict::Drop => {}
-                Verdict::Rewrite(data) => out.push([b"data: ", &data[..], b"\n\n"].concat().into()),
-            }
+            pass(verdict, frame.raw, out);
         });
         send(chunk, sent, end, out);
         if let Err(fault) = cut {
@@ -123,14 +121,9 @@ impl<O: Observer> PassingStream<O> {
             if end != StreamEnd::Eof || !observer.is_whole(event.data) {
                 return;
             }
-            match observer.observe(event) {
-                Verdict::Forward => {
-                    is_open = true;
-                    out.push(Bytes::copy_from_slice(frame.raw));
-                }
-                Verdict::Drop => {}
-                Verdict::Rewrite(data) => out.push([b"data: ", &data[..], b"\n\n"].concat().into()),
-            }
+            let verdict = observer.observe(event);
+            is_open = matches!(verdict, Verdict::Forward | Verdict::Precede(_));
+            pass(verdict, frame.raw, out);
         });
         let report = self.observer.report_mut();
         if report.complete {
@@ -140,13 +133,11 @@ impl<O: Observer> PassingStream<O> {
         let has_said_why = report.error.is_some();
         report.complete = is_finished;
         let closing = if is_finished || has_said_why {
-            let closing = self.observer.closing();
             if has_said_why && O::DIALECT == Dialect::Anthropic {
-                &[]
+                Vec::new()
             } else {
-                closing
+                self.observer.closing()
             }
-            .to_vec()
         } else {
             render_stream_error(O::DIALECT, &broken(end), self.request_id)
         };
@@ -172,6 +163,20 @@ impl<O: Observer> PassingStream<O> {
             message: fault.to_string().into(),
         });
     }
+}
+
+/// Does with a frame that did not come whole in one chunk, or is not to go on as it came, what was decided.
+fn pass(verdict: Verdict, raw: &[u8], out: &mut Vec<Bytes>) {
+    match verdict {
+        Verdict::Forward => out.push(Bytes::copy_from_slice(raw)),
+        Verdict::Drop => {}
+        Verdict::Rewrite(data) => out.push(as_event(&data).into()),
+        Verdict::Precede(data) => out.push([&as_event(&data), raw].concat().into()),
+    }
+}
+
+fn as_event(data: &[u8]) -> Vec<u8> {
+    [b"data: ", data, b"\n\n"].concat()
 }
 
 fn send(chunk: &Bytes, from: usize, to: usize, out: &mut Vec<Bytes>) {

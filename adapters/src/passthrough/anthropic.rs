@@ -82,8 +82,8 @@ impl Observer for AnthropicObserver {
         Fields::parse(data).is_ok()
     }
 
-    fn closing(&self) -> &'static [u8] {
-        b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
+    fn closing(&mut self) -> Vec<u8> {
+        b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n".to_vec()
     }
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use memchr::memchr;
 use tollgate_core::{Dialect, ProviderKind, Surface};
 
-use super::{Observer, Verdict, fault_of};
+use super::{Observer, Verdict, as_event, fault_of};
 use crate::json::{Fields, keys};
 use crate::patch::Patches;
 use crate::profile::profile;
@@ -22,7 +22,9 @@ const MOST_TOOL_CALLS: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct OpenAiObserver {
     kind: ProviderKind,
-    strips_usage: bool,
+    watching: Watching,
+    /// A chunk that tells the client the usage it asked for, where the provider told it elsewhere.
+    usage_chunk: Option<Vec<u8>>,
     report: Report,
     /// The ids of tool calls that came without an index, each with its choice; its position is its index.
     calls: Vec<(u64, Box<str>)>,
@@ -31,8 +33,10 @@ pub(crate) struct OpenAiObserver {
 /// Whether the client is to see an event that only tells usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Watching {
-    /// It asked for it, or nobody did.
+    /// Nobody asked for it.
     Everything,
+    /// It asked for it, and is to have it whatever the provider makes of it.
+    ForTheClient,
     /// The gateway asked on its own account.
     WithoutUsage,
 }
@@ -41,7 +45,8 @@ impl OpenAiObserver {
     pub(crate) fn new(kind: ProviderKind, watching: Watching) -> Self {
         Self {
             kind,
-            strips_usage: watching == Watching::WithoutUsage,
+            watching,
+            usage_chunk: None,
             report: Report::default(),
             calls: Vec::new(),
         }
@@ -64,12 +69,25 @@ impl OpenAiObserver {
         for choice in &choices {
             read_finish(choice, &mut self.report);
         }
+        if found && self.watching == Watching::ForTheClient {
+            if chunk.raw("usage").is_some() {
+                self.watching = Watching::Everything;
+                self.usage_chunk = None;
+            } else {
+                self.usage_chunk = usage_chunk(&chunk, &choices);
+            }
+        }
         let is_usage_only = found && choices.is_empty() && error.is_none();
-        if is_usage_only && self.strips_usage {
+        if is_usage_only && self.watching == Watching::WithoutUsage {
             Verdict::Drop
         } else {
             Verdict::Forward
         }
+    }
+
+    /// The chunk that is to be sent before the end. None behind an error: that was the end.
+    fn due_usage(&mut self) -> Option<Vec<u8>> {
+        self.usage_chunk.take().filter(|_| self.report.error.is_none())
     }
 
     /// Mistral sends tool calls without the `index` by which client SDKs put them together.
@@ -127,7 +145,7 @@ impl Observer for OpenAiObserver {
     fn observe(&mut self, event: &Event<'_>) -> Verdict {
         if event.data.trim_ascii() == b"[DONE]" {
             self.report.complete = true;
-            return Verdict::Forward;
+            return self.due_usage().map_or(Verdict::Forward, Verdict::Precede);
         }
         let seen = Seen::scan(event.data);
         self.report.output_bytes = self.report.output_bytes.saturating_add(seen.content_bytes);
@@ -158,8 +176,10 @@ impl Observer for OpenAiObserver {
         data.trim_ascii() == b"[DONE]" || Fields::parse(data).is_ok()
     }
 
-    fn closing(&self) -> &'static [u8] {
-        b"data: [DONE]\n\n"
+    fn closing(&mut self) -> Vec<u8> {
+        let mut closing = self.due_usage().map_or_else(Vec::new, |data| as_event(&data));
+        closing.extend_from_slice(b"data: [DONE]\n\n");
+        closing
     }
 }
 
@@ -219,16 +239,36 @@ fn read_usage<'a>(answer: &Fields<'a>, choices: &[&'a str], kind: ProviderKind, 
     if let Some(tier) = answer.text("service_tier") {
         report.service_tier = usage::service_tier(tier.as_bytes());
     }
-    let of_groq = || answer.object("x_groq")?.object("usage");
-    // Moonshot reports within the choice.
-    let of_choice = || Fields::of(choices.first()?)?.object("usage");
-    let Some(found) = answer.object("usage").or_else(of_groq).or_else(of_choice) else {
+    let elsewhere = || Fields::of(usage_elsewhere(answer, choices)?);
+    let Some(found) = answer.object("usage").or_else(elsewhere) else {
         return false;
     };
     let excludes_reasoning = profile(kind).quirks.excludes_reasoning;
     report.usage = usage::openai(&found, excludes_reasoning).or(report.usage);
     report.stated_cost = usage::stated_cost(&found).or(report.stated_cost);
     true
+}
+
+/// Usage where client SDKs do not look for it.
+fn usage_elsewhere<'a>(answer: &Fields<'a>, choices: &[&'a str]) -> Option<&'a str> {
+    let of_groq = || answer.object("x_groq")?.raw("usage");
+    // Moonshot reports within the choice.
+    let of_choice = || Fields::of(choices.first()?)?.raw("usage");
+    of_groq().or_else(of_choice)
+}
+
+/// The chunk with which OpenAI would have told this chunk's usage. `None`: it is not told elsewhere.
+fn usage_chunk<'a>(chunk: &Fields<'a>, choices: &[&'a str]) -> Option<Vec<u8>> {
+    let mut data = b"{".to_vec();
+    for name in ["id", "object", "created", "model"] {
+        if let Some(value) = chunk.raw(name) {
+            data.extend_from_slice(format!("\"{name}\":{value},").as_bytes());
+        }
+    }
+    data.extend_from_slice(b"\"choices\":[],\"usage\":");
+    data.extend_from_slice(usage_elsewhere(chunk, choices)?.as_bytes());
+    data.push(b'}');
+    Some(data)
 }
 
 fn read_model(answer: &Fields<'_>, report: &mut Report) {

@@ -337,3 +337,62 @@ proptest! {
         let _ = run(AnthropicObserver::default(), &chunks, StreamEnd::Eof);
     }
 }
+
+const GROQ_STOP: &str = r#"data: {"id":"c","object":"chat.completion.chunk","created":7,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"x_groq":{"id":"r","usage":{"queue_time":0.2,"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}}}"#;
+const GROQ_USAGE: &str = r#"data: {"id":"c","object":"chat.completion.chunk","created":7,"model":"m","choices":[],"usage":{"queue_time":0.2,"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}}"#;
+
+#[test]
+fn usage_that_is_told_elsewhere_reaches_the_client_who_asked_for_it() {
+    let whole = stream(&[FIRST, TEXT, GROQ_STOP, DONE]);
+    let expected = stream(&[FIRST, TEXT, GROQ_STOP, GROQ_USAGE, DONE]);
+    for size in [1, 5, 64, whole.len()] {
+        let chunks: Vec<_> = whole.chunks(size).collect();
+        let observer = OpenAiObserver::new(ProviderKind::Groq, Watching::ForTheClient);
+        let (out, report) = run(observer, &chunks, StreamEnd::Eof);
+        assert_eq!(out, text(&expected));
+        assert_eq!((report.usage.unwrap().total(), report.complete), (10, true));
+    }
+    for watching in [Watching::Everything, Watching::WithoutUsage] {
+        assert_eq!(openai(ProviderKind::Groq, watching, &whole).0, text(&whole));
+    }
+}
+
+#[test]
+fn usage_that_is_told_as_usual_is_not_told_again() {
+    for events in [
+        [FIRST, USAGE, GROQ_STOP, DONE],
+        [FIRST, GROQ_STOP, USAGE, DONE],
+        [FIRST, TEXT, STOP, DONE],
+    ] {
+        let whole = stream(&events);
+        assert_eq!(
+            openai(ProviderKind::Groq, Watching::ForTheClient, &whole).0,
+            text(&whole)
+        );
+    }
+}
+
+#[test]
+fn usage_comes_before_the_end_that_the_provider_left_out_but_not_behind_an_error() {
+    let cut = stream(&[FIRST, TEXT, GROQ_STOP]);
+    let (out, report) = openai(ProviderKind::Groq, Watching::ForTheClient, &cut);
+    assert_eq!(out, text(&stream(&[FIRST, TEXT, GROQ_STOP, GROQ_USAGE, DONE])));
+    assert!(report.complete);
+    let open = [&cut[..], b"data: [DONE]"].concat();
+    let (out, _) = openai(ProviderKind::Groq, Watching::ForTheClient, &open);
+    assert_eq!(
+        out,
+        text(
+            &[
+                &stream(&[FIRST, TEXT, GROQ_STOP, GROQ_USAGE])[..],
+                b"data: [DONE]"
+            ]
+            .concat()
+        )
+    );
+    let error = r#"data: {"error":{"message":"overloaded"}}"#;
+    for events in [&[FIRST, GROQ_STOP, error][..], &[FIRST, GROQ_STOP, error, DONE]] {
+        let (out, _) = openai(ProviderKind::Groq, Watching::ForTheClient, &stream(events));
+        assert_eq!(out, text(&stream(&[FIRST, GROQ_STOP, error, DONE])));
+    }
+}
