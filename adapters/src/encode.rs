@@ -13,13 +13,13 @@ use tollgate_core::{Dialect, ProviderKind, Refusal, RefusalKind, RequestId, Surf
 use crate::classify::{ProviderFailure, failure};
 use crate::egress::Egress;
 use crate::head::{Head, UsagePlace};
-use crate::json::quote;
+use crate::json::{quote, quoted_end, value_span};
 use crate::loss::Loss;
 use crate::passthrough::{
     AnthropicObserver, OpenAiObserver, PassingStream, Watching, read_anthropic, read_openai,
 };
 use crate::patch::{Misplaced, Patches};
-use crate::profile::profile;
+use crate::profile::{profile, refuses};
 use crate::report::{Malformed, Report, StreamEnd};
 use crate::translate::{self, TranslatedStream, Translation};
 
@@ -87,19 +87,28 @@ pub fn encode(surface: Surface, head: &Head, body: &Bytes, egress: &Egress<'_>) 
         let message = format!("{} cannot serve {} requests", egress.kind, surface.operation());
         return Err(Refusal::new(RefusalKind::NotTranslatable, message));
     }
-    if surface.dialect() != upstream {
+    let is_strict = surface == Surface::ChatCompletions && profile(egress.kind).quirks.is_strict;
+    if surface.dialect() != upstream || is_strict {
         return translated(surface, body, egress);
     }
-    let (body, watching) = patched(surface, head, body, egress).map_err(|fault| {
+    let mut loss = Loss::default();
+    let (body, watching) = patched(surface, head, body, egress, &mut loss).map_err(|fault| {
         Refusal::new(
             RefusalKind::Internal,
             format!("the head does not belong to the body: {fault}"),
         )
     })?;
+    if egress.strict
+        && let Some(first) = loss.paths().next()
+    {
+        let message = format!("{} cannot carry: {loss}", egress.kind);
+        let first = first.to_owned();
+        return Err(Refusal::new(RefusalKind::NotTranslatable, message).at(first));
+    }
     Ok(Encoded {
         path: path(surface, egress),
         body,
-        loss: Loss::default(),
+        loss,
         reader: Reader {
             surface,
             kind: egress.kind,
@@ -125,20 +134,29 @@ fn translated(surface: Surface, body: &Bytes, egress: &Egress<'_>) -> Result<Enc
     })
 }
 
-/// The client's body with the target's model in it, and with usage asked for where a stream would not tell it.
+/// The client's body with the target's model in it, with usage asked for where a stream would not tell it, and
+/// without what the provider is known to refuse.
 fn patched(
     surface: Surface,
     head: &Head,
     body: &Bytes,
     egress: &Egress<'_>,
+    loss: &mut Loss,
 ) -> Result<(Bytes, Watching), Misplaced> {
     let mut patches = Patches::default();
+    if matches!(surface, Surface::ChatCompletions | Surface::Completions) {
+        mend(head, body, egress, &mut patches, loss)?;
+    }
     if *head.model != *egress.model {
         patches.replace(head.model_place.clone(), quote(egress.model))?;
     }
     let streams_usage = matches!(surface, Surface::ChatCompletions | Surface::Completions);
     let asks = head.stream && streams_usage && profile(egress.kind).quirks.takes_stream_options;
-    let mut watching = Watching::Everything;
+    let mut watching = if head.stream && head.include_usage {
+        Watching::ForTheClient
+    } else {
+        Watching::Everything
+    };
     if asks {
         let patch: Option<(_, &'static [u8])> = match &head.usage_place {
             UsagePlace::Nowhere => None,
@@ -154,6 +172,36 @@ fn patched(
         }
     }
     Ok((patches.apply(body)?, watching))
+}
+
+/// Words that the provider does not know, or refuses.
+fn mend(
+    head: &Head,
+    body: &Bytes,
+    egress: &Egress<'_>,
+    patches: &mut Patches,
+    loss: &mut Loss,
+) -> Result<(), Misplaced> {
+    let quirks = &profile(egress.kind).quirks;
+    if !quirks.takes_developer {
+        for quote in &head.developers {
+            let role = value_span(body, *quote).ok_or(Misplaced)?;
+            patches.replace(role, &br#""system""#[..])?;
+        }
+    }
+    if let Some(key) = head.completion_limit.filter(|_| !quirks.takes_completion_limit) {
+        let behind = quoted_end(body, key).ok_or(Misplaced)?;
+        patches.replace(key..behind, &br#"max_tokens""#[..])?;
+    }
+    let refused = || {
+        head.refusable
+            .iter()
+            .filter(|member| refuses(egress.kind, egress.model, member.name))
+    };
+    for member in refused().filter(|member| !member.is_idle) {
+        loss.note(member.name);
+    }
+    patches.remove_members(body, refused().map(|member| member.key_at))
 }
 
 /// Path and query of a request.

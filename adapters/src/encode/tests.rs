@@ -79,8 +79,6 @@ fn usage_is_asked_for_in_streams_and_only_there() {
         openai(r#","stream":false"#),
         r#"{"model":"m","messages":[],"stream":false}"#
     );
-    let strict = chat(ProviderKind::Mistral, r#","stream":true"#);
-    assert_eq!(strict, r#"{"model":"m","messages":[],"stream":true}"#);
 }
 
 #[test]
@@ -230,4 +228,254 @@ fn answers_are_passed_on_without_a_copy_and_understood() {
             "{bad}"
         );
     }
+}
+
+const ODD: &str = r#"{"model":"m","messages":[{"role":"developer","content":"Be terse."},{"role":"user","content":"developer"},{"content":"", "role" : "developer"}]}"#;
+
+#[test]
+fn developers_become_system_where_they_are_not_known_and_only_there() {
+    for kind in ProviderKind::ALL {
+        if kind.dialect() != Dialect::OpenAi || kind == ProviderKind::Mistral {
+            continue;
+        }
+        let sent = body(Surface::ChatCompletions, kind, "m", ODD);
+        let expected = if profile(kind).quirks.takes_developer {
+            ODD.to_owned()
+        } else {
+            ODD.replace(r#""role":"developer""#, r#""role":"system""#)
+                .replace(r#""role" : "developer""#, r#""role" : "system""#)
+        };
+        assert_eq!(sent, expected, "{kind}");
+        let translates = crate::openai::quirks::takes(kind, "m").developer;
+        assert_eq!(translates, profile(kind).quirks.takes_developer, "{kind}");
+    }
+    for kind in [
+        ProviderKind::OpenAi,
+        ProviderKind::Azure,
+        ProviderKind::OpenRouter,
+    ] {
+        assert!(profile(kind).quirks.takes_developer, "{kind}");
+    }
+}
+
+/// What `oa.params.unsupported` of many test suites sends.
+const PARAMETERS: &str = concat!(
+    r#"{"logprobs":true,"top_logprobs":2,"messages":[{"role":"user","content":"Hi"}],"model":"m","frequency_penalty":0.1,"#,
+    r#""presence_penalty":0,"logit_bias":{"50256":-100},"max_completion_tokens":50,"seed":1,"stop":["END"],"store":false,"#,
+    r#""temperature":1.7,"top_p":0.9,"user":"u1","metadata":{"a":"b"}}"#
+);
+
+#[test]
+fn fields_that_a_provider_refuses_are_left_out_and_named() {
+    let sent = |kind, model| {
+        let encoded = encoded(Surface::ChatCompletions, kind, model, PARAMETERS);
+        let sent: serde_json::Value = serde_json::from_slice(&encoded.body).unwrap();
+        (sent, encoded.loss.to_string())
+    };
+    let whole: serde_json::Value = serde_json::from_str(PARAMETERS).unwrap();
+    let without = |model: &str, fields: &[&str]| {
+        let mut expected = whole.clone();
+        expected["model"] = model.into();
+        for field in fields {
+            expected.as_object_mut().unwrap().remove(*field).unwrap();
+        }
+        expected
+    };
+    let groq = ["logprobs", "top_logprobs", "logit_bias", "store", "metadata"];
+    let (body, loss) = sent(ProviderKind::Groq, "llama");
+    assert_eq!(body, without("llama", &groq));
+    assert_eq!(loss, "logprobs, top_logprobs, logit_bias, metadata");
+
+    let (body, loss) = sent(ProviderKind::Xai, "grok-4");
+    assert_eq!(
+        body,
+        without("grok-4", &["stop", "presence_penalty", "frequency_penalty"])
+    );
+    assert_eq!(loss, "frequency_penalty, stop");
+    assert_eq!(
+        sent(ProviderKind::Xai, "grok-3"),
+        (without("grok-3", &[]), String::new())
+    );
+    for kind in [
+        ProviderKind::OpenAi,
+        ProviderKind::Azure,
+        ProviderKind::OpenRouter,
+        ProviderKind::Vllm,
+    ] {
+        let encoded = encoded(Surface::ChatCompletions, kind, "m", PARAMETERS);
+        assert_eq!(
+            (&*encoded.body, encoded.loss.is_empty()),
+            (PARAMETERS.as_bytes(), true)
+        );
+    }
+}
+
+#[test]
+fn a_limit_goes_by_the_name_that_is_not_ignored() {
+    for kind in [
+        ProviderKind::DeepSeek,
+        ProviderKind::Together,
+        ProviderKind::Ollama,
+    ] {
+        let sent = body(Surface::ChatCompletions, kind, "m", PARAMETERS);
+        assert_eq!(
+            sent,
+            PARAMETERS.replace("max_completion_tokens", "max_tokens"),
+            "{kind}"
+        );
+        let both = r#"{"model":"m","messages":[],"max_completion_tokens":1,"max_tokens":2}"#;
+        assert_eq!(body(Surface::ChatCompletions, kind, "m", both), both, "{kind}");
+    }
+}
+
+#[test]
+fn strict_requests_are_refused_rather_than_mended_with_loss() {
+    let mut egress = egress(ProviderKind::Groq, "m");
+    egress.strict = true;
+    let ask = |body: &'static str| {
+        let body = Bytes::from_static(body.as_bytes());
+        let head = read_head(Surface::ChatCompletions, &body, &mut Scratch::default()).unwrap();
+        encode(Surface::ChatCompletions, &head, &body, &egress)
+    };
+    let refusal = ask(PARAMETERS).unwrap_err();
+    assert_eq!(
+        (refusal.kind, refusal.param.as_deref()),
+        (RefusalKind::NotTranslatable, Some("logprobs"))
+    );
+    let idle = ask(r#"{"model":"m","logprobs":false,"messages":[],"store":null}"#).unwrap();
+    assert_eq!(idle.body, r#"{"model":"m","messages":[]}"#);
+}
+
+#[test]
+fn every_mend_of_one_body_finds_its_place() {
+    let asked = r#"{"store":true,"logprobs":true ,"stream":true, "messages":[{"role":"developer"}],"model":"route","metadata":{},"logit_bias":{}}"#;
+    let sent = body(Surface::ChatCompletions, ProviderKind::Groq, "m", asked);
+    assert_eq!(
+        sent,
+        r#"{"stream_options":{"include_usage":true},"stream":true, "messages":[{"role":"system"}],"model":"m"}"#
+    );
+}
+
+#[test]
+fn a_strict_provider_gets_nothing_that_it_does_not_know() {
+    let asked = concat!(
+        r#"{"model":"route","stream":true,"messages":[{"role":"developer","content":"Be terse."},"#,
+        r#"{"role":"user","name":"ann","content":"a"},"#,
+        r#"{"role":"assistant","content":null,"refusal":null,"annotations":[],"tool_calls":["#,
+        r#"{"id":"call_a","type":"function","function":{"name":"f","arguments":"{\"q\": 1}"}}]},"#,
+        r#"{"role":"tool","tool_call_id":"call_a","content":"sunny"},"#,
+        r#"{"role":"assistant","content":null,"refusal":"No."},{"role":"user","content":"so?"}],"#,
+        r#""tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],"tool_choice":"required","#,
+        r#""max_completion_tokens":50,"seed":1,"temperature":1.7,"top_p":0.9,"logit_bias":{"1":-100},"user":"u1","#,
+        r#""logprobs":true,"top_logprobs":2,"n":2,"store":true,"metadata":{"a":"b"},"service_tier":"default","#,
+        r#""reasoning_effort":"high","safe_prompt":true,"stop":["END"],"frequency_penalty":0.1,"#,
+        r#""stream_options":{"include_usage":true},"unheard_of":1}"#
+    );
+    let encoded = encoded(
+        Surface::ChatCompletions,
+        ProviderKind::Mistral,
+        "mistral-large",
+        asked,
+    );
+    let sent: serde_json::Value = serde_json::from_slice(&encoded.body).unwrap();
+    let id = sent["messages"][2]["tool_calls"][0]["id"].as_str().unwrap();
+    assert!(
+        id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+        "{id}"
+    );
+    let expected = serde_json::json!({
+        "model": "mistral-large",
+        "stream": true,
+        "messages": [
+            {"role": "system", "content": "Be terse."},
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": "", "tool_calls": [
+                {"id": id, "type": "function", "function": {"name": "f", "arguments": "{\"q\": 1}"}}
+            ]},
+            {"role": "tool", "tool_call_id": id, "content": "sunny"},
+            {"role": "assistant", "content": "No."},
+            {"role": "user", "content": "so?"},
+        ],
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
+        "tool_choice": "any",
+        "max_tokens": 50,
+        "random_seed": 1,
+        "temperature": 1.5,
+        "top_p": 0.9,
+        "frequency_penalty": 0.1,
+        "stop": ["END"],
+        "reasoning_effort": "high",
+        "metadata": {"a": "b"},
+        "safe_prompt": true,
+    });
+    assert_eq!(sent, expected);
+    let mut lost: Vec<_> = encoded.loss.paths().collect();
+    lost.sort_unstable();
+    let expected = [
+        "logit_bias",
+        "logprobs",
+        "messages[1].name",
+        "n",
+        "store",
+        "temperature",
+        "top_logprobs",
+        "unheard_of",
+        "user",
+    ];
+    assert_eq!(lost, expected);
+}
+
+#[test]
+fn a_strict_provider_s_answers_are_what_client_sdks_read() {
+    let asked = r#"{"model":"m","messages":[{"role":"user","content":"Hi"}]}"#;
+    let reader = || encoded(Surface::ChatCompletions, ProviderKind::Mistral, "m", asked).reader;
+    let answer = concat!(
+        r#"{"id":"x","model":"mistral-small","choices":[{"index":0,"finish_reason":"tool_calls","message":{"role":"assistant","#,
+        r#""content":[{"type":"thinking","thinking":[{"type":"text","text":"Hm."}]},{"type":"text","text":"So:"}],"#,
+        r#""tool_calls":[{"id":"abcdefghi","function":{"name":"f","arguments":{"q":1}}}]}}],"#,
+        r#""usage":{"prompt_tokens":5,"completion_tokens":7,"total_tokens":12}}"#
+    );
+    let answer = reader().read(Bytes::from_static(answer.as_bytes())).unwrap();
+    let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    let message = &body["choices"][0]["message"];
+    assert_eq!(
+        (&message["reasoning_content"], &message["content"]),
+        (&"Hm.".into(), &"So:".into())
+    );
+    assert_eq!(
+        message["tool_calls"][0],
+        serde_json::json!({"id": "abcdefghi", "type": "function", "function": {"name": "f", "arguments": "{\"q\":1}"}})
+    );
+    assert_eq!(
+        (
+            &body["usage"]["total_tokens"],
+            answer.report.usage.unwrap().total()
+        ),
+        (&12.into(), 12)
+    );
+
+    let events = concat!(
+        "data: {\"id\":\"x\",\"model\":\"mistral-small\",\"choices\":[{\"index\":0,\"delta\":{\"content\":",
+        "[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":\"Hm.\"}]}]}}]}\n\n",
+        "data: {\"id\":\"x\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"id\":\"abcdefghi\",",
+        "\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},\"finish_reason\":\"tool_calls\"}],",
+        "\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":7,\"total_tokens\":12}}\n\ndata: [DONE]\n\n"
+    );
+    let (mut stream, mut out) = (reader().stream(), Vec::new());
+    stream.push(Bytes::from_static(events.as_bytes()), &mut out);
+    stream.finish(StreamEnd::Eof, &mut out);
+    let out = String::from_utf8(out.concat()).unwrap();
+    assert!(out.contains(r#""delta":{"reasoning_content":"Hm."}"#), "{out}");
+    assert!(
+        out.contains(r#"{"index":0,"id":"abcdefghi","type":"function""#),
+        "{out}"
+    );
+    assert!(
+        out.ends_with("data: [DONE]\n\n") && !out.contains(r#""usage":{"#),
+        "{out}"
+    );
+    assert_eq!(
+        (stream.report().usage.unwrap().total(), stream.report().complete),
+        (12, true)
+    );
 }

@@ -16,12 +16,25 @@ use crate::profile::profile;
 pub(crate) const LONGEST_NAME: usize = 64;
 /// The longest word for an end user.
 const LONGEST_USER: usize = 64;
+/// Mistral's highest temperature.
+const HOTTEST: f64 = 1.5;
+/// What Mistral takes at the top beyond the fields that are understood here.
+const MISTRAL_EXTRA: &[&str] = &[
+    "metadata",
+    "prediction",
+    "prompt_mode",
+    "safe_prompt",
+    "guardrails",
+    "prompt_cache_key",
+    "random_seed",
+];
 
 /// A request that is being written.
 struct Encoder<'e> {
     egress: &'e Egress<'e>,
     takes: Takes,
-    origin: Dialect,
+    /// What was not understood must not pass on: it was written in another dialect, or the provider is strict.
+    crosses: bool,
     renamed: Renamed,
 }
 
@@ -35,7 +48,7 @@ pub(crate) fn request(
     let mut encoder = Encoder {
         egress,
         takes: takes(egress.kind, egress.model),
-        origin: request.origin,
+        crosses: request.origin != Dialect::OpenAi || profile(egress.kind).quirks.is_strict,
         renamed: Renamed::default(),
     };
     let mut out = Vec::with_capacity(1024);
@@ -44,7 +57,7 @@ pub(crate) fn request(
         let mut writer = Writer {
             kind: egress.kind,
             takes: encoder.takes,
-            origin: encoder.origin,
+            crosses: encoder.crosses,
             loss,
         };
         writer.messages(o, turns, encoder.schema_hint(&request).as_deref());
@@ -58,13 +71,9 @@ pub(crate) fn request(
 }
 
 impl Encoder<'_> {
-    fn crosses(&self) -> bool {
-        self.origin != Dialect::OpenAi
-    }
-
     fn tools(&mut self, o: &mut Object<'_>, request: &ChatRequest<'_>, loss: &mut Loss) {
         let is_carried = |tool: &&Tool<'_>| {
-            let carried = !self.crosses() || matches!(tool.kind, ToolKind::Function { .. });
+            let carried = !self.crosses || matches!(tool.kind, ToolKind::Function { .. });
             if !carried {
                 loss.note(&*tool.at);
             }
@@ -116,7 +125,7 @@ impl Encoder<'_> {
         };
         let sent = legal(name, LONGEST_NAME);
         self.renamed.note(name, &sent);
-        let is_taken = |strict: bool| !strict || !self.crosses() || arguments.is_some_and(schema::is_strict);
+        let is_taken = |strict: bool| !strict || !self.crosses || arguments.is_some_and(schema::is_strict);
         object(out, |o| {
             o.text("type", "function").object("function", |o| {
                 o.text("name", &sent);
@@ -130,8 +139,8 @@ impl Encoder<'_> {
                     None => {}
                 }
             });
-            turns::write_cache(o, &tool.at, tool.cache.as_ref(), self.takes, self.origin, loss);
-            if self.crosses() {
+            turns::write_cache(o, &tool.at, tool.cache.as_ref(), self.takes, self.crosses, loss);
+            if self.crosses {
                 lose_extra(&tool.at, &tool.extra, loss);
             } else {
                 tool.extra
@@ -143,8 +152,9 @@ impl Encoder<'_> {
 
     fn sampling(&self, o: &mut Object<'_>, request: &ChatRequest<'_>, loss: &mut Loss) {
         let sampling = &request.sampling;
+        let is_mistral = self.egress.kind == ProviderKind::Mistral;
         if let Some(limit) = &sampling.max_output_tokens {
-            let is_asked_for = limit.at == "max_completion_tokens" && !self.crosses();
+            let is_asked_for = limit.at == "max_completion_tokens" && !self.crosses;
             let name = if self.takes.completion_limit || is_asked_for {
                 "max_completion_tokens"
             } else {
@@ -160,13 +170,17 @@ impl Encoder<'_> {
         ];
         for (name, value, default) in floats {
             match value {
+                Some(value) if is_mistral && name == "temperature" && value > HOTTEST => {
+                    o.float(name, HOTTEST);
+                    loss.note(name);
+                }
                 Some(value) if self.takes.sampling => o.float(name, value).end(),
                 Some(value) if (value - default).abs() > f64::EPSILON => loss.note(name),
                 _ => {}
             }
         }
         if let Some(top_k) = sampling.top_k {
-            if self.takes.top_k || !self.crosses() {
+            if self.takes.top_k || !self.crosses {
                 o.plain("top_k", top_k);
             } else {
                 loss.note("top_k");
@@ -174,17 +188,23 @@ impl Encoder<'_> {
         }
         self.stop(o, request, loss);
         if let Some(seed) = sampling.seed {
-            let is_mistral = self.egress.kind == ProviderKind::Mistral;
             o.plain(if is_mistral { "random_seed" } else { "seed" }, seed);
         }
-        if let Some(n) = sampling.n {
-            o.plain("n", n);
+        match sampling.n {
+            // Of a stream that is written anew, the first answer is read.
+            Some(2..) if self.crosses && request.stream => loss.note("n"),
+            Some(n) => o.plain("n", n).end(),
+            None => {}
         }
-        if let Some(logprobs) = sampling.logprobs {
-            o.plain("logprobs", logprobs);
+        match sampling.logprobs {
+            Some(_) if is_mistral => loss.note("logprobs"),
+            Some(logprobs) => o.plain("logprobs", logprobs).end(),
+            None => {}
         }
-        if let Some(top) = sampling.top_logprobs {
-            o.plain("top_logprobs", top);
+        match sampling.top_logprobs {
+            Some(_) if is_mistral => loss.note("top_logprobs"),
+            Some(top) => o.plain("top_logprobs", top).end(),
+            None => {}
         }
     }
 
@@ -195,7 +215,7 @@ impl Encoder<'_> {
         if !self.takes.sampling {
             return loss.note(stop.at);
         }
-        let most = if self.crosses() {
+        let most = if self.crosses {
             self.takes.most_stops
         } else {
             usize::MAX
@@ -241,7 +261,7 @@ impl Encoder<'_> {
                     o.raw("schema", schema);
                     match strict {
                         Some(strict) => o.plain("strict", strict).end(),
-                        None if self.crosses() && schema::is_strict(schema) => o.plain("strict", true).end(),
+                        None if self.crosses && schema::is_strict(schema) => o.plain("strict", true).end(),
                         None => {}
                     }
                 });
@@ -259,7 +279,7 @@ impl Encoder<'_> {
         else {
             return;
         };
-        if !self.crosses() {
+        if !self.crosses {
             if let Some(effort) = word {
                 o.text("reasoning_effort", effort);
             }
@@ -276,6 +296,10 @@ impl Encoder<'_> {
             _ => None,
         };
         match self.takes.thinks {
+            // A client of the same dialect asks in the provider's own word.
+            Thinks::Never if at == "reasoning_effort" && self.egress.kind == ProviderKind::Mistral => {
+                o.text(at, word.unwrap_or_default());
+            }
             Thinks::Never if is_off => {}
             Thinks::Never => loss.note(at),
             Thinks::Effort => self.effort(o, is_off, word, at, loss),
@@ -337,7 +361,7 @@ impl Encoder<'_> {
     fn rest(&self, o: &mut Object<'_>, request: &ChatRequest<'_>, loss: &mut Loss) {
         match &request.user {
             Some(user) if !self.takes.user => loss.note(user.at),
-            Some(user) if self.crosses() && user.value.len() > LONGEST_USER => {
+            Some(user) if self.crosses && user.value.len() > LONGEST_USER => {
                 o.text("user", &legal(&user.value, LONGEST_USER));
             }
             Some(user) if user.at == "safety_identifier" => o.text(user.at, &user.value).end(),
@@ -346,8 +370,8 @@ impl Encoder<'_> {
         }
         if let Some(tier) = &request.service_tier {
             match &*tier.value {
-                word if !self.crosses() => o.text("service_tier", word).end(),
-                "auto" => {}
+                word if !self.crosses => o.text("service_tier", word).end(),
+                "auto" | "default" => {}
                 "standard_only" if self.takes.service_tier => o.text("service_tier", "default").end(),
                 _ => loss.note(tier.at),
             }
@@ -358,8 +382,16 @@ impl Encoder<'_> {
                 o.object("stream_options", |o| o.plain("include_usage", true).end());
             }
         }
-        if self.crosses() {
-            lose_extra("", &request.extra, loss);
+        if self.crosses {
+            let is_mistral = self.egress.kind == ProviderKind::Mistral && request.origin == Dialect::OpenAi;
+            for (name, value) in &request.extra {
+                let is_seed = name == "random_seed" && request.sampling.seed.is_some();
+                if is_mistral && MISTRAL_EXTRA.contains(&&**name) && !is_seed {
+                    o.raw(name, value);
+                } else {
+                    loss.note(&**name);
+                }
+            }
         } else {
             let whole = request.extra.iter().filter(|(name, _)| !name.contains('.'));
             whole.for_each(|(name, value)| o.raw(name, value).end());

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use tollgate_core::{Dialect, ProviderKind};
+use tollgate_core::ProviderKind;
 
 use super::encode::LONGEST_NAME;
 use super::quirks::Takes;
@@ -12,6 +12,7 @@ use crate::chat::names::{legal, nine};
 use crate::chat::write::{Array, Object};
 use crate::chat::{Cache, Call, Kind, Part, Role, Turn, lose_extra};
 use crate::loss::Loss;
+use crate::profile::profile;
 
 /// The longest id of a call.
 const LONGEST_ID: usize = 40;
@@ -20,7 +21,8 @@ const LONGEST_ID: usize = 40;
 pub(crate) struct Writer<'w> {
     pub(crate) kind: ProviderKind,
     pub(crate) takes: Takes,
-    pub(crate) origin: Dialect,
+    /// What was not understood must not pass on.
+    pub(crate) crosses: bool,
     pub(crate) loss: &'w mut Loss,
 }
 
@@ -30,11 +32,11 @@ pub(crate) fn write_cache(
     at: &str,
     cache: Option<&Cache<'_>>,
     takes: Takes,
-    origin: Dialect,
+    crosses: bool,
     loss: &mut Loss,
 ) {
     match cache {
-        Some(_) if takes.cache_marks || origin == Dialect::OpenAi => {
+        Some(_) if takes.cache_marks || !crosses => {
             crate::anthropic::turns::write_cache(o, cache);
         }
         Some(_) => loss.note(format!("{at}.cache_control")),
@@ -57,8 +59,15 @@ impl Writer<'_> {
                 a.object(|o| o.text("role", "system").text("content", hint).end());
             }
             for (position, turn) in turns.iter().enumerate() {
-                if self.crosses() {
-                    lose_extra(&turn.at, &turn.extra, self.loss);
+                if self.crosses {
+                    // Mistral's own `prefix` is written wherever it says something.
+                    let is_lost = |name: &str| name != "prefix" || self.kind != ProviderKind::Mistral;
+                    for (name, _) in turn.extra.iter().filter(|(name, _)| is_lost(name)) {
+                        self.loss.note(format!("{}.{name}", turn.at));
+                    }
+                }
+                if self.is_strict() && turn.name.is_some() {
+                    self.loss.note(format!("{}.name", turn.at));
                 }
                 let in_loop = in_loop.is_none_or(|said| position > said);
                 match turn.role {
@@ -71,8 +80,8 @@ impl Writer<'_> {
         });
     }
 
-    fn crosses(&self) -> bool {
-        self.origin != Dialect::OpenAi
+    fn is_strict(&self) -> bool {
+        profile(self.kind).quirks.is_strict
     }
 
     fn id<'i>(&self, id: &'i str) -> Cow<'i, str> {
@@ -99,7 +108,7 @@ impl Writer<'_> {
         }
         a.object(|o| {
             o.text("role", role);
-            if let Some(name) = &turn.name {
+            if let Some(name) = turn.name.as_ref().filter(|_| !self.is_strict()) {
                 o.text("name", name);
             }
             self.content(o, &parts);
@@ -108,7 +117,7 @@ impl Writer<'_> {
     }
 
     fn extra(&self, o: &mut Object<'_>, turn: &Turn<'_>) {
-        if !self.crosses() {
+        if !self.crosses {
             turn.extra
                 .iter()
                 .for_each(|(name, value)| o.raw(name, value).end());
@@ -137,10 +146,10 @@ impl Writer<'_> {
                     &part.at,
                     part.cache.as_ref(),
                     self.takes,
-                    self.origin,
+                    self.crosses,
                     self.loss,
                 );
-                if self.crosses() {
+                if self.crosses {
                     lose_extra(&part.at, &part.extra, self.loss);
                 }
             });
@@ -159,7 +168,7 @@ impl Writer<'_> {
             match &part.kind {
                 Kind::ToolCall(call) => calls.push((part, call)),
                 Kind::Thinking { .. } | Kind::RedactedThinking(_) => thoughts.push(part),
-                Kind::Refusal(text) => refusal = Some(text),
+                Kind::Refusal(text) if !self.is_strict() => refusal = Some(text),
                 _ if self.has_place(part) => content.push(part),
                 _ => {}
             }
@@ -170,7 +179,7 @@ impl Writer<'_> {
         }
         a.object(|o| {
             o.text("role", "assistant");
-            if let Some(name) = &turn.name {
+            if let Some(name) = turn.name.as_ref().filter(|_| !self.is_strict()) {
                 o.text("name", name);
             }
             if content.is_empty() {
@@ -206,7 +215,7 @@ impl Writer<'_> {
                     }
                 });
             }
-            if is_last && self.kind == ProviderKind::Mistral && calls.is_empty() && self.crosses() {
+            if is_last && self.kind == ProviderKind::Mistral && calls.is_empty() && self.crosses {
                 o.plain("prefix", true);
             }
             self.extra(o, turn);
@@ -226,11 +235,11 @@ impl Writer<'_> {
                 &part.at,
                 part.cache.as_ref(),
                 self.takes,
-                self.origin,
+                self.crosses,
                 self.loss,
             );
         });
-        if self.crosses() {
+        if self.crosses {
             lose_extra(&part.at, &part.extra, self.loss);
         }
     }
@@ -241,10 +250,10 @@ impl Writer<'_> {
             Kind::Thinking { signature, .. } => signature.as_ref().is_some_and(|text| !text.is_empty()),
             _ => true,
         };
-        if !self.crosses() && parts.iter().any(|part| is_signed(&part)) {
+        if !self.crosses && parts.iter().any(|part| is_signed(&part)) {
             return Some(Thoughts::Blocks(parts.to_vec()));
         }
-        let is_carried = !self.crosses() || (in_loop && self.kind == ProviderKind::DeepSeek);
+        let is_carried = !self.crosses || (in_loop && self.kind == ProviderKind::DeepSeek);
         let mut words = String::new();
         for part in parts {
             match &part.kind {
@@ -261,10 +270,10 @@ impl Writer<'_> {
             Kind::Image { source, .. } => matches!(source, Source::Base64 { .. } | Source::Url(_)),
             Kind::Document { source, .. } => match source {
                 Source::Base64 { .. } | Source::Text(_) => true,
-                Source::Url(_) => self.takes.document_url || !self.crosses(),
-                Source::File(_) => !self.crosses(),
+                Source::Url(_) => self.takes.document_url || !self.crosses,
+                Source::File(_) => !self.crosses,
             },
-            Kind::Opaque(_) => !self.crosses(),
+            Kind::Opaque(_) => !self.crosses,
             // Out of place here: calls and thoughts of users, results of assistants.
             _ => false,
         };
@@ -276,10 +285,10 @@ impl Writer<'_> {
 
     /// Writes `content`: a string where that says it all.
     fn content(&mut self, o: &mut Object<'_>, parts: &[&Part<'_>]) {
-        let keeps_marks = self.takes.cache_marks || !self.crosses();
-        let is_plain = parts.len() < 2 || (!self.takes.text_lists && self.crosses());
+        let keeps_marks = self.takes.cache_marks || !self.crosses;
+        let is_plain = parts.len() < 2 || (!self.takes.text_lists && self.crosses);
         let says_more = |part: &&Part<'_>| {
-            (keeps_marks && part.cache.is_some()) || (!self.crosses() && !part.extra.is_empty())
+            (keeps_marks && part.cache.is_some()) || (!self.crosses && !part.extra.is_empty())
         };
         let texts: Option<Vec<&str>> = parts.iter().map(|part| text_of(part)).collect();
         let Some(texts) = texts.filter(|_| is_plain && !parts.iter().any(says_more)) else {
@@ -321,10 +330,10 @@ impl Writer<'_> {
                 &part.at,
                 part.cache.as_ref(),
                 self.takes,
-                self.origin,
+                self.crosses,
                 self.loss,
             );
-            if self.crosses() {
+            if self.crosses {
                 lose_extra(&part.at, &part.extra, self.loss);
             } else {
                 part.extra
