@@ -53,6 +53,21 @@ pub(crate) struct ChatRequest<'a> {
     pub(crate) extra: Extra<'a>,
 }
 
+impl<'a> ChatRequest<'a> {
+    /// The choice of a tool, if what it chooses is not among the tools that are `carried`.
+    pub(crate) fn lacking(&self, carried: &[&Tool<'_>]) -> Option<&At<ToolChoice<'a>>> {
+        self.tool_choice.as_ref().filter(|choice| match &choice.value {
+            ToolChoice::Auto | ToolChoice::None => false,
+            ToolChoice::Required => carried.is_empty(),
+            ToolChoice::Tool(wanted) => !carried.iter().any(|tool| match &tool.kind {
+                ToolKind::Function { name, .. } => name == wanted,
+                // One of the dialect's own may have any name.
+                ToolKind::Opaque(_) => true,
+            }),
+        })
+    }
+}
+
 /// How tokens are chosen, and how many.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Sampling<'a> {

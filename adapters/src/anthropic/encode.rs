@@ -45,10 +45,7 @@ pub(crate) fn request(
         let hint = format_hint(&request, takes, loss);
         turns::write_system(o, &conversation.system, hint.as_deref());
         turns::write_messages(o, &conversation.turns);
-        let has_tools = write_tools(o, &request, &conversation.turns, takes, loss, &mut renamed);
-        if has_tools {
-            write_tool_choice(o, &request);
-        }
+        write_tools(o, &request, &conversation.turns, takes, loss, &mut renamed);
         write_settings(o, &settings);
         write_output(o, &request, &settings, takes);
         write_rest(o, &request, loss);
@@ -95,7 +92,7 @@ fn format_hint(request: &ChatRequest<'_>, takes: Takes, loss: &mut Loss) -> Opti
     }
 }
 
-/// Whether there are any.
+/// Writes the tools, and which of them to call.
 fn write_tools(
     o: &mut Object<'_>,
     request: &ChatRequest<'_>,
@@ -103,7 +100,7 @@ fn write_tools(
     takes: Takes,
     loss: &mut Loss,
     renamed: &mut Renamed,
-) -> bool {
+) {
     for tool in &request.tools {
         match &tool.kind {
             ToolKind::Function { name, .. } => renamed.note(name, &legal(name, LONGEST_NAME)),
@@ -115,13 +112,17 @@ fn write_tools(
         request.origin == Dialect::Anthropic || matches!(tool.kind, ToolKind::Function { .. })
     };
     let tools: Vec<_> = request.tools.iter().filter(writable).collect();
+    let lacking = request.lacking(&tools);
+    if let Some(choice) = lacking {
+        loss.note(choice.at);
+    }
     let mentioned = if tools.is_empty() {
         mentioned(turns)
     } else {
         Vec::new()
     };
     if tools.is_empty() && mentioned.is_empty() {
-        return false;
+        return;
     }
     o.array("tools", |a| {
         for tool in tools {
@@ -135,7 +136,9 @@ fn write_tools(
             });
         }
     });
-    true
+    if lacking.is_none() {
+        write_tool_choice(o, request);
+    }
 }
 
 /// The tools that history mentions.

@@ -28,7 +28,7 @@ pub(crate) struct Takes {
     pub(crate) sampling: bool,
     /// `temperature` and `top_p` in one request (until 4.0).
     pub(crate) both_samplings: bool,
-    /// `output_config.format` (since 4.1), and strict tools.
+    /// `output_config.format` (since 4.5), and strict tools.
     pub(crate) json_schema: bool,
     /// An assistant's turn at the end, to be continued (until 4.5).
     pub(crate) prefill: bool,
@@ -44,7 +44,7 @@ pub(crate) fn takes(model: &str) -> Takes {
         adaptive: since((4, 6)),
         sampling: before((4, 7)),
         both_samplings: before((4, 1)),
-        json_schema: since((4, 1)) || version.is_none(),
+        json_schema: since((4, 5)) || version.is_none(),
         prefill: before((4, 6)),
     }
 }

@@ -124,7 +124,16 @@ fn limits(request: &ChatRequest<'_>, egress: &Egress<'_>, wanted: Thinks) -> (u6
         .map(|limit| limit.value.max(1));
     let most = egress.max_output_tokens.map(u64::from);
     let Thinks::Budget(budget) = wanted else {
-        return (asked.or(most).unwrap_or(DEFAULT_MAX_TOKENS), wanted);
+        let effort = request
+            .reasoning
+            .effort
+            .as_ref()
+            .map_or("high", |effort| &effort.value);
+        let thoughts = match wanted {
+            Thinks::Adaptive => quirks::budget(effort),
+            _ => 0,
+        };
+        return (asked.or(most).unwrap_or(DEFAULT_MAX_TOKENS + thoughts), wanted);
     };
     let max_tokens = match asked {
         Some(asked) if asked > LEAST_BUDGET => asked,

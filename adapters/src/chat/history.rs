@@ -86,14 +86,17 @@ fn answer_calls<'a>(mut turns: Vec<Turn<'a>>, loss: &mut Loss) -> Vec<Turn<'a>> 
     let until = reuse(&turns);
     let mut answered = Vec::with_capacity(turns.len() + 1);
     let mut answers = Vec::with_capacity(turns.len());
+    let mut orphans = Vec::new();
     for (position, (turn, until)) in turns.iter().zip(&until).enumerate() {
         let mut found = Vec::new();
         for (part, until) in turn.parts.iter().zip(until) {
             if let Kind::ToolCall(call) = &part.kind {
                 let given = results.get_mut(&call.id).and_then(|given| {
-                    let fits = given
-                        .front()
-                        .is_some_and(|(at, _)| *at > position && *at <= *until);
+                    // What came before this call came before all calls behind it, too.
+                    while given.front().is_some_and(|(at, _)| *at <= position) {
+                        orphans.extend(given.pop_front());
+                    }
+                    let fits = given.front().is_some_and(|(at, _)| at <= until);
                     fits.then(|| given.pop_front()).flatten()
                 });
                 found.push(given.map_or_else(|| unanswered(call.id.clone()), |(_, part)| part));
@@ -101,7 +104,8 @@ fn answer_calls<'a>(mut turns: Vec<Turn<'a>>, loss: &mut Loss) -> Vec<Turn<'a>> 
         }
         answers.push(found);
     }
-    put_orphans_back(&mut turns, results, loss);
+    orphans.extend(results.into_values().flatten());
+    put_orphans_back(&mut turns, orphans, loss);
     for (turn, answers) in turns.into_iter().zip(answers) {
         let speaks = !turn.parts.is_empty() || !turn.extra.is_empty();
         if speaks {
@@ -158,8 +162,7 @@ fn reuse(turns: &[Turn<'_>]) -> Vec<Vec<usize>> {
 }
 
 /// Results of calls that nobody made are no results: what they say stays, as text.
-fn put_orphans_back<'a>(turns: &mut [Turn<'a>], results: Results<'a>, loss: &mut Loss) {
-    let mut orphans: Vec<_> = results.into_values().flatten().collect();
+fn put_orphans_back<'a>(turns: &mut [Turn<'a>], mut orphans: Vec<(usize, Part<'a>)>, loss: &mut Loss) {
     orphans.sort_by(|(a, one), (b, other)| (a, &one.at).cmp(&(b, &other.at)));
     for (position, part) in orphans {
         loss.note(&*part.at);
@@ -174,4 +177,100 @@ fn unanswered(id: Cow<'_, str>) -> Part<'_> {
     let parts = vec![Part::new(String::new(), Kind::Text(NO_RESULT.into()))];
     let is_error = true;
     Part::new(String::new(), Kind::ToolResult { id, parts, is_error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Call;
+
+    fn call(id: &'static str) -> Part<'static> {
+        let (id, name, arguments) = (id.into(), "f".into(), "{}".into());
+        Part::new(String::new(), Kind::ToolCall(Call { id, name, arguments }))
+    }
+
+    fn result(id: &'static str, text: &'static str) -> Part<'static> {
+        let parts = vec![Part::new(String::new(), Kind::Text(text.into()))];
+        let (id, is_error) = (id.into(), false);
+        Part::new(id_path(text), Kind::ToolResult { id, parts, is_error })
+    }
+
+    fn id_path(text: &str) -> String {
+        format!("at {text}")
+    }
+
+    fn turn(role: Role, parts: Vec<Part<'static>>) -> Turn<'static> {
+        Turn {
+            parts,
+            ..said(role, "")
+        }
+    }
+
+    /// The conversation in a few letters: role, calls, results with their texts.
+    fn shown(turns: &[Turn<'_>]) -> String {
+        let part = |part: &Part<'_>| match &part.kind {
+            Kind::Text(text) => format!("'{text}'"),
+            Kind::ToolCall(call) => format!("call {}", call.id),
+            Kind::ToolResult { id, parts, .. } => {
+                let texts = parts.iter().map(|part| match &part.kind {
+                    Kind::Text(text) => text.as_ref(),
+                    _ => "?",
+                });
+                format!("{id}: {}", texts.collect::<String>())
+            }
+            _ => "?".to_owned(),
+        };
+        let turn = |turn: &Turn<'_>| {
+            let parts: Vec<_> = turn.parts.iter().map(part).collect();
+            format!("{:?}[{}]", turn.role, parts.join(", "))
+        };
+        turns.iter().map(turn).collect::<Vec<_>>().join(" ")
+    }
+
+    fn arranged(turns: Vec<Turn<'static>>) -> (String, Vec<String>) {
+        let mut loss = Loss::default();
+        let (_, turns) = arrange(turns, Instructions::Stay, &mut loss);
+        (shown(&turns), loss.paths().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn results_follow_their_calls_whatever_came_between() {
+        let (shown, loss) = arranged(vec![
+            said(Role::User, "go"),
+            turn(Role::Assistant, vec![call("a")]),
+            turn(Role::Assistant, vec![call("b")]),
+            said(Role::User, "hurry"),
+            turn(Role::User, vec![result("b", "2")]),
+            turn(Role::User, vec![result("a", "1")]),
+        ]);
+        assert_eq!(
+            shown,
+            "User['go'] Assistant[call a, call b] User[a: 1, b: 2, 'hurry']"
+        );
+        assert!(loss.is_empty());
+    }
+
+    #[test]
+    fn an_id_that_is_used_again_belongs_to_the_nearer_call() {
+        let (shown, loss) = arranged(vec![
+            turn(Role::Assistant, vec![call("a")]),
+            said(Role::User, "and?"),
+            turn(Role::Assistant, vec![call("a")]),
+            turn(Role::User, vec![result("a", "late")]),
+        ]);
+        let expected =
+            format!("Assistant[call a] User[a: {NO_RESULT}, 'and?'] Assistant[call a] User[a: late]");
+        assert_eq!((shown, loss.len()), (expected, 0));
+    }
+
+    #[test]
+    fn results_of_no_call_stay_as_text_and_are_named() {
+        let (shown, loss) = arranged(vec![
+            turn(Role::User, vec![result("x", "early")]),
+            turn(Role::Assistant, vec![call("x")]),
+            turn(Role::User, vec![result("x", "1"), result("x", "twice")]),
+        ]);
+        assert_eq!(shown, "User['early'] Assistant[call x] User[x: 1, 'twice']");
+        assert_eq!(loss, ["at early", "at twice"]);
+    }
 }

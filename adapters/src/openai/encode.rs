@@ -80,15 +80,19 @@ impl Encoder<'_> {
             carried
         };
         let tools: Vec<_> = request.tools.iter().filter(is_carried).collect();
+        let lacking = request.lacking(&tools);
+        if let Some(choice) = lacking {
+            loss.note(choice.at);
+        }
         if tools.is_empty() {
             return;
         }
         o.array("tools", |a| {
-            for tool in tools {
+            for tool in &tools {
                 self.tool(a.element(), tool, loss);
             }
         });
-        if let Some(choice) = &request.tool_choice {
+        if let Some(choice) = request.tool_choice.as_ref().filter(|_| lacking.is_none()) {
             match &choice.value {
                 ToolChoice::Auto => o.text("tool_choice", "auto").end(),
                 ToolChoice::None => o.text("tool_choice", "none").end(),

@@ -359,7 +359,9 @@ impl Writer<'_> {
             }
             Source::Base64 { media_type, data } => {
                 o.text("type", "file").object("file", |o| {
-                    o.text("filename", title.unwrap_or("document.pdf"));
+                    let title = title.unwrap_or("document");
+                    let ending = if title.contains('.') { "" } else { ".pdf" };
+                    o.text("filename", &format!("{title}{ending}"));
                     o.text("file_data", &format!("data:{media_type};base64,{data}"));
                 });
             }
