@@ -4,6 +4,8 @@
 //! results directly after their calls, no blank text, definitions of all tools that history mentions. All of it
 //! is mended here; only what has no place at all goes into the loss.
 
+use std::collections::HashSet;
+
 use tollgate_core::{Dialect, Refusal, RefusalKind};
 
 use super::quirks::{Takes, takes};
@@ -143,12 +145,12 @@ fn write_tools(
 
 /// The tools that history mentions.
 fn mentioned<'t>(turns: &'t [Turn<'_>]) -> Vec<&'t str> {
-    let mut names: Vec<&str> = Vec::new();
+    let (mut names, mut seen) = (Vec::new(), HashSet::new());
     for part in turns.iter().flat_map(|turn| &turn.parts) {
         if let Kind::ToolCall(call) = &part.kind
-            && !names.contains(&&*call.name)
+            && seen.insert(&call.name)
         {
-            names.push(&call.name);
+            names.push(&*call.name);
         }
     }
     names

@@ -45,7 +45,11 @@ pub(crate) fn prepare<'a>(
     }
     trim_last(&mut turns);
     open(&mut turns);
-    if !takes.prefill {
+    if let Some(last) = turns.last().filter(|_| !takes.prefill)
+        && last.role == Role::Assistant
+    {
+        // Carried, but not to be continued.
+        loss.note(&*last.at);
         close(&mut turns);
     }
     let system = leading.into_iter().flat_map(|turn| turn.parts).collect();

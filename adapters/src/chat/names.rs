@@ -1,6 +1,7 @@
 //! Names of tools and ids of their calls, as dialects allow them: what is illegal is mapped, always to the same.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// `text` if it is made of `[a-zA-Z0-9_-]` and at most `longest` bytes long; else a name like it that is, with a
 /// hash of the original in it so that different names stay different.
@@ -42,20 +43,19 @@ fn hash(text: &str) -> u64 {
 
 /// The names that were changed on the way to the provider, to be changed back on the way to the client.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Renamed(Vec<(Box<str>, Box<str>)>);
+pub(crate) struct Renamed(HashMap<Box<str>, Box<str>>);
 
 impl Renamed {
     /// Remembers that `name` was sent as `sent`.
     pub(crate) fn note(&mut self, name: &str, sent: &str) {
-        if name != sent && !self.0.iter().any(|(known, _)| **known == *sent) {
-            self.0.push((sent.into(), name.into()));
+        if name != sent {
+            self.0.entry(sent.into()).or_insert_with(|| name.into());
         }
     }
 
     /// The client's name for what the provider calls `sent`.
     pub(crate) fn original<'n>(&'n self, sent: &'n str) -> &'n str {
-        let known = self.0.iter().find(|(known, _)| **known == *sent);
-        known.map_or(sent, |(_, name)| name)
+        self.0.get(sent).map_or(sent, |name| name)
     }
 }
 

@@ -215,8 +215,11 @@ impl Writer<'_> {
                     }
                 });
             }
-            if is_last && self.kind == ProviderKind::Mistral && calls.is_empty() && self.crosses {
-                o.plain("prefix", true);
+            // Elsewhere such a turn is carried, but not continued.
+            match self.kind {
+                _ if !is_last || !self.crosses => {}
+                ProviderKind::Mistral => o.plain("prefix", true).end(),
+                _ => self.loss.note(&*turn.at),
             }
             self.extra(o, turn);
         });

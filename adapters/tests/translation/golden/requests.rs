@@ -305,6 +305,31 @@ fn choices_of_tools_that_cannot_be_carried_are_lost_with_them() {
 }
 
 #[test]
+fn a_beginning_of_the_answer_is_continued_or_named() {
+    let turns = json!([{"role": "user", "content": "x"}, {"role": "assistant", "content": "{"}]);
+    let request = json!({"model": "m", "max_tokens": 9, "messages": turns});
+    let ask = |kind, model, surface| {
+        let told = to(kind, model, surface, &request);
+        (told["sent"]["messages"].clone(), told["loss"].clone())
+    };
+    let named = json!(["messages[1]"]);
+    let (messages, loss) = ask(ProviderKind::Mistral, "m", Surface::Messages);
+    assert_eq!((&messages[1]["prefix"], loss), (&json!(true), json!([])));
+    assert_eq!(
+        ask(ProviderKind::OpenAi, "gpt-4.1", Surface::Messages),
+        (turns.clone(), named.clone())
+    );
+    let old = ask(
+        ProviderKind::Anthropic,
+        "claude-sonnet-4-5",
+        Surface::ChatCompletions,
+    );
+    assert_eq!(old, (turns.clone(), json!([])));
+    let (messages, loss) = ask(ProviderKind::Anthropic, "claude-opus-5", Surface::ChatCompletions);
+    assert_eq!((&messages[2]["role"], loss), (&json!("user"), named));
+}
+
+#[test]
 fn a_target_that_gives_one_answer_is_not_asked_for_two() {
     let request = chat(&json!("x"), &json!({"n": 2}));
     let target = egress(ProviderKind::Anthropic, "claude-sonnet-4-5");
