@@ -8,6 +8,7 @@ mod mask;
 mod tests;
 mod words;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -125,12 +126,17 @@ fn answer(
     if client == upstream && words.has_shape_of(client) && masked(words.text).is_none() {
         return (status, body.clone());
     }
+    let clean = |word: &Option<Cow<'_, str>>| {
+        let word = word.as_deref()?;
+        Some(masked(word).unwrap_or_else(|| word.to_owned()))
+    };
+    let (kind, param, code) = (clean(&words.kind), clean(&words.param), clean(&words.code));
     let rendered = ErrorWords {
         status,
-        kind: words.kind.as_deref().filter(|_| client == upstream),
+        kind: kind.as_deref().filter(|_| client == upstream),
         message,
-        param: words.param.as_deref(),
-        code: words.code.as_deref(),
+        param: param.as_deref(),
+        code: code.as_deref(),
         request_id: words.request_id.as_deref(),
     };
     (status, error_body(client, &rendered).into())

@@ -125,6 +125,7 @@ def main():
     arg.add_argument("--rounds", type=int, default=3)
     arg.add_argument("--connections", type=int, default=64)
     arg.add_argument("--binary", default="target/release/tollgate")
+    arg.add_argument("--only", choices=["requests", "streams"])
     arg.add_argument("--json")
     a = arg.parse_args()
     for tool in ("nginx", "wrk", "taskset"):
@@ -145,8 +146,8 @@ providers:
 models:
   fast: {{ targets: [ {{ provider: up, model: gpt-4o-mini }} ] }}
   cross: {{ targets: [ {{ provider: claude, model: claude-haiku-4-5 }} ] }}
-  stream: {{ targets: [ {{ provider: streaming, model: gpt-4o-mini }} ] }}
-  streamcross: {{ targets: [ {{ provider: claude, model: claude-haiku-4-5 }} ] }}
+  stream: {{ targets: [ {{ provider: streaming, model: gpt-4o-mini--tokens400--pace2 }} ] }}
+  streamcross: {{ targets: [ {{ provider: claude, model: claude-haiku-4-5--tokens400--pace2 }} ] }}
 keys: [ {{ name: rig, key: "{KEY}", models: ["*"] }} ]
 """)
     report, running = {}, []
@@ -155,7 +156,8 @@ keys: [ {{ name: rig, key: "{KEY}", models: ["*"] }} ]
         proxy = start(["nginx", "-c", nginx_conf(where, NGINX, "proxy")], 0, NGINX)
         running.append(proxy)
         began = time.monotonic()
-        gate = subprocess.Popen(["taskset", "-c", "0", a.binary, "serve", "--config", config], start_new_session=True)
+        gate = subprocess.Popen(["taskset", "-c", "0", a.binary, "serve", "--config", config], start_new_session=True,
+                                stderr=subprocess.DEVNULL)
         running.append(gate)
         while True:
             try:
@@ -168,7 +170,7 @@ keys: [ {{ name: rig, key: "{KEY}", models: ["*"] }} ]
         report["idle_rss_mib"] = round(rss_mib(gate.pid), 1)
         report["binary_mib"] = round(os.path.getsize(a.binary) / 2**20, 1)
         contestants = {"nginx": (proxy.pid, NGINX), "tollgate": (gate.pid, TOLLGATE)}
-        for size in (1024, 10240):
+        for size in () if a.only == "streams" else (1024, 10240):
             payload = body(size)
             for pid, port in contestants.values():
                 wrk(where, port, payload, 2, a.connections)
@@ -191,18 +193,17 @@ keys: [ {{ name: rig, key: "{KEY}", models: ["*"] }} ]
                                "added_p50_us_one_connection": round(statistics.median(latency[name]) - statistics.median(direct), 1)}
             table["cpu_ratio"] = round(table["tollgate"]["cpu_us_per_request"] / table["nginx"]["cpu_us_per_request"], 2)
             report[f"{size // 1024}KiB"] = table
-        mock = start([a.binary, "mock", "--listen", f"127.0.0.1:{MOCK}"], 1, MOCK)
+        mock = start([a.binary, "mock", "--journal", "0", "--listen", f"127.0.0.1:{MOCK}"], 1, MOCK, stdout=subprocess.DEVNULL)
         running.append(mock)
         stream_proxy = start(["nginx", "-c", nginx_conf(where, NGINX_STREAM, "stream", MOCK)], 0, NGINX_STREAM)
         running.append(stream_proxy)
-        for name, model in (("same", "stream"), ("translated", "streamcross")):
+        for name, model in () if a.only == "requests" else (("same", "stream"), ("translated", "streamcross")):
             rows = {"nginx": [], "tollgate": []}
             for _ in range(a.rounds):
                 for who, pid, port in (("nginx", stream_proxy.pid, NGINX_STREAM), ("tollgate", gate.pid, TOLLGATE)):
-                    payload = json.dumps({"model": model + "--tokens400--pace2", "stream": True,
+                    asked = model if who == "tollgate" else "any--tokens400--pace2"
+                    payload = json.dumps({"model": asked, "stream": True,
                                           "messages": [{"role": "user", "content": "go"}]})
-                    if who == "tollgate":
-                        payload = payload.replace(model + "--tokens400--pace2", model)
                     cpu, _ = measure(pid, lambda: read_stream(port, payload, 50))
                     rows[who].append(cpu)
             table = {who: {"cpu_us_per_chunk": round(statistics.median(values), 2)} for who, values in rows.items()}

@@ -142,6 +142,14 @@ impl EventWriter {
         self.end.is_some()
     }
 
+    /// Closes the block that is open, for the stream ends here with an error: clients pair each start with a stop.
+    pub(crate) fn break_off(&mut self, out: &mut Vec<u8>) {
+        if self.queue.front().is_some_and(|block| block.is_open) {
+            self.shut(out);
+        }
+        self.queue.clear();
+    }
+
     /// Ends the stream as it should end.
     pub(crate) fn close(&mut self, usage: Option<&Usage>, out: &mut Vec<u8>) {
         self.start(None, out);

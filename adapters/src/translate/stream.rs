@@ -107,6 +107,7 @@ impl TranslatedStream {
                 self.close(&mut written);
             } else {
                 self.is_closed = true;
+                self.sink.break_off(&mut written);
                 written.extend_from_slice(&render_stream_error(self.client, &broken(end), self.request_id));
             }
         }
@@ -148,6 +149,7 @@ impl TranslatedStream {
     /// Ends the stream with the provider's error.
     fn tell_fault(&mut self, out: &mut Vec<u8>) {
         self.is_closed = true;
+        self.sink.break_off(out);
         if let Some(fault) = &self.report().error {
             let body = error_body(self.client, &words_of(fault));
             out.extend_from_slice(&as_event(self.client, &body));
@@ -188,6 +190,13 @@ impl Sink {
         match self {
             Self::OpenAi(writer) => writer.write(piece, out),
             Self::Anthropic(writer) => writer.write(piece, out),
+        }
+    }
+
+    fn break_off(&mut self, out: &mut Vec<u8>) {
+        match self {
+            Self::OpenAi(_) => {}
+            Self::Anthropic(writer) => writer.break_off(out),
         }
     }
 

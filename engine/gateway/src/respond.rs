@@ -188,7 +188,8 @@ fn loss(paths: &[Box<str>]) -> String {
         if !text.is_empty() {
             text.push_str(", ");
         }
-        text.push_str(path);
+        // Paths hold names of the client's choosing; a header holds visible ASCII.
+        text.extend(path.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }));
     }
     text
 }
