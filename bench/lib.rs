@@ -49,7 +49,11 @@ pub fn egress(kind: ProviderKind) -> Egress<'static> {
     let now = Timestamp::from_unix_millis(1_700_000_000_000);
     Egress {
         kind,
-        model: if kind == ProviderKind::Anthropic { "claude-haiku-4-5" } else { "gpt-4o-mini" },
+        model: if kind == ProviderKind::Anthropic {
+            "claude-haiku-4-5"
+        } else {
+            "gpt-4o-mini"
+        },
         api_version: None,
         max_output_tokens: Some(4096),
         strict: false,

@@ -1,5 +1,7 @@
 //! What it costs to read a request, to put it into a provider's words, and to read what comes back.
 
+#![expect(clippy::expect_used, reason = "a bench whose fixture is wrong should stop")]
+
 use std::hint::black_box;
 
 use bytes::Bytes;
@@ -16,11 +18,18 @@ fn request(c: &mut Criterion) {
         let body = Bytes::from(chat_request(size, false));
         let mut group = c.benchmark_group(format!("request/{name}"));
         group.throughput(Throughput::Bytes(body.len() as u64));
-        group.bench_function("read_head", |b| b.iter(|| read_head(SURFACE, black_box(&body), &mut scratch)));
+        group.bench_function("read_head", |b| {
+            b.iter(|| read_head(SURFACE, black_box(&body), &mut scratch));
+        });
         let head = read_head(SURFACE, &body, &mut scratch).expect("a good body");
-        for (name, kind) in [("encode_same", ProviderKind::OpenAi), ("encode_anthropic", ProviderKind::Anthropic)] {
+        for (name, kind) in [
+            ("encode_same", ProviderKind::OpenAi),
+            ("encode_anthropic", ProviderKind::Anthropic),
+        ] {
             let egress = egress(kind);
-            group.bench_function(name, |b| b.iter(|| encode(SURFACE, &head, black_box(&body), &egress)));
+            group.bench_function(name, |b| {
+                b.iter(|| encode(SURFACE, &head, black_box(&body), &egress));
+            });
         }
         group.finish();
     }
@@ -34,7 +43,11 @@ fn answer(c: &mut Criterion) {
     let egress = egress(ProviderKind::OpenAi);
     let reader = || encode(SURFACE, &head, &body, &egress).expect("encodes").reader;
     c.bench_function("answer/read_same", |b| {
-        b.iter_batched(reader, |reader| reader.read(black_box(answer.clone())), BatchSize::SmallInput);
+        b.iter_batched(
+            reader,
+            |reader| reader.read(black_box(answer.clone())),
+            BatchSize::SmallInput,
+        );
     });
 }
 
@@ -43,7 +56,10 @@ fn stream(c: &mut Criterion) {
     let body = Bytes::from(chat_request(1024, true));
     let head = read_head(SURFACE, &body, &mut scratch).expect("a good body");
     let egress = egress(ProviderKind::OpenAi);
-    let mut reader = encode(SURFACE, &head, &body, &egress).expect("encodes").reader.stream();
+    let mut reader = encode(SURFACE, &head, &body, &egress)
+        .expect("encodes")
+        .reader
+        .stream();
     let chunk = Bytes::from(chat_chunk(" word"));
     let mut out = Vec::new();
     c.bench_function("stream/push_same", |b| {

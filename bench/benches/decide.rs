@@ -1,5 +1,7 @@
 //! What a decision costs, and what it costs to tell of it.
 
+#![expect(clippy::expect_used, reason = "a bench whose fixture is wrong should stop")]
+
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -53,8 +55,13 @@ fn decide(c: &mut Criterion) {
     let mut rng = SmallRng::seed_from_u64(1);
     for targets in [1, 8, 100] {
         let catalog = catalog(targets);
-        let ask = Ask { surface: Surface::ChatCompletions, model: "fast" };
-        c.bench_function(&format!("plan/{targets}"), |b| b.iter(|| plan(black_box(&catalog), ask, &mut rng)));
+        let ask = Ask {
+            surface: Surface::ChatCompletions,
+            model: "fast",
+        };
+        c.bench_function(&format!("plan/{targets}"), |b| {
+            b.iter(|| plan(black_box(&catalog), ask, &mut rng));
+        });
     }
 }
 
