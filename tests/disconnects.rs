@@ -127,7 +127,10 @@ async fn in_the_middle_of_a_stream() {
 #[tokio::test]
 async fn in_the_middle_of_a_stream_that_stalls() {
     // After its beginning, which tells of usage already; and after some content.
-    for (model, sign) in [("a/m--hang1", "message_start"), ("a/m--hang5", "content_block_delta")] {
+    for (model, sign) in [
+        ("a/m--hang1", "message_start"),
+        ("a/m--hang5", "content_block_delta"),
+    ] {
         let stack = Stack::start(BOTH).await;
         let mut wire = stack.begin("/v1/messages", &messages_stream(model)).await;
         assert_eq!(wire.head().await.status, 200);
