@@ -28,7 +28,7 @@ pub fn settled_usage(report: &Report, prompt_bytes: u64) -> Usage {
         return estimate;
     };
     let missing = estimate.output.saturating_sub(reported.output_total());
-    if report.complete || report.finish.is_some() || missing == 0 {
+    if report.complete || report.finish.is_some() {
         return reported;
     }
     Usage {

@@ -1,3 +1,5 @@
+//! What a failure comes to, and that its words are safe to show.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

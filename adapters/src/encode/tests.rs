@@ -1,3 +1,5 @@
+//! What goes out to each kind of provider, and what comes back to the client.
+
 use tollgate_core::Timestamp;
 
 use super::*;

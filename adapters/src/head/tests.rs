@@ -1,3 +1,5 @@
+//! What one pass over a request finds, and what it refuses.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Bytes go through untouched, wherever they are cut, and are understood on the way.
+
 use proptest::prelude::*;
 use tollgate_core::{FinishReason, ProviderKind, Timestamp};
 

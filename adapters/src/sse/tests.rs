@@ -1,3 +1,5 @@
+//! Events are found wherever a stream is cut, and never without bound.
+
 use super::*;
 use proptest::prelude::*;
 

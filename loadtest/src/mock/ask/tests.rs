@@ -1,3 +1,5 @@
+//! What a request asks a simulated model for.
+
 use super::*;
 
 fn ask(body: &str) -> Ask {

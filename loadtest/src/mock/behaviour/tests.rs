@@ -1,3 +1,5 @@
+//! Behaviours are read, refused and rolled as they say.
+
 use super::*;
 
 fn parse(json: &str) -> Behaviour {
