@@ -7,6 +7,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod history;
+pub(crate) mod made;
 pub(crate) mod media;
 pub(crate) mod names;
 pub(crate) mod read;

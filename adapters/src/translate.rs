@@ -8,8 +8,9 @@ mod stream;
 mod tests;
 
 use bytes::Bytes;
-use tollgate_core::{Dialect, ProviderKind, Refusal, RefusalKind, RequestId, Surface, Timestamp};
+use tollgate_core::{Dialect, ProviderKind, Refusal, RefusalKind, Surface};
 
+use crate::chat::made::Made;
 use crate::chat::names::Renamed;
 use crate::egress::Egress;
 use crate::loss::Loss;
@@ -19,35 +20,6 @@ use crate::report::{Malformed, Report, StreamFault};
 use crate::{anthropic, openai};
 
 pub(crate) use stream::TranslatedStream;
-
-/// What goes into answers that are made anew.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Made {
-    request_id: RequestId,
-    pub(crate) now: Timestamp,
-    /// The model's name at the provider, for answers that do not tell.
-    pub(crate) model: Box<str>,
-}
-
-impl Made {
-    fn unique(&self) -> String {
-        let id = self.request_id.to_string();
-        id.strip_prefix("req_").unwrap_or(&id).to_owned()
-    }
-
-    pub(crate) fn completion_id(&self) -> String {
-        format!("chatcmpl-{}", self.unique())
-    }
-
-    pub(crate) fn message_id(&self) -> String {
-        format!("msg_{}", self.unique())
-    }
-
-    /// The id of a call that came without one.
-    pub(crate) fn call_id(&self, prefix: &str, number: usize) -> String {
-        format!("{prefix}{}_{number}", self.unique())
-    }
-}
 
 /// How the answer to a translated request becomes the client's.
 #[derive(Debug, Clone)]

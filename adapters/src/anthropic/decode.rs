@@ -10,7 +10,6 @@ use crate::chat::{
     At, ChatRequest, Extra, Output, Reasoning, Role, Sampling, Thinking, Tool, ToolChoice, ToolKind, Turn,
 };
 use crate::json;
-use crate::openai::decode::schema;
 
 /// The fields that are understood.
 const KNOWN: &[&str] = &[
@@ -125,7 +124,7 @@ fn tools<'a>(node: &Node<'a, '_>) -> Result<Vec<Tool<'a>>, Refusal> {
             let kind = ToolKind::Function {
                 name: tool.required("name")?,
                 description: tool.text("description")?,
-                schema: schema(&tool, "input_schema")?,
+                schema: tool.object("input_schema")?,
                 strict: tool.flag("strict")?,
             };
             let known = [
@@ -244,7 +243,7 @@ fn output<'a>(node: &Node<'a, '_>, extra: &mut Extra<'a>) -> Result<Outputs<'a>,
     let output = Output::JsonSchema {
         name: None,
         description: None,
-        schema: schema(&format, "schema")?.ok_or_else(missing)?,
+        schema: format.object("schema")?.ok_or_else(missing)?,
         strict: None,
     };
     Ok((at(name, Some(output)), effort))

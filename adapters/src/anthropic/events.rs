@@ -9,9 +9,9 @@ use tollgate_core::{FinishReason, Usage};
 
 use super::render::{stop_word, write_usage};
 use crate::chat::answer::{End, Piece, finish_with};
+use crate::chat::made::Made;
 use crate::chat::names::Renamed;
 use crate::chat::write::{Object, object};
-use crate::translate::Made;
 
 /// Writes events.
 #[derive(Debug)]

@@ -5,10 +5,10 @@ use tollgate_core::{FinishReason, Usage};
 use super::encode::write_input;
 use super::turns::write_part;
 use crate::chat::answer::{ChatAnswer, finish_with};
+use crate::chat::made::Made;
 use crate::chat::names::Renamed;
 use crate::chat::write::{Array, Object, array, object};
 use crate::chat::{Call, Kind, Part};
-use crate::translate::Made;
 
 /// Anthropic's word for the end of an answer.
 pub(crate) const fn stop_word(finish: FinishReason) -> &'static str {

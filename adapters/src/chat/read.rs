@@ -55,6 +55,14 @@ impl<'a, 'p> Node<'a, 'p> {
         })
     }
 
+    /// A field that is an object, as JSON text.
+    pub(crate) fn object(&self, name: &str) -> Result<Option<&'a str>, Refusal> {
+        match self.raw(name) {
+            Some(json) if !json.starts_with('{') => Err(wrong(Path::Key(&self.path, name), "an object")),
+            object => Ok(object),
+        }
+    }
+
     /// An object at `path`.
     pub(crate) fn of(json: &'a str, path: Path<'p>) -> Result<Self, Refusal> {
         let fields = Fields::of(json).ok_or_else(|| wrong(path, "an object"))?;

@@ -138,7 +138,7 @@ fn tools<'a>(node: &Node<'a, '_>) -> Result<Vec<Tool<'a>>, Refusal> {
                 let kind = ToolKind::Function {
                     name: function.required("name")?,
                     description: function.text("description")?,
-                    schema: schema(&function, "parameters")?,
+                    schema: function.object("parameters")?,
                     strict: function.flag("strict")?,
                 };
                 (kind, tool.extra(&["type", "function", "cache_control"]))
@@ -153,14 +153,6 @@ fn tools<'a>(node: &Node<'a, '_>) -> Result<Vec<Tool<'a>>, Refusal> {
         });
     }
     Ok(tools)
-}
-
-/// A field that is an object, as JSON text.
-pub(crate) fn schema<'a>(node: &Node<'a, '_>, name: &str) -> Result<Option<&'a str>, Refusal> {
-    match node.raw(name) {
-        Some(json) if !json.starts_with('{') => Err(wrong(Path::Key(&node.path, name), "an object")),
-        schema => Ok(schema),
-    }
 }
 
 fn tool_choice<'a>(node: &Node<'a, '_>) -> Result<Option<At<ToolChoice<'a>>>, Refusal> {
@@ -202,7 +194,7 @@ fn output<'a>(node: &Node<'a, '_>) -> Result<Option<At<Output<'a>>>, Refusal> {
             Output::JsonSchema {
                 name: wanted.text("name")?,
                 description: wanted.text("description")?,
-                schema: schema(&wanted, "schema")?.ok_or_else(missing)?,
+                schema: wanted.object("schema")?.ok_or_else(missing)?,
                 strict: wanted.flag("strict")?,
             }
         }

@@ -5,10 +5,10 @@ use tollgate_core::{FinishReason, Usage};
 use super::render::{REFUSED, finish_word, write_usage};
 use super::turns::write_thoughts;
 use crate::chat::answer::{End, Piece, finish_with};
+use crate::chat::made::Made;
 use crate::chat::names::Renamed;
 use crate::chat::write::{Array, Object, object};
 use crate::chat::{Kind, Part};
-use crate::translate::Made;
 
 /// Writes chunks.
 #[derive(Debug)]

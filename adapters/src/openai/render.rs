@@ -4,10 +4,10 @@ use tollgate_core::{FinishReason, Usage};
 
 use super::turns::write_thoughts;
 use crate::chat::answer::{ChatAnswer, Choice, finish_with};
+use crate::chat::made::Made;
 use crate::chat::names::Renamed;
 use crate::chat::write::{Object, compact, object};
 use crate::chat::{Call, Kind, Part};
-use crate::translate::Made;
 
 /// What is said of a refusal that the provider does not explain.
 pub(crate) const REFUSED: &str = "The model declined to answer.";
