@@ -27,6 +27,7 @@ mod proxy;
 mod refusals;
 #[cfg(test)]
 mod reload;
+mod reuse;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

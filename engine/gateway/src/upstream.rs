@@ -89,6 +89,11 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type UpstreamRequest = Request<Full<Bytes>>;
 
 impl SendError {
+    /// Whether an idle connection was closed, without a byte of an answer, instead of taking the request.
+    pub(crate) fn was_stale(&self) -> bool {
+        matches!(self, Self::Reset { stale: true, source } if source.is_incomplete_message())
+    }
+
     pub(crate) fn class(&self) -> OutcomeClass {
         match self {
             Self::ConnectTimeout(_) => OutcomeClass::ConnectTimeout,

@@ -59,11 +59,19 @@ pub(super) async fn attempt_once(
     };
     let encoded = encode(call.surface, &call.head, &call.body, &egress).map_err(Failed::Untranslatable)?;
     let exchange = async {
-        let request = request::build(call.surface, provider, credential, headers, &encoded)
-            .map_err(|error| gateway(OutcomeClass::InvalidRequest, error.to_string()))?;
+        let request = || {
+            request::build(call.surface, provider, credential, headers, &encoded)
+                .map_err(|error| gateway(OutcomeClass::InvalidRequest, error.to_string()))
+        };
+        let first = request()?;
         settlement.sent(&encoded.loss);
         let waiting = Clock.now();
-        let answered = match worker.upstream.send(provider, request).await {
+        let sent = match worker.upstream.send(provider, first).await {
+            // It closed an idle connection just as the request was on its way: nobody has read that.
+            Err(error) if error.was_stale() => worker.upstream.send(provider, request()?).await,
+            sent => sent,
+        };
+        let answered = match sent {
             Ok(answer) => receive(call, answer, provider, encoded.reader).await,
             Err(error) => Err(gateway(error.class(), error.to_string())),
         };
