@@ -2,10 +2,11 @@
 #![cfg_attr(
     test,
     allow(
+        clippy::unwrap_used,
         clippy::disallowed_methods,
         clippy::float_cmp,
         clippy::cast_precision_loss,
-        reason = "tests wait by the real clock, and compare counts that metrics show as floats"
+        reason = "tests fail by panicking, wait by the real clock, and compare counts that metrics show as floats"
     )
 )]
 
@@ -20,6 +21,7 @@ mod failover;
 #[cfg(test)]
 mod http2_upstream;
 #[cfg(test)]
+mod large;
 mod passthrough;
 #[cfg(test)]
 mod proxy;

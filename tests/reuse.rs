@@ -19,8 +19,8 @@ async fn hang_up_on_the_second(mut stream: TcpStream, hung_up: Arc<AtomicUsize>)
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{ANSWER}",
         ANSWER.len()
     );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    if matches!(stream.read(&mut bytes).await, Ok(1..)) {
+    let is_written = stream.write_all(head.as_bytes()).await.is_ok();
+    if is_written && matches!(stream.read(&mut bytes).await, Ok(1..)) {
         hung_up.fetch_add(1, Ordering::SeqCst);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
-use actix_web::web::{self, BytesMut, Payload};
+use actix_web::web::{BytesMut, Payload};
 use actix_web::{HttpRequest, error::PayloadError};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
@@ -14,15 +14,15 @@ use futures_util::StreamExt as _;
 use tollgate_adapters::{Head, Scratch, read_head};
 use tollgate_core::{Clock, Refusal, RefusalKind, Surface};
 
+use crate::off_thread::{LARGE_BYTES, off_thread};
 use crate::settle::Settlement;
 use crate::worker::Worker;
 
 /// A client that sends nothing of its body for this long has lost its turn.
 const BODY_PAUSE: Duration = Duration::from_secs(30);
 
-/// Bodies beyond this are parsed, and those beyond a tenth of it unpacked, off the worker's thread: it would
-/// stall every stream it serves (parsing runs at about 1 GB/s).
-const LARGE_BYTES: usize = 128 * 1024;
+/// Packed bodies from this size on may be large ones.
+const LARGE_PACKED_BYTES: usize = LARGE_BYTES / 10;
 
 /// A request, read.
 pub(crate) struct Call {
@@ -54,7 +54,7 @@ pub(crate) async fn accept(
         read_head(surface, &body, &mut worker.scratch.borrow_mut())?
     } else {
         let body = body.clone();
-        off_thread(move || read_head(surface, &body, &mut Scratch::default())).await?
+        off_thread(move || read_head(surface, &body, &mut Scratch::default())).await??
     };
     let model = head.model.as_ref().into();
     let call = Call {
@@ -154,8 +154,8 @@ async fn unpack(request: &HttpRequest, packed: Bytes, limit_bytes: usize) -> Res
         .to_ascii_lowercase();
     match encoding.as_str() {
         "" | "identity" => Ok(packed),
-        "gzip" | "x-gzip" if packed.len() < LARGE_BYTES / 10 => gunzip(&packed, limit_bytes),
-        "gzip" | "x-gzip" => off_thread(move || gunzip(&packed, limit_bytes)).await,
+        "gzip" | "x-gzip" if packed.len() < LARGE_PACKED_BYTES => gunzip(&packed, limit_bytes),
+        "gzip" | "x-gzip" => off_thread(move || gunzip(&packed, limit_bytes)).await?,
         other => {
             let message = format!("content-encoding '{other}' is not understood: send gzip or none");
             Err(Refusal::new(RefusalKind::UnsupportedMedia, message))
@@ -179,13 +179,6 @@ fn gunzip(packed: &[u8], limit_bytes: usize) -> Result<Bytes, Refusal> {
     } else {
         Ok(body.into())
     }
-}
-
-async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
-    let internal = |_| Refusal::new(RefusalKind::Internal, "the request could not be read");
-    web::block(work).await.map_err(internal)?
 }
 
 /// A header's value, if it is text.

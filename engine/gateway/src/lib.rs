@@ -12,6 +12,7 @@ mod count_tokens;
 mod health;
 mod lifecycle;
 mod models;
+mod off_thread;
 mod plan;
 mod relay;
 mod respond;

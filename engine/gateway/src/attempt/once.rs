@@ -5,13 +5,14 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderMap};
 use tokio::time::{Instant, timeout_at};
-use tollgate_adapters::{Egress, Reader, encode};
-use tollgate_core::{Clock, OutcomeClass};
+use tollgate_adapters::{Answer, Egress, Encoded, Reader, encode};
+use tollgate_core::{Clock, OutcomeClass, Refusal};
 use tollgate_routing::{Candidate, Credential, Plan, Provider, Timeouts};
 
 use super::request::{self, ClientHeaders};
 use super::{Answered, Failed, Opened, Reason};
 use crate::accept::Call;
+use crate::off_thread::{LARGE_BYTES, off_thread};
 use crate::respond::Passed;
 use crate::scrub::without_secrets;
 use crate::settle::Settlement;
@@ -57,7 +58,7 @@ pub(super) async fn attempt_once(
         request_id: settlement.id(),
         now: settlement.arrived(),
     };
-    let encoded = encode(call.surface, &call.head, &call.body, &egress).map_err(Failed::Untranslatable)?;
+    let encoded = encoded(call, &egress).await.map_err(Failed::Untranslatable)?;
     let exchange = async {
         let request = || {
             request::build(call.surface, provider, credential, headers, &encoded)
@@ -87,6 +88,45 @@ pub(super) async fn attempt_once(
             reason,
         )
     })
+}
+
+async fn encoded(call: &Call, egress: &Egress<'_>) -> Result<Encoded, Refusal> {
+    if call.body.len() < LARGE_BYTES {
+        return encode(call.surface, &call.head, &call.body, egress);
+    }
+    let (surface, head, body) = (call.surface, call.head.clone(), call.body.clone());
+    let (model, api_version) = (egress.model.to_owned(), egress.api_version.map(str::to_owned));
+    let Egress {
+        kind,
+        max_output_tokens,
+        strict,
+        request_id,
+        now,
+        ..
+    } = *egress;
+    let work = move || {
+        let egress = Egress {
+            kind,
+            model: &model,
+            api_version: api_version.as_deref(),
+            max_output_tokens,
+            strict,
+            request_id,
+            now,
+        };
+        encode(surface, &head, &body, &egress)
+    };
+    off_thread(work).await?
+}
+
+async fn read(reader: Reader, bytes: Bytes) -> Result<Answer, String> {
+    let answer = if bytes.len() < LARGE_BYTES {
+        reader.read(bytes)
+    } else {
+        let read = off_thread(move || reader.read(bytes)).await;
+        read.map_err(|refusal| refusal.message.into_owned())?
+    };
+    answer.map_err(|malformed| malformed.to_string())
 }
 
 fn gateway(outcome: OutcomeClass, message: impl Into<String>) -> Unanswered {
@@ -123,12 +163,12 @@ async fn receive(
         return open_stream(first, body, reader, clocks, passed);
     }
     let bytes = whole(first, body, clocks).await?;
-    match reader.read(bytes) {
+    match read(reader, bytes).await {
         Ok(answer) => Ok(Answered::Whole(answer, passed)),
-        Err(malformed) => Err((
+        Err(why) => Err((
             OutcomeClass::Malformed,
             Some(head.status.as_u16()),
-            Reason::Gateway(malformed.to_string()),
+            Reason::Gateway(why),
         )),
     }
 }
