@@ -2,6 +2,7 @@
 //! and tests agree on it.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Reads the machine's clocks.
@@ -15,6 +16,14 @@ impl Clock {
         Instant::now()
     }
 
+    /// The monotonic clock as a number: what estimators and breakers count in.
+    pub fn moment(self) -> Moment {
+        static ORIGIN: OnceLock<Instant> = OnceLock::new();
+        let now = self.now();
+        let origin = *ORIGIN.get_or_init(|| now);
+        Moment::ZERO + now.saturating_duration_since(origin)
+    }
+
     /// The wall clock: for records, and for expiry dates that people wrote down.
     #[expect(clippy::disallowed_methods, reason = "this is the clock the ban points to")]
     pub fn wall(self) -> Timestamp {
@@ -22,6 +31,51 @@ impl Clock {
             .duration_since(UNIX_EPOCH)
             .unwrap_or(Duration::ZERO);
         Timestamp::from_unix_millis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// A moment of the monotonic clock: microseconds since the process first asked; in a simulation, since its start.
+///
+/// It fits into an atomic, can be made up by tests, and saturates at both ends instead of wrapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Moment(u64);
+
+impl Moment {
+    /// The origin.
+    pub const ZERO: Self = Self(0);
+
+    /// From microseconds since the origin.
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// From milliseconds since the origin.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis.saturating_mul(1000))
+    }
+
+    /// Microseconds since the origin.
+    pub const fn micros(self) -> u64 {
+        self.0
+    }
+
+    /// Whole milliseconds since the origin.
+    pub const fn millis(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// How long ago `earlier` was; zero if it is still to come.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl std::ops::Add<Duration> for Moment {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(micros))
     }
 }
 

@@ -17,7 +17,7 @@ mod refusal;
 mod secret;
 mod usage;
 
-pub use clock::{Clock, Timestamp};
+pub use clock::{Clock, Moment, Timestamp};
 pub use dialect::{Dialect, ProviderKind, Surface};
 pub use id::RequestId;
 pub use money::{MoneyError, Nanodollars, PicodollarsPerToken};
