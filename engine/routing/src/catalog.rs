@@ -1,11 +1,15 @@
 //! What can be chosen: routes, their targets and the providers behind them, as one immutable snapshot.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
-use tollgate_core::{Pattern, Price, Surface};
+use tollgate_core::{Capabilities, Pattern, Price, ProviderKind, Surface};
 
-use crate::Provider;
+use crate::{
+    Board, Credential, CredentialCell, HealthCell, Limits, Policy, Provider, RetryBudget, RetryLimits,
+};
 
 /// One epoch of everything that routing may choose from. Published as a whole, never changed.
 #[derive(Debug, Default)]
@@ -16,15 +20,37 @@ pub struct Catalog {
     exact: HashMap<Arc<str>, Arc<Route>>,
     /// Most specific first.
     wildcards: Vec<Arc<Route>>,
+    models: Option<Arc<dyn ModelBook>>,
+}
+
+/// Looks models up by name, for targets that are not bound to one.
+pub trait ModelBook: fmt::Debug + Send + Sync {
+    /// What is known of a model at a kind of provider; `None`: nothing.
+    fn facts(&self, kind: ProviderKind, model: &str) -> Option<ModelFacts>;
+}
+
+/// What is known of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ModelFacts {
+    /// What it costs; `None`: unknown.
+    pub price: Option<Arc<Price>>,
+    /// Prompt tokens at most; `None`: unknown.
+    pub context_tokens: Option<u32>,
+    /// Answer tokens at most; `None`: unknown.
+    pub max_output_tokens: Option<u32>,
+    /// What it can do; `None`: unknown, and nothing is held against it.
+    pub capabilities: Option<Capabilities>,
 }
 
 /// A name that clients ask for, and who may answer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Route {
     /// The name, or a pattern of names.
     pub pattern: Pattern,
     /// The pattern as text.
     pub name: Arc<str>,
+    /// The route that this is another name for; `None`: it is itself.
+    pub alias_of: Option<Arc<str>>,
     /// Who may answer.
     pub targets: Vec<RouteTarget>,
     /// Where to go when all targets failed: tried in order.
@@ -33,6 +59,12 @@ pub struct Route {
     pub strict: bool,
     /// Attempts at most, over all targets and fallbacks.
     pub max_attempts: usize,
+    /// How it chooses.
+    pub policy: Policy,
+    /// What a request may take and cost.
+    pub limits: Limits,
+    /// Further attempts that its requests may make together.
+    pub retry_budget: Arc<RetryBudget>,
 }
 
 /// A route named as another's fallback.
@@ -51,9 +83,12 @@ pub struct RouteTarget {
     pub weight: u32,
     /// Lower is tried first; targets of equal priority share by weight.
     pub priority: u32,
+    /// A canary gets this share of the requests first, `0.0..=1.0`, and the others only when all else fails;
+    /// `None`: an ordinary target.
+    pub canary: Option<f32>,
 }
 
-/// Tells targets apart in metrics and health cells: an index into the snapshot's targets.
+/// Tells targets apart: an index into the snapshot's targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TargetId(pub u32);
 
@@ -66,12 +101,15 @@ pub struct Target {
     pub provider: Arc<Provider>,
     /// The model's name there; `None`: the name the client asked for (what the route's wildcard stands for).
     pub model: Option<Arc<str>>,
-    /// What it costs; `None`: unknown, or (for a target without a fixed model) to be looked up by name.
-    pub price: Option<Arc<Price>>,
-    /// Answer tokens at most; the default for dialects that must state a limit.
-    pub max_output_tokens: Option<u32>,
-    /// Prompt tokens at most.
-    pub context_tokens: Option<u32>,
+    /// What is known of its model, from the file or the price catalogue; for a target without a fixed model only
+    /// what the file says, the rest is looked up by name.
+    pub facts: ModelFacts,
+    /// Its health, which all routes that lead to this model of this provider share.
+    pub cell: Arc<HealthCell>,
+    /// The state of the provider's credentials as used here, in their order there.
+    pub credentials: Vec<Arc<CredentialCell>>,
+    /// Tells it from others in draws, on every node alike: a hash of provider and model.
+    pub key: u64,
 }
 
 /// A route that matches a name.
@@ -86,10 +124,12 @@ pub struct Match<'n> {
 impl Catalog {
     /// Builds a snapshot. Of two routes with the same name the last one wins (the config refuses such a pair).
     pub fn new(epoch: u64, providers: Vec<Arc<Provider>>, routes: Vec<Route>) -> Self {
-        let (wildcards, exact): (Vec<_>, Vec<_>) = routes
-            .into_iter()
-            .map(Arc::new)
-            .partition(|route| route.pattern.is_wildcard());
+        Self::of(epoch, providers, routes.into_iter().map(Arc::new).collect())
+    }
+
+    fn of(epoch: u64, providers: Vec<Arc<Provider>>, routes: Vec<Arc<Route>>) -> Self {
+        let (wildcards, exact): (Vec<_>, Vec<_>) =
+            routes.into_iter().partition(|route| route.pattern.is_wildcard());
         let mut wildcards = wildcards;
         wildcards.sort_by_key(|route| std::cmp::Reverse(route.pattern.specificity()));
         let exact = exact
@@ -101,23 +141,55 @@ impl Catalog {
             providers,
             exact,
             wildcards,
+            models: None,
         }
+    }
+
+    /// With a book in which models are looked up that routes do not name.
+    #[must_use]
+    pub fn with_models(mut self, models: Arc<dyn ModelBook>) -> Self {
+        self.models = Some(models);
+        self
+    }
+
+    /// The same providers and models under other routes.
+    pub(crate) fn with_routes(&self, epoch: u64, routes: Vec<Arc<Route>>) -> Self {
+        Self {
+            models: self.models.clone(),
+            ..Self::of(epoch, self.providers.clone(), routes)
+        }
+    }
+
+    /// What is known of `model` at `target`: what the target says, else what the book says.
+    pub fn facts<'t>(&self, target: &'t Target, model: &str) -> Cow<'t, ModelFacts> {
+        let is_bound = target.model.is_some();
+        let known = || self.models.as_ref()?.facts(target.provider.kind, model);
+        let Some(known) = (!is_bound).then(known).flatten() else {
+            return Cow::Borrowed(&target.facts);
+        };
+        let own = &target.facts;
+        Cow::Owned(ModelFacts {
+            price: own.price.clone().or(known.price),
+            context_tokens: own.context_tokens.or(known.context_tokens),
+            max_output_tokens: own.max_output_tokens.or(known.max_output_tokens),
+            capabilities: own.capabilities.or(known.capabilities),
+        })
     }
 
     /// The route for a name: an exact one first, else the most specific pattern.
     pub fn find<'n>(&self, name: &'n str) -> Option<Match<'n>> {
+        let (route, model) = self.find_ref(name)?;
+        let route = route.clone();
+        Some(Match { route, model })
+    }
+
+    pub(crate) fn find_ref<'n>(&self, name: &'n str) -> Option<(&Arc<Route>, &'n str)> {
         if let Some(route) = self.exact.get(name) {
-            return Some(Match {
-                route: route.clone(),
-                model: name,
-            });
+            return Some((route, name));
         }
         self.wildcards.iter().find_map(|route| {
             let captured = route.pattern.capture(name)?;
-            (!captured.is_empty()).then(|| Match {
-                route: route.clone(),
-                model: captured,
-            })
+            (!captured.is_empty()).then_some((route, captured))
         })
     }
 
@@ -145,7 +217,78 @@ impl Catalog {
     }
 }
 
+impl RouteTarget {
+    /// A target of weight 1 and priority 0.
+    pub fn new(target: Arc<Target>) -> Self {
+        Self {
+            target,
+            weight: 1,
+            priority: 0,
+            canary: None,
+        }
+    }
+}
+
+impl Target {
+    /// A provider's model, or (`None`) all of its models, with its cells from the board.
+    pub fn new(
+        id: TargetId,
+        provider: Arc<Provider>,
+        model: Option<Arc<str>>,
+        facts: ModelFacts,
+        board: &Board,
+    ) -> Self {
+        let name = model.as_deref().unwrap_or("*");
+        let credential = |it: &Credential| {
+            let fingerprint = fnv1a(it.secret.expose().bytes());
+            board.credential(&provider.name, name, &it.name, fingerprint)
+        };
+        Self {
+            id,
+            cell: board.target(&provider.name, name),
+            credentials: provider.credentials.iter().map(credential).collect(),
+            key: Self::key_of(&provider.name, name),
+            provider,
+            model,
+            facts,
+        }
+    }
+
+    /// `provider/model`, as operators name it; `*` stands for a model that the client names.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.provider.name, self.model.as_deref().unwrap_or("*"))
+    }
+
+    /// The [`Target::key`] of a provider's model: FNV-1a of `provider/model`.
+    pub fn key_of(provider: &str, model: &str) -> u64 {
+        fnv1a(provider.bytes().chain([b'/']).chain(model.bytes()))
+    }
+}
+
+/// The 64-bit FNV-1a hash: the same in every process.
+fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
 impl Route {
+    /// A route as it is where nothing is said of it. `None`: this is no name of a route.
+    pub fn new(name: &str, targets: Vec<RouteTarget>) -> Option<Self> {
+        Some(Self {
+            pattern: Pattern::parse(name)?,
+            name: name.into(),
+            alias_of: None,
+            targets,
+            fallbacks: Vec::new(),
+            strict: false,
+            max_attempts: 8,
+            policy: Policy::default(),
+            limits: Limits::default(),
+            retry_budget: Arc::new(RetryBudget::new(RetryLimits::default())),
+        })
+    }
+
     /// Whether any target could serve `surface`.
     pub fn serves(&self, surface: Surface) -> bool {
         self.targets

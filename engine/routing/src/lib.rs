@@ -1,18 +1,34 @@
-//! Routing as pure functions: what can be chosen ([`Catalog`]), and which choice is made ([`plan()`]).
+//! Routing as pure functions: what can be chosen ([`Catalog`]), what is known of it ([`Board`]), and which choice is
+//! made ([`Planner`]).
 //!
-//! No IO, no clock, no actor: the router actor carries these decisions, and a replay can repeat them.
+//! No IO, no clock, no actor: time and chance are arguments, so that a decision can be made again. Actors carry
+//! these functions, a [`Replay`] repeats them.
 
 mod board;
+mod breaker;
 mod catalog;
+mod health;
 mod observation;
+mod patch;
 mod plan;
+mod policy;
 mod provider;
+mod question;
+mod rank;
+mod replay;
 
 pub use board::{
     Board, CredentialCell, CredentialState, Gate, GateMode, HealthCell, NotAdmitted, OutcomeRing, Permit,
     RetryBudget, RetryLimits, Urgency, Vitals,
 };
-pub use catalog::{Catalog, Fallback, Match, Route, RouteTarget, Target, TargetId};
+pub use breaker::BreakerSettings;
+pub use catalog::{Catalog, Fallback, Match, ModelBook, ModelFacts, Route, RouteTarget, Target, TargetId};
+pub use health::HealthSettings;
 pub use observation::{Ended, Observation, Stage};
-pub use plan::{Ask, Candidate, Plan, PlanError, Reason, plan};
-pub use provider::{Auth, Credential, HttpVersion, Provider, Timeouts};
+pub use patch::{ChangeProblem, Changes, RouteChange, TargetChange, WeightsChange};
+pub use plan::{Ask, Candidate, Decision, NoCandidate, Plan, PlanError, Planner, Reason, Warm};
+pub use policy::{Hedge, Limits, OnNoCandidates, Policy, Strategy, Weights};
+pub use provider::{Auth, Credential, HttpVersion, Probe, Provider, Timeouts};
+pub use question::{Admission, Facts, Filter, Group, Question};
+pub use rank::{Place, Ranked, Ranking, Terms};
+pub use replay::{Change, Forecast, Replay, RouteForecast, Share};

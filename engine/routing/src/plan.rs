@@ -1,27 +1,63 @@
-//! The decision: who is asked, in which order, and why.
-//!
-//! Today by priority and static weight; the reasons are part of the answer from the first day, so that live
-//! scores can join them without changing who is told what.
+//! The decision as the router makes it: look the route up, gather what is known of its candidates, rank them.
 
+mod gather;
+
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use rand::Rng;
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use thiserror::Error;
-use tollgate_core::Surface;
+use tollgate_core::{Capabilities, Moment, Nanodollars, Pattern, Surface};
 
-use crate::{Catalog, Route, RouteTarget, Target};
+use crate::rank::{Place, Ranked, Ranking};
+use crate::{Catalog, ModelFacts, Question, Route, Target};
+use gather::Gathered;
 
 /// What is known of a request when a plan is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
+    /// Now.
+    pub now: Moment,
+    /// Decides whatever is left to chance.
+    pub seed: u64,
     /// What the client called.
     pub surface: Surface,
     /// The model it named.
     pub model: &'a str,
+    /// What the request needs a model to be able to do.
+    pub needs: Capabilities,
+    /// Prompt tokens, as estimated.
+    pub prompt_tokens: u64,
+    /// Answer tokens at most; `None`: the client does not say.
+    pub max_output_tokens: Option<u32>,
+    /// Whether a stream is asked for: then the first token ends the wait.
+    pub stream: bool,
+    /// The client's conversation; `None`: it does not say.
+    pub session: Option<u64>,
+    /// Whose prompt cache holds the beginning of the prompt; `None`: nobody's that we know of.
+    pub warm: Option<Warm>,
+    /// Time left; `None`: no deadline.
+    pub time_left: Option<Duration>,
+    /// Money at most; `None`: no ceiling.
+    pub max_cost: Option<Nanodollars>,
+    /// Where the caller's answers may come from; `None`: anywhere.
+    pub regions: Option<&'a [Arc<str>]>,
+    /// The targets that the caller may use, as `provider/model`; empty: all.
+    pub targets: &'a [Pattern],
 }
 
-/// The answer: candidates in the order in which to try them.
+/// A target whose prompt cache is warm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Warm {
+    /// Its cell's slot.
+    pub slot: u32,
+    /// Prompt tokens that it is expected to have kept.
+    pub tokens: u64,
+}
+
+/// The answer: candidates in the order in which to try them, and how that came about.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The snapshot it was made from.
@@ -30,6 +66,8 @@ pub struct Plan {
     pub route: Arc<Route>,
     /// Whom to try, in this order. Never empty.
     pub candidates: SmallVec<[Candidate; 4]>,
+    /// How the order came about.
+    pub decision: Box<Decision>,
 }
 
 /// One place in a plan.
@@ -39,23 +77,43 @@ pub struct Candidate {
     pub target: Arc<Target>,
     /// The model's name there.
     pub model: Arc<str>,
+    /// What is known of that model.
+    pub facts: ModelFacts,
     /// Why it stands where it stands.
     pub reason: Reason,
+    /// What it costs at the most; `None`: the price is not known.
+    pub worst_cost: Option<Nanodollars>,
+    /// The time until it answers (a stream: until its first token), by recent measurements; `None`: there are
+    /// none.
+    pub expected: Option<Duration>,
 }
 
 /// Why a candidate stands where it stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reason {
     /// 0 for a target of the route itself, n for one of its nth fallback.
     pub fallback: u16,
     /// Its priority group.
     pub priority: u32,
-    /// Its weight within the group.
-    pub weight: u32,
+    /// What put it there.
+    pub place: Place,
+    /// Its score; lower is better.
+    pub score: f32,
+}
+
+/// A decision, whole: enough to explain it, and to make it again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// The snapshot of the configuration that it was made from.
+    pub epoch: u64,
+    /// What it was made from.
+    pub question: Question,
+    /// The order that came out.
+    pub ranking: Vec<Ranked>,
 }
 
 /// Why there is no plan.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Error)]
 pub enum PlanError {
     /// No route has this name; `near` are the closest that exist.
     #[error("no route matches this model")]
@@ -63,80 +121,78 @@ pub enum PlanError {
         /// The nearest names, nearest first.
         near: Vec<Arc<str>>,
     },
-    /// The route exists, but none of its targets can serve this surface.
-    #[error("no target of this route can serve {}", surface.operation())]
-    NoCandidate {
-        /// The route's name.
-        route: Arc<str>,
-        /// What was asked.
-        surface: Surface,
-    },
+    /// The route exists, but nobody may be asked.
+    #[error("no target of this route can take the request")]
+    NoCandidate(Box<NoCandidate>),
 }
 
-/// Ranks the candidates for a request.
-///
-/// Groups of lower priority come first. Within a group the order is a weighted draw without replacement
-/// (Efraimidis and Spirakis 2006, "Weighted random sampling with a reservoir": rank by −ln(u)/w), so that the
-/// first place falls to each target in proportion to its weight, and so does every later one among those left.
-/// Targets of weight 0, and targets whose dialect cannot carry the surface, are left out; fallbacks follow in
-/// their order, each ranked the same way. At most `route.max_attempts` candidates.
-pub fn plan(catalog: &Catalog, ask: Ask<'_>, rng: &mut impl Rng) -> Result<Plan, PlanError> {
-    let found = catalog.find(ask.model);
-    let found = found.ok_or_else(|| PlanError::UnknownModel {
-        near: catalog.suggestions(ask.model),
-    })?;
-    let mut candidates = SmallVec::new();
-    rank(&found.route, found.model, 0, ask.surface, rng, &mut candidates);
-    for (fallback, number) in found.route.fallbacks.iter().zip(1u16..) {
-        if let Some(next) = catalog.find(&fallback.model) {
-            rank(&next.route, next.model, number, ask.surface, rng, &mut candidates);
+/// Why nobody may be asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NoCandidate {
+    /// The decision; its candidates say why not they.
+    pub decision: Decision,
+    /// The lowest worst-case price among those that were too dear; `None`: none was.
+    pub cheapest: Option<Nanodollars>,
+    /// The largest context window among those that were too small, in tokens; `None`: none was.
+    pub largest_window: Option<u32>,
+    /// When the first of those that rest may be asked again; `None`: none rests.
+    pub retry_after: Option<Duration>,
+}
+
+impl Decision {
+    /// Whether nobody was healthy and somebody was asked all the same.
+    pub fn is_panic(&self) -> bool {
+        self.ranking
+            .first()
+            .is_some_and(|first| first.place == Place::LastResort)
+    }
+}
+
+/// Makes plans. Holds nothing between two of them but memory.
+#[derive(Debug, Default)]
+pub struct Planner {
+    ranking: Ranking,
+}
+
+impl Planner {
+    /// Ranks the candidates for a request: those of the route, then those of its fallbacks in their order.
+    ///
+    /// # Errors
+    /// [`PlanError`]: there is no such route, or nobody in it may be asked.
+    pub fn plan(&mut self, catalog: &Catalog, ask: &Ask<'_>) -> Result<Plan, PlanError> {
+        let found = catalog.find(ask.model);
+        let found = found.ok_or_else(|| PlanError::UnknownModel {
+            near: catalog.suggestions(ask.model),
+        })?;
+        let gathered = Gathered::new(catalog, ask, &found.route, found.model);
+        let ranked = self.ranking.rank(&gathered.question);
+        let candidates: SmallVec<[Candidate; 4]> = ranked
+            .iter()
+            .filter_map(|ranked| gathered.candidate(ranked))
+            .collect();
+        let ranking = ranked.to_vec();
+        let epoch = catalog.epoch;
+        if candidates.is_empty() {
+            return Err(PlanError::NoCandidate(Box::new(gathered.nobody(epoch))));
         }
+        let question = gathered.question;
+        Ok(Plan {
+            epoch,
+            route: found.route,
+            candidates,
+            decision: Box::new(Decision {
+                epoch,
+                question,
+                ranking,
+            }),
+        })
     }
-    candidates.truncate(found.route.max_attempts.max(1));
-    if candidates.is_empty() {
-        return Err(PlanError::NoCandidate {
-            route: found.route.name.clone(),
-            surface: ask.surface,
-        });
-    }
-    Ok(Plan {
-        epoch: catalog.epoch,
-        route: found.route,
-        candidates,
-    })
 }
 
-fn rank(
-    route: &Route,
-    model: &str,
-    fallback: u16,
-    surface: Surface,
-    rng: &mut impl Rng,
-    into: &mut SmallVec<[Candidate; 4]>,
-) {
-    let usable = |it: &&RouteTarget| it.weight > 0 && surface.servable_by(it.target.provider.kind.dialect());
-    let mut drawn: SmallVec<[(u32, f64, &RouteTarget); 8]> = route
-        .targets
-        .iter()
-        .filter(usable)
-        .map(|it| (it.priority, draw(it.weight, rng), it))
-        .collect();
-    drawn.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
-    into.extend(drawn.into_iter().map(|(priority, _, it)| Candidate {
-        target: it.target.clone(),
-        model: it.target.model.clone().unwrap_or_else(|| model.into()),
-        reason: Reason {
-            fallback,
-            priority,
-            weight: it.weight,
-        },
-    }));
-}
-
-/// An exponential variate of rate `weight`: the smallest of several is each one's with probability ∝ weight.
-fn draw(weight: u32, rng: &mut impl Rng) -> f64 {
-    let uniform: f64 = 1.0 - rng.random::<f64>();
-    -uniform.ln() / f64::from(weight)
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (score {:.3})", self.place.name(), self.score)
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Uri};
 use tollgate_core::{ProviderKind, Secret};
 
+use crate::{Board, BreakerSettings, HealthSettings, OutcomeRing};
+
 /// An endpoint with credentials.
 #[derive(Debug, Clone)]
 pub struct Provider {
@@ -31,6 +33,27 @@ pub struct Provider {
     pub max_idle_connections: usize,
     /// Concurrent streams on one HTTP/2 connection before another is opened.
     pub max_streams_per_connection: usize,
+    /// Where it is, in the operator's words; `None`: nobody said.
+    pub region: Option<Arc<str>>,
+    /// How its health is measured.
+    pub health: HealthSettings,
+    /// When its breakers trip.
+    pub breaker: BreakerSettings,
+    /// How it is asked for signs of life; `None`: not at all, only requests tell.
+    pub probe: Option<Probe>,
+    /// Where outcomes are posted.
+    pub outcomes: Arc<OutcomeRing>,
+}
+
+/// Asking a provider for signs of life, without a model and without a price.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// How often.
+    pub interval: Duration,
+    /// The path that is fetched with GET, below the base URL: `/models`.
+    pub path: Arc<str>,
+    /// How long it may take.
+    pub timeout: Duration,
 }
 
 /// How a credential is sent.
@@ -64,6 +87,8 @@ pub struct Timeouts {
     pub connect: Duration,
     /// From the request's last byte to the answer's first body byte (its head, where the body is empty).
     pub first_byte: Duration,
+    /// From the request's last byte to the first content of a stream; at least `first_byte`.
+    pub first_token: Duration,
     /// Between two chunks of an answer.
     pub idle: Duration,
     /// The whole exchange.
@@ -80,11 +105,36 @@ pub enum HttpVersion {
     Http2,
 }
 
+impl Provider {
+    /// A provider as it is where nothing is said of it: no credentials, no probes, the usual limits.
+    pub fn new(name: &str, kind: ProviderKind, base_url: Uri, board: &Board) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            base_url,
+            api_version: None,
+            auth: Auth::None,
+            credentials: Vec::new(),
+            headers: Vec::new(),
+            timeouts: Timeouts::default(),
+            http: HttpVersion::default(),
+            max_idle_connections: 64,
+            max_streams_per_connection: 100,
+            region: None,
+            health: HealthSettings::default(),
+            breaker: BreakerSettings::default(),
+            probe: None,
+            outcomes: board.outcomes(name),
+        }
+    }
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
             first_byte: Duration::from_secs(120),
+            first_token: Duration::from_secs(120),
             idle: Duration::from_secs(60),
             total: Duration::from_secs(600),
         }

@@ -61,7 +61,9 @@ fn a_sleeping_reader_gets_every_outcome_that_any_thread_posts() {
             })
         })
         .collect();
-    writers.into_iter().for_each(|it| it.join().unwrap());
+    for writer in writers {
+        writer.join().unwrap();
+    }
     assert_eq!(reader.join().unwrap(), THREADS * EACH);
     assert_eq!(ring.dropped(), 0);
 }

@@ -1,0 +1,5 @@
+//! Health: what is measured of a target.
+
+mod settings;
+
+pub use settings::HealthSettings;

@@ -1,0 +1,349 @@
+//! Gathers what is known of every candidate at this moment, and filters out who may not be asked.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tollgate_core::{Nanodollars, Price, ServiceTier, Surface, Usage};
+
+use super::{Ask, Candidate, Decision, NoCandidate, Reason};
+use crate::question::{Admission, Facts, Filter, Group};
+use crate::rank::Ranked;
+use crate::{
+    Catalog, CredentialState, GateMode, Limits, ModelFacts, Question, Route, RouteTarget, Target, Vitals,
+};
+
+/// How long an answer is taken to be where no answer was ever seen, tokens.
+const UNSEEN_OUTPUT_TOKENS: f32 = 256.0;
+/// How long an answer may become where neither the client nor the model has a limit, tokens.
+const UNLIMITED_OUTPUT_TOKENS: u64 = 32_768;
+/// An estimate of time refuses a target only while it is this fresh: an old one must not keep everybody away for
+/// ever.
+const BELIEVED_FOR: Duration = Duration::from_secs(10);
+
+/// Everybody who was considered.
+pub(super) struct Gathered<'c> {
+    pub(super) question: Question,
+    /// In the order of the question's candidates.
+    considered: Vec<Considered<'c>>,
+    retry_after: Option<Duration>,
+}
+
+struct Considered<'c> {
+    target: &'c Arc<Target>,
+    facts: Cow<'c, ModelFacts>,
+    vitals: Vitals,
+    worst_cost: Option<Nanodollars>,
+    expected: Option<Duration>,
+}
+
+impl<'c> Gathered<'c> {
+    /// Considers the targets of `route` and of its fallbacks.
+    pub(super) fn new(catalog: &'c Catalog, ask: &Ask<'_>, route: &'c Route, model: &str) -> Self {
+        let mut gathered = Self {
+            question: Question {
+                seed: ask.seed,
+                session: ask.session,
+                ..Question::default()
+            },
+            considered: Vec::with_capacity(route.targets.len()),
+            retry_after: None,
+        };
+        gathered.question.candidates.reserve(route.targets.len());
+        gathered.group(catalog, ask, route, &route.limits, 0, model);
+        for (fallback, number) in route.fallbacks.iter().zip(1u16..) {
+            if let Some((next, model)) = catalog.find_ref(&fallback.model) {
+                gathered.group(catalog, ask, next, &route.limits, number, model);
+            }
+        }
+        gathered.price(ask);
+        gathered
+    }
+
+    fn group(
+        &mut self,
+        catalog: &'c Catalog,
+        ask: &Ask<'_>,
+        route: &'c Route,
+        limits: &Limits,
+        fallback: u16,
+        model: &str,
+    ) {
+        // The number of the group is its place here, also when a fallback does not exist.
+        while self.question.groups.len() <= usize::from(fallback) {
+            self.question.groups.push(Group {
+                route: route.name.clone(),
+                policy: route.policy,
+            });
+        }
+        for entry in &route.targets {
+            let target = &entry.target;
+            let model = target.model.clone().unwrap_or_else(|| model.into());
+            let vitals = target.cell.vitals(ask.now);
+            let facts = catalog.facts(target, &model);
+            let (gate, closed) = self.gate(ask, target);
+            let filter = fixed(ask, limits, entry, &facts, &vitals).or(closed);
+            let mut known = Facts {
+                provider: target.provider.name.clone(),
+                model,
+                fallback,
+                priority: entry.priority,
+                weight: entry.weight,
+                canary: entry.canary,
+                key: target.key,
+                filter,
+                cost: None,
+                ttft_us: None,
+                age_ms: 0,
+                per_token_us: None,
+                in_flight: target.cell.in_flight(),
+                load: 0.0,
+                error_ratio: 0.0,
+                samples: 0,
+                gate,
+            };
+            known.measured(&vitals, ask.now);
+            self.question.candidates.push(known);
+            self.considered.push(Considered {
+                target,
+                facts,
+                vitals,
+                worst_cost: None,
+                expected: None,
+            });
+        }
+    }
+
+    /// What the target's breaker and credentials say.
+    fn gate(&mut self, ask: &Ask<'_>, target: &Target) -> (Admission, Option<Filter>) {
+        let gate = target.cell.gate(ask.now);
+        match gate.mode {
+            GateMode::Closed if gate.admission < u8::MAX => {
+                return (Admission::Share(gate.admission), self.credentials(ask, target));
+            }
+            GateMode::Closed | GateMode::ForcedClosed => {}
+            GateMode::HalfOpen if gate.probes > 0 => {
+                return (Admission::Probe, self.credentials(ask, target));
+            }
+            GateMode::HalfOpen => return (Admission::All, Some(Filter::BreakerProbing)),
+            GateMode::Open => {
+                self.rests(gate.until.since(ask.now));
+                return (Admission::All, Some(Filter::BreakerOpen));
+            }
+            GateMode::ForcedOpen => return (Admission::All, Some(Filter::ForcedOpen)),
+            GateMode::Drained => return (Admission::All, Some(Filter::Drained)),
+        }
+        (Admission::All, self.credentials(ask, target))
+    }
+
+    /// Whether none of the target's credentials may be used. One that only rests counts for more than a dead one.
+    fn credentials(&mut self, ask: &Ask<'_>, target: &Target) -> Option<Filter> {
+        let mut filter = None;
+        for cell in &target.credentials {
+            match cell.state(ask.now) {
+                CredentialState::Usable => return None,
+                CredentialState::Cooling(until) => {
+                    self.rests(until.since(ask.now));
+                    filter = Some(Filter::CoolingDown);
+                }
+                CredentialState::Dead(_) => filter = filter.or(Some(Filter::Credentials)),
+            }
+        }
+        filter
+    }
+
+    fn rests(&mut self, wait: Duration) {
+        self.retry_after = Some(self.retry_after.map_or(wait, |known| known.min(wait)));
+    }
+
+    /// Computes what the request costs and how long it takes at each, and filters by both.
+    fn price(&mut self, ask: &Ask<'_>) {
+        let output_tokens = self.expected_output(ask);
+        self.question.output_tokens = output_tokens;
+        for (known, considered) in self.question.candidates.iter_mut().zip(&mut self.considered) {
+            let prompt_tokens = considered.prompt_tokens(ask);
+            if let Some(price) = &considered.facts.price {
+                let cached = considered.cached_tokens(ask, prompt_tokens);
+                known.cost = Some(cost(price, prompt_tokens, cached, whole(output_tokens)).0);
+                let most = considered.most_output(ask);
+                considered.worst_cost = Some(cost(price, prompt_tokens, 0, most));
+            }
+            considered.expected = considered.expected(ask, output_tokens);
+            if known.filter.is_some() {
+                continue;
+            }
+            let too_dear = ask
+                .max_cost
+                .is_some_and(|ceiling| considered.worst_cost.is_none_or(|worst| worst > ceiling));
+            let too_late = ask
+                .time_left
+                .is_some_and(|left| considered.expected.is_some_and(|expected| expected > left));
+            if too_dear {
+                known.filter = Some(Filter::PriceCeiling);
+            } else if too_late {
+                known.filter = Some(Filter::Deadline);
+            }
+        }
+    }
+
+    /// As long as answers have been, on the average of those candidates that have given any; and no longer than
+    /// the client allows.
+    fn expected_output(&self, ask: &Ask<'_>) -> f32 {
+        if matches!(ask.surface, Surface::Embeddings | Surface::CountTokens) {
+            return 0.0;
+        }
+        let seen = self.considered.iter().filter_map(|it| it.vitals.output_tokens);
+        let (count, sum) = seen.fold((0.0, 0.0), |(count, sum), tokens| (count + 1.0, sum + tokens));
+        let mean = if count > 0.0 {
+            sum / count
+        } else {
+            UNSEEN_OUTPUT_TOKENS
+        };
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a limit beyond 2^24 tokens limits nothing"
+        )]
+        let limit = ask.max_output_tokens.map_or(f32::INFINITY, |limit| limit as f32);
+        mean.min(limit)
+    }
+
+    /// A place in the plan.
+    pub(super) fn candidate(&self, ranked: &Ranked) -> Option<Candidate> {
+        let known = self.question.candidates.get(usize::from(ranked.candidate))?;
+        let considered = self.considered.get(usize::from(ranked.candidate))?;
+        Some(Candidate {
+            target: considered.target.clone(),
+            model: known.model.clone(),
+            facts: considered.facts.clone().into_owned(),
+            reason: Reason {
+                fallback: known.fallback,
+                priority: known.priority,
+                place: ranked.place,
+                score: ranked.terms.score,
+            },
+            worst_cost: considered.worst_cost,
+            expected: considered.expected,
+        })
+    }
+
+    /// What to say when nobody may be asked.
+    pub(super) fn nobody(self, epoch: u64) -> NoCandidate {
+        let filtered = |filter| {
+            let all = self.question.candidates.iter().zip(&self.considered);
+            all.filter(move |(known, _)| known.filter == Some(filter))
+                .map(|(_, considered)| considered)
+        };
+        let cheapest = filtered(Filter::PriceCeiling)
+            .filter_map(|it| it.worst_cost)
+            .min();
+        let largest_window = filtered(Filter::ContextWindow)
+            .filter_map(|it| it.facts.context_tokens)
+            .max();
+        NoCandidate {
+            cheapest,
+            largest_window,
+            retry_after: self.retry_after,
+            decision: Decision {
+                epoch,
+                question: self.question,
+                ranking: Vec::new(),
+            },
+        }
+    }
+}
+
+impl Considered<'_> {
+    /// Prompt tokens as this target counts them.
+    fn prompt_tokens(&self, ask: &Ask<'_>) -> u64 {
+        prompt_tokens(ask, &self.vitals)
+    }
+
+    fn cached_tokens(&self, ask: &Ask<'_>, prompt_tokens: u64) -> u64 {
+        match ask.warm {
+            Some(warm) if warm.slot == self.target.cell.slot() => warm.tokens.min(prompt_tokens),
+            _ => 0,
+        }
+    }
+
+    /// Answer tokens at the most.
+    fn most_output(&self, ask: &Ask<'_>) -> u64 {
+        if matches!(ask.surface, Surface::Embeddings | Surface::CountTokens) {
+            return 0;
+        }
+        let limits = [ask.max_output_tokens, self.facts.max_output_tokens];
+        let limit = limits.into_iter().flatten().min();
+        limit.map_or(UNLIMITED_OUTPUT_TOKENS, u64::from)
+    }
+
+    /// The time until a stream begins or a whole answer is there, if it was measured lately.
+    fn expected(&self, ask: &Ask<'_>, output_tokens: f32) -> Option<Duration> {
+        let ttft = self.vitals.ttft_us?;
+        if ask.now.since(self.vitals.measured_at) > BELIEVED_FOR {
+            return None;
+        }
+        let rest = if ask.stream {
+            0.0
+        } else {
+            self.vitals.per_token_us.unwrap_or(0.0) * output_tokens
+        };
+        Some(Duration::from_micros(whole(ttft + rest)))
+    }
+}
+
+/// What speaks against a target whatever its health.
+fn fixed(
+    ask: &Ask<'_>,
+    limits: &Limits,
+    entry: &RouteTarget,
+    facts: &ModelFacts,
+    vitals: &Vitals,
+) -> Option<Filter> {
+    let target = &entry.target;
+    let region = target.provider.region.as_ref();
+    let outside = |allowed: &[Arc<str>]| region.is_none_or(|region| !allowed.contains(region));
+    let lacks = |has: tollgate_core::Capabilities| !has.contains(ask.needs);
+    let too_small = |window: u32| prompt_tokens(ask, vitals) > u64::from(window);
+    let may_use = || ask.targets.is_empty() || ask.targets.iter().any(|it| it.matches(&target.name()));
+    if entry.weight == 0 {
+        Some(Filter::OutOfUse)
+    } else if !ask.surface.servable_by(target.provider.kind.dialect()) {
+        Some(Filter::Surface)
+    } else if limits.regions.as_deref().is_some_and(outside) || ask.regions.is_some_and(outside) {
+        Some(Filter::Region)
+    } else if !may_use() {
+        Some(Filter::NotAllowed)
+    } else if facts.capabilities.is_some_and(lacks) {
+        Some(Filter::Capability)
+    } else if facts.context_tokens.is_some_and(too_small) {
+        Some(Filter::ContextWindow)
+    } else {
+        None
+    }
+}
+
+/// The estimate, corrected by how far estimates have been off at this target.
+fn prompt_tokens(ask: &Ask<'_>, vitals: &Vitals) -> u64 {
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    let tokens = ask.prompt_tokens as f32 * vitals.prompt_ratio;
+    whole(tokens)
+}
+
+fn cost(price: &Price, prompt_tokens: u64, cached_tokens: u64, output_tokens: u64) -> Nanodollars {
+    let usage = Usage {
+        input: prompt_tokens.saturating_sub(cached_tokens),
+        cache_read: cached_tokens,
+        output: output_tokens,
+        ..Usage::default()
+    };
+    price.cost(&usage, ServiceTier::Standard)
+}
+
+fn whole(value: f32) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "`as` saturates, and takes NaN for 0"
+    )]
+    let whole = value as u64;
+    whole
+}
