@@ -37,6 +37,10 @@ pub enum OutcomeClass {
     StreamError,
     /// The answer ended without its closing event, or could not be read.
     Malformed,
+    /// The time that the client or the route allows for the whole request was over.
+    DeadlineExceeded,
+    /// It was no longer needed: a hedge, or the request it was to help, was answered first.
+    Superseded,
     /// The client hung up first.
     ClientGone,
 }
@@ -94,6 +98,8 @@ impl OutcomeClass {
             Self::Reset => "reset",
             Self::StreamError => "stream_error",
             Self::Malformed => "malformed",
+            Self::DeadlineExceeded => "deadline_exceeded",
+            Self::Superseded => "superseded",
             Self::ClientGone => "client_gone",
         }
     }
@@ -106,6 +112,8 @@ impl OutcomeClass {
             Self::Success => OutcomePolicy::of(Fault::Nobody, false, false, false, true),
             Self::InvalidRequest => OutcomePolicy::of(Fault::Client, false, false, false, false),
             Self::ClientGone => OutcomePolicy::of(Fault::Client, false, false, false, false),
+            Self::Superseded => OutcomePolicy::of(Fault::Nobody, false, false, false, false),
+            Self::DeadlineExceeded => OutcomePolicy::of(Fault::Nobody, false, false, false, true),
             Self::ContextTooLong => OutcomePolicy::of(Fault::Client, true, false, false, false),
             Self::CredentialRejected => OutcomePolicy::of(Fault::Credential, true, false, false, false),
             Self::QuotaExhausted => OutcomePolicy::of(Fault::Credential, true, false, false, false),

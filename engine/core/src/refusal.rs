@@ -39,6 +39,16 @@ pub enum RefusalKind {
     UnsupportedMedia,
     /// The route has no target that could serve this request.
     NoCandidate,
+    /// The prompt is longer than any target's context window.
+    ContextTooLong,
+    /// No target can do what the request needs: tools, vision, a JSON schema.
+    NotCapable,
+    /// Every target that could serve is outside of the regions or the list that the caller is limited to.
+    NotPermitted,
+    /// The request costs more than it may.
+    MaxCostExceeded,
+    /// The time that the request may take is over, or would be.
+    DeadlineExceeded,
     /// Every attempt met a rate limit.
     UpstreamRateLimited,
     /// Every attempt failed; [`Refusal::attempts`] says how.
@@ -126,9 +136,14 @@ impl RefusalKind {
     /// The HTTP status.
     pub const fn status(self) -> u16 {
         match self {
-            Self::MalformedBody | Self::InvalidField | Self::NotTranslatable => 400,
+            Self::MalformedBody
+            | Self::InvalidField
+            | Self::NotTranslatable
+            | Self::ContextTooLong
+            | Self::NotCapable
+            | Self::MaxCostExceeded => 400,
             Self::MissingKey | Self::UnknownKey | Self::ExpiredKey => 401,
-            Self::ModelNotAllowed => 403,
+            Self::ModelNotAllowed | Self::NotPermitted => 403,
             Self::UnknownModel | Self::UnknownPath => 404,
             Self::MethodNotAllowed => 405,
             Self::BodyTimeout => 408,
@@ -138,7 +153,7 @@ impl RefusalKind {
             Self::Internal => 500,
             Self::UpstreamFailed | Self::UpstreamCredential => 502,
             Self::NoCandidate | Self::Draining => 503,
-            Self::UpstreamTimeout => 504,
+            Self::UpstreamTimeout | Self::DeadlineExceeded => 504,
         }
     }
 
@@ -159,6 +174,11 @@ impl RefusalKind {
             Self::BodyTimeout => "request_timeout",
             Self::UnsupportedMedia => "unsupported_media_type",
             Self::NoCandidate => "no_candidate",
+            Self::ContextTooLong => "context_length_exceeded",
+            Self::NotCapable => "model_not_capable",
+            Self::NotPermitted => "target_not_permitted",
+            Self::MaxCostExceeded => "max_cost_exceeded",
+            Self::DeadlineExceeded => "deadline_exceeded",
             Self::UpstreamRateLimited => "upstream_rate_limited",
             Self::UpstreamFailed => "upstream_failed",
             Self::UpstreamTimeout => "upstream_timeout",

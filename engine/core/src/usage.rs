@@ -35,6 +35,25 @@ pub enum UsageSource {
 }
 
 impl Usage {
+    /// Both together. Reported only if both are.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            input: self.input.saturating_add(other.input),
+            cache_read: self.cache_read.saturating_add(other.cache_read),
+            cache_write: self.cache_write.saturating_add(other.cache_write),
+            cache_write_1h: self.cache_write_1h.saturating_add(other.cache_write_1h),
+            audio_input: self.audio_input.saturating_add(other.audio_input),
+            output: self.output.saturating_add(other.output),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
+            audio_output: self.audio_output.saturating_add(other.audio_output),
+            source: match (self.source, other.source) {
+                (UsageSource::Reported, UsageSource::Reported) => UsageSource::Reported,
+                _ => UsageSource::Estimated,
+            },
+        }
+    }
+
     /// All prompt tokens, whatever their class: `OpenAI`'s `prompt_tokens`.
     pub const fn prompt_total(&self) -> u64 {
         self.input

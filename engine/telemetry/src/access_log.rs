@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tollgate_core::{ServiceTier, Usage};
 
-use crate::record::{AttemptRecord, RequestRecord, Served};
+use crate::record::{AttemptRecord, AttemptRole, RequestRecord, Served};
 use crate::scrub::cut;
 
 /// No text in a line is longer, whoever chose it. Above what [`crate::Scrubbed`] lets through.
@@ -122,6 +122,10 @@ fn write_attempts(line: &mut Object<'_>, attempts: &[AttemptRecord]) {
         object.text("outcome", Some(attempt.outcome.name()));
         object.count("status", attempt.status.map(u64::from));
         object.count("us", Some(micros(attempt.elapsed)));
+        let is_special = attempt.role != AttemptRole::Ordinary;
+        object.text("role", is_special.then_some(attempt.role.name()));
+        let share = attempt.cost.filter(|_| attempts.len() > 1);
+        object.count("cost_nanodollars", share.map(|cost| cost.0));
         object.close();
     }
     line.out.push(b']');

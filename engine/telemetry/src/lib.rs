@@ -17,5 +17,5 @@ mod scrub;
 pub use access_log::write_line;
 pub use journal::{CloseError, Drained, Journal, JournalHandle, JournalOptions, JournalPort, Posted, Sink};
 pub use meters::{Exposition, InFlight, JournalMeters, Meters, ReloadResult, TargetMeters, UpstreamMeters};
-pub use record::{AttemptRecord, Ending, RequestRecord, Served, Timings};
+pub use record::{AttemptRecord, AttemptRole, Ending, RequestRecord, Served, Timings};
 pub use scrub::Scrubbed;

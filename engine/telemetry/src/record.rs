@@ -88,6 +88,36 @@ pub struct AttemptRecord {
     pub status: Option<u16>,
     /// From sending it to its end, or to the next attempt.
     pub elapsed: Duration,
+    /// Why it was made.
+    pub role: AttemptRole,
+    /// What it cost; `None`: nothing was used, or the price is not known.
+    pub cost: Option<Nanodollars>,
+}
+
+/// Why an attempt was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum AttemptRole {
+    /// It was the first, or the one before had failed.
+    #[default]
+    Ordinary,
+    /// To find out whether a target works again.
+    Probe,
+    /// Another one was late.
+    Hedge,
+    /// To go on with a stream that had broken.
+    Continuation,
+}
+
+impl AttemptRole {
+    /// The name in logs and decisions.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ordinary => "ordinary",
+            Self::Probe => "probe",
+            Self::Hedge => "hedge",
+            Self::Continuation => "continuation",
+        }
+    }
 }
 
 /// How a request ended.

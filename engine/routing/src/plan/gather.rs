@@ -56,7 +56,7 @@ impl<'c> Gathered<'c> {
                 gathered.group(catalog, ask, next, &route.limits, number, model);
             }
         }
-        gathered.price(ask);
+        gathered.price(ask, &route.limits);
         gathered
     }
 
@@ -157,7 +157,9 @@ impl<'c> Gathered<'c> {
     }
 
     /// Computes what the request costs and how long it takes at each, and filters by both.
-    fn price(&mut self, ask: &Ask<'_>) {
+    fn price(&mut self, ask: &Ask<'_>, limits: &Limits) {
+        let max_cost = [ask.max_cost, limits.max_cost].into_iter().flatten().min();
+        let time_left = [ask.time_left, limits.deadline].into_iter().flatten().min();
         let output_tokens = self.expected_output(ask);
         self.question.output_tokens = output_tokens;
         for (known, considered) in self.question.candidates.iter_mut().zip(&mut self.considered) {
@@ -172,12 +174,10 @@ impl<'c> Gathered<'c> {
             if known.filter.is_some() {
                 continue;
             }
-            let too_dear = ask
-                .max_cost
-                .is_some_and(|ceiling| considered.worst_cost.is_none_or(|worst| worst > ceiling));
-            let too_late = ask
-                .time_left
-                .is_some_and(|left| considered.expected.is_some_and(|expected| expected > left));
+            let too_dear =
+                max_cost.is_some_and(|ceiling| considered.worst_cost.is_none_or(|worst| worst > ceiling));
+            let too_late =
+                time_left.is_some_and(|left| considered.expected.is_some_and(|expected| expected > left));
             if too_dear {
                 known.filter = Some(Filter::PriceCeiling);
             } else if too_late {

@@ -85,6 +85,8 @@ fn attempt(
         outcome,
         status,
         elapsed: Duration::from_micros(us),
+        role: AttemptRole::Ordinary,
+        cost: None,
     }
 }
 

@@ -8,7 +8,7 @@ use tollgate_core::{Dialect, Nanodollars, RequestId, Timestamp, Usage, UsageSour
 
 use super::names::{ALL, Kind};
 use super::*;
-use crate::{AttemptRecord, Served, Timings};
+use crate::{AttemptRecord, AttemptRole, Served, Timings};
 
 fn answered(provider: &str, model: &str) -> RequestRecord {
     let at = Timestamp::from_unix_millis(0);
@@ -54,6 +54,8 @@ fn attempt(provider: &str, model: &str, outcome: OutcomeClass) -> AttemptRecord 
         outcome,
         status: None,
         elapsed: Duration::from_millis(5),
+        role: AttemptRole::Ordinary,
+        cost: None,
     }
 }
 
