@@ -8,6 +8,7 @@
 
 mod clock;
 mod dialect;
+mod hash;
 mod id;
 mod money;
 mod needs;
@@ -20,6 +21,7 @@ mod usage;
 
 pub use clock::{Clock, Moment, Timestamp};
 pub use dialect::{Dialect, ProviderKind, Surface};
+pub use hash::fnv1a;
 pub use id::RequestId;
 pub use money::{MoneyError, Nanodollars, PicodollarsPerToken};
 pub use needs::Capabilities;

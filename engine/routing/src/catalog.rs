@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use tollgate_core::{Capabilities, Pattern, Price, ProviderKind, Surface};
+use tollgate_core::{Capabilities, Pattern, Price, ProviderKind, Surface, fnv1a};
 
 use crate::{
     Board, Credential, CredentialCell, HealthCell, Limits, Policy, Provider, RetryBudget, RetryLimits,
@@ -263,13 +263,6 @@ impl Target {
     pub fn key_of(provider: &str, model: &str) -> u64 {
         fnv1a(provider.bytes().chain([b'/']).chain(model.bytes()))
     }
-}
-
-/// The 64-bit FNV-1a hash: the same in every process.
-fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 impl Route {

@@ -102,7 +102,7 @@ pub struct Reason {
 }
 
 /// A decision, whole: enough to explain it, and to make it again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Decision {
     /// The snapshot of the configuration that it was made from.
     pub epoch: u64,
