@@ -4,6 +4,7 @@
 //! the tape stand in the copy where they stand in the original, so that the address of a key tells the place of
 //! its value in the client's bytes. Everything else in the body stays unread, and is passed on as it came.
 
+mod needs;
 mod tape;
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,7 @@ use std::ops::Range;
 
 use simd_json::{Buffers, Node, StaticNode, Tape};
 use smallvec::SmallVec;
-use tollgate_core::{Refusal, RefusalKind, Surface};
+use tollgate_core::{Capabilities, Refusal, RefusalKind, Surface};
 
 use crate::json::{after_colon, skip_space, value_span};
 use tape::{Field, Top};
@@ -65,6 +66,21 @@ pub struct Head {
     /// Bytes of text in the prompt (messages, system, tools, input), for estimates: unescaped, without media and
     /// signatures; four for each token of an input that is tokens already.
     pub prompt_bytes: u64,
+    /// What it takes to serve the request: tools to call, pictures, sound or documents to understand, JSON to
+    /// answer with, thinking.
+    pub needs: Capabilities,
+    /// The client's own word for the conversation, hashed: OpenAI's `prompt_cache_key`, else `user`, else
+    /// `safety_identifier`; Anthropic's `metadata.user_id`. `None`: it gave none.
+    ///
+    /// Here and in [`Self::prefix`] the hash is made with rapidhash v3, unseeded: the same in every process, on
+    /// every machine, now and later. It keeps no secrets.
+    pub session: Option<u64>,
+    /// A hash of how the prompt begins, which is what a provider's prompt cache goes by: the texts of system and
+    /// tools, and all messages up to the first of the user, the first 4 KiB of them. The same for all turns of a
+    /// conversation; media and cache marks do not count. Embeddings: a constant.
+    pub prefix: u64,
+    /// How many messages there are; 0 where the surface has none.
+    pub turns: u32,
     /// Where the model's name stands, quotes included.
     pub(crate) model_place: Range<usize>,
     pub(crate) usage_place: UsagePlace,
@@ -138,6 +154,11 @@ impl Scratch {
     }
 }
 
+/// The hash of what a client says, for [`Head::session`] and [`Head::prefix`].
+fn hash(bytes: &[u8]) -> u64 {
+    rapidhash::v3::rapidhash_v3(bytes)
+}
+
 fn head(surface: Surface, body: &[u8], nodes: &[Node<'_>], top: &Top<'_>) -> Result<Head, Refusal> {
     let (model, model_place) = model(body, top)?;
     required(surface, top)?;
@@ -160,6 +181,13 @@ fn head(surface: Surface, body: &[u8], nodes: &[Node<'_>], top: &Top<'_>) -> Res
             limit => limit,
         },
         prompt_bytes: top.prompt_bytes,
+        needs: needs::needs(surface, nodes, top),
+        session: needs::session(surface, nodes, top),
+        prefix: top.prefix,
+        turns: match top.messages.map(|field| field.node) {
+            Some(Node::Array { len, .. }) => u32::try_from(len).unwrap_or(u32::MAX),
+            _ => 0,
+        },
         model_place,
         usage_place,
         developers: top.developers.clone(),

@@ -1,5 +1,7 @@
 //! What one pass over a request finds, and what it refuses.
 
+mod needs;
+
 use proptest::prelude::*;
 
 use super::*;
