@@ -4,14 +4,16 @@
 //! keeps what it was given when it came.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, StreamHandler};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tollgate_config::{Problems, Settings};
+use tollgate_routing::Board;
 
-use crate::Published;
+use crate::{Live, Published};
 
 /// How often the file is looked at. A look is one `stat`, and it sees through the symlinks by which Kubernetes
 /// swaps a mounted file, which inotify does not.
@@ -33,6 +35,7 @@ pub type OnReload = Box<dyn Fn(&Result<Reloaded, ReloadError>)>;
 pub struct Control {
     source: ConfigSource,
     published: Published,
+    board: Arc<Board>,
     epoch: u64,
     seen: Option<FileState>,
     on_reload: OnReload,
@@ -71,12 +74,14 @@ pub struct Reloaded {
 pub struct ReloadError(pub Problems);
 
 impl ConfigSource {
-    /// Reads the configuration.
-    pub fn load(&self, epoch: u64) -> Result<Settings, Problems> {
+    /// Reads the configuration; targets and providers get their cells from `board`.
+    pub fn load(&self, epoch: u64, board: &Board) -> Result<Settings, Problems> {
         let env = |name: &str| std::env::var(name).ok();
         match self {
-            Self::File(path) => tollgate_config::load(tollgate_config::Source::File(path), &env, epoch),
-            Self::Environment => tollgate_config::zero_config(&env, epoch),
+            Self::File(path) => {
+                tollgate_config::load(tollgate_config::Source::File(path), &env, epoch, board)
+            }
+            Self::Environment => tollgate_config::zero_config(&env, epoch, board),
         }
     }
 
@@ -93,13 +98,15 @@ impl ConfigSource {
 }
 
 impl Control {
-    /// Takes charge of what `published` holds, which came from `source`. `on_reload` hears of every reload.
-    pub fn new(source: ConfigSource, published: Published, on_reload: OnReload) -> Self {
+    /// Takes charge of what `published` holds, which came from `source`. Cells come from `board`. `on_reload` hears
+    /// of every reload.
+    pub fn new(source: ConfigSource, published: Published, board: Arc<Board>, on_reload: OnReload) -> Self {
         let seen = source.state();
         let epoch = published.load().catalog.epoch;
         Self {
             source,
             published,
+            board,
             epoch,
             seen,
             on_reload,
@@ -114,7 +121,10 @@ impl Control {
     }
 
     fn load_and_publish(&mut self) -> Result<Reloaded, ReloadError> {
-        let settings = self.source.load(self.epoch + 1).map_err(ReloadError)?;
+        let settings = self
+            .source
+            .load(self.epoch + 1, &self.board)
+            .map_err(ReloadError)?;
         let current = self.published.load();
         if settings.hash == current.hash {
             return Ok(Reloaded {
@@ -125,7 +135,7 @@ impl Control {
         }
         let needs_restart = needs_restart(&current, &settings);
         self.epoch += 1;
-        self.published.replace(settings);
+        self.published.replace(Live::new(settings));
         Ok(Reloaded {
             epoch: self.epoch,
             changed: true,

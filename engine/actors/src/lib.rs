@@ -7,6 +7,9 @@ mod control;
 mod router;
 mod snapshot;
 
+#[cfg(test)]
+mod testing;
+
 pub use control::{ConfigSource, Control, OnReload, Reload, ReloadError, Reloaded};
-pub use router::{Ask, Router};
-pub use snapshot::{Published, Snapshot};
+pub use router::{Adopt, Ask, Observe, Router};
+pub use snapshot::{Cohort, CohortFigures, Cohorts, Live, Published, Snapshot, Staged};

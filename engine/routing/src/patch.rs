@@ -119,6 +119,12 @@ impl fmt::Display for ChangeProblem {
 }
 
 impl Catalog {
+    /// This very snapshot as epoch `epoch`.
+    #[must_use]
+    pub fn unchanged(&self, epoch: u64) -> Self {
+        self.with_routes(epoch, self.routes().cloned().collect())
+    }
+
     /// This snapshot with `changes` over it, as epoch `epoch`. Routes that are not named stay the very same.
     ///
     /// # Errors
