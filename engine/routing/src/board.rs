@@ -7,6 +7,8 @@
 mod cell;
 mod credential;
 mod gate;
+#[cfg(test)]
+mod interleavings;
 mod permit;
 mod retry_budget;
 mod ring;
