@@ -187,10 +187,26 @@ impl<'a> Words<'a> {
         number.filter(|status| (400..600).contains(status)).or_else(|| {
             let word = |words: &[&str]| self.code_is(words);
             match () {
-                () if word(&["overloaded_error", "overloaded"]) => Some(529),
+                () if word(&[
+                    "overloaded_error",
+                    "overloaded",
+                    "engine_overloaded_error",
+                    "engine_overloaded",
+                    "service_unavailable_error",
+                    "service_unavailable",
+                    "ServiceUnavailable",
+                    "server_overloaded",
+                ]) =>
+                {
+                    Some(529)
+                }
                 () if word(&[
                     "rate_limit_error",
                     "rate_limit_exceeded",
+                    "rate_limit",
+                    "rate_limited",
+                    "too_many_requests",
+                    "RateLimitReached",
                     "insufficient_quota",
                     "tokens",
                     "requests",

@@ -35,6 +35,8 @@ impl AnthropicObserver {
             }
             "message_stop" => self.report.complete = true,
             "error" => self.report.error = Some(fault_of(data)),
+            // Proxies forward the errors of others.
+            _ if event.raw("error").is_some() => self.report.error = Some(fault_of(data)),
             _ => {}
         }
     }
@@ -57,7 +59,10 @@ impl Observer for AnthropicObserver {
             Some("content_block_delta" | "content_block_start") => scan(event.data, &mut self.report),
             Some("ping" | "content_block_stop") => {}
             name => {
-                if let Ok(fields) = Fields::parse(event.data) {
+                if name == Some("error") {
+                    // Whatever it says of itself, and be it no JSON.
+                    self.report.error = Some(fault_of(event.data));
+                } else if let Ok(fields) = Fields::parse(event.data) {
                     let kind = fields.text("type");
                     let kind = kind.as_deref().or(name).unwrap_or_default();
                     if kind.starts_with("content_block_") {
@@ -98,7 +103,7 @@ fn scan(data: &[u8], report: &mut Report) {
             }
             b"type" => {
                 let kind = key.string().unwrap_or_default();
-                report.has_content |= matches!(kind, b"tool_use" | b"server_tool_use" | b"redacted_thinking");
+                report.has_content |= kind.ends_with(b"tool_use") || kind == b"redacted_thinking";
             }
             _ => {}
         }

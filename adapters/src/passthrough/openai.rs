@@ -53,14 +53,20 @@ impl OpenAiObserver {
     }
 
     /// An event with more in it than a delta.
-    fn read(&mut self, data: &[u8]) -> Verdict {
+    fn read(&mut self, event: &Event<'_>) -> Verdict {
+        let data = event.data;
+        let is_named = event.name == Some("error");
         let Ok(chunk) = Fields::parse(data) else {
+            if is_named {
+                self.report.error = Some(fault_of(data));
+            }
             return Verdict::Forward;
         };
         let error = chunk
             .raw("error")
             .filter(|error| !matches!(*error, "\"\"" | "{}" | "false"));
-        if error.is_some() {
+        let is_error = error.is_some() || is_named || chunk.text("object").as_deref() == Some("error");
+        if is_error {
             self.report.error = Some(fault_of(data));
         }
         let choices = chunk.elements("choices");
@@ -77,7 +83,7 @@ impl OpenAiObserver {
                 self.usage_chunk = usage_chunk(&chunk, &choices);
             }
         }
-        let is_usage_only = found && choices.is_empty() && error.is_none();
+        let is_usage_only = found && choices.is_empty() && !is_error;
         if is_usage_only && self.watching == Watching::WithoutUsage {
             Verdict::Drop
         } else {
@@ -148,13 +154,19 @@ impl Observer for OpenAiObserver {
             return self.due_usage().map_or(Verdict::Forward, Verdict::Precede);
         }
         let seen = Seen::scan(event.data);
-        self.report.output_bytes = self.report.output_bytes.saturating_add(seen.content_bytes);
-        self.report.has_content |= seen.content_bytes > 0 || seen.has_tool_calls;
-        if seen.says_more || self.report.model.is_none() {
-            let verdict = self.read(event.data);
-            if verdict != Verdict::Forward {
-                return verdict;
-            }
+        let known = self.report.error.is_some();
+        let verdict = if seen.says_more || self.report.model.is_none() || event.name.is_some() {
+            self.read(event)
+        } else {
+            Verdict::Forward
+        };
+        // What an error says is no content.
+        if self.report.error.is_some() == known {
+            self.report.output_bytes = self.report.output_bytes.saturating_add(seen.content_bytes);
+            self.report.has_content |= seen.content_bytes > 0 || seen.has_tool_calls;
+        }
+        if verdict != Verdict::Forward {
+            return verdict;
         }
         if seen.has_tool_calls && profile(self.kind).quirks.omits_tool_index {
             return self
@@ -209,6 +221,7 @@ impl Seen {
                 }
                 b"tool_calls" | b"function_call" => seen.has_tool_calls |= key.is_filled(),
                 b"usage" | b"x_groq" | b"error" | b"finish_reason" => seen.says_more |= key.is_set(),
+                b"object" => seen.says_more |= key.string() == Some(b"error"),
                 b"service_tier" => {
                     seen.says_more |= matches!(key.string(), Some(b"flex" | b"priority"));
                 }
