@@ -23,7 +23,10 @@ pub use board::{
 };
 pub use breaker::BreakerSettings;
 pub use catalog::{Catalog, Fallback, Match, ModelBook, ModelFacts, Route, RouteTarget, Target, TargetId};
-pub use health::{Counts, HealthSettings, PeakEwma, Window, toward};
+pub use health::{
+    Counts, HealthReport, HealthSettings, LastFailure, LastRetryAfter, PeakEwma, Percentiles, TargetHealth,
+    Window, toward,
+};
 pub use observation::{Ended, Observation, Stage};
 pub use patch::{ChangeProblem, Changes, RouteChange, TargetChange, WeightsChange};
 pub use plan::{Ask, Candidate, Decision, NoCandidate, Plan, PlanError, Planner, Reason, Warm};
