@@ -21,7 +21,9 @@ pub use board::{
     Board, CredentialCell, CredentialState, Gate, GateMode, HealthCell, NotAdmitted, OutcomeRing, Permit,
     RetryBudget, RetryLimits, Urgency, Vitals,
 };
-pub use breaker::BreakerSettings;
+pub use breaker::{
+    Breaker, BreakerReport, BreakerSettings, Changed, Force, LastTrip, ProbeCount, TripReason,
+};
 pub use catalog::{Catalog, Fallback, Match, ModelBook, ModelFacts, Route, RouteTarget, Target, TargetId};
 pub use health::{
     Counts, HealthReport, HealthSettings, LastFailure, LastRetryAfter, PeakEwma, Percentiles, TargetHealth,

@@ -26,7 +26,7 @@ pub struct HealthReport {
     /// Mean number of other requests in flight while times were measured.
     pub load: f64,
     /// Failures over requests in the window, `0.0..=1.0`.
-    pub error_ratio: f64,
+    pub error_ratio: f32,
     /// What the window holds.
     pub window: Counts,
     /// The width of the window.

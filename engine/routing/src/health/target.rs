@@ -100,7 +100,7 @@ impl TargetHealth {
             per_token_us: self.per_token.value().map(narrow),
             p95_ttft_us: self.recent_ttft.quantile(now, 0.95, ENOUGH_FOR_P95).map(micros),
             load: narrow(self.load()),
-            error_ratio: narrow(counts.failure_ratio()),
+            error_ratio: counts.failure_ratio(),
             samples: counts.requests,
             output_tokens: self.output_tokens.map(narrow),
             prompt_ratio: self.prompt_ratio.map_or(1.0, narrow),

@@ -95,12 +95,12 @@ fn place(number: u64) -> usize {
 
 impl Counts {
     /// Failures over requests, `0.0..=1.0`; zero without requests.
-    pub fn failure_ratio(self) -> f64 {
+    pub fn failure_ratio(self) -> f32 {
         ratio(self.failures, self.requests)
     }
 
     /// Slow ones over requests, `0.0..=1.0`; zero without requests.
-    pub fn slow_ratio(self) -> f64 {
+    pub fn slow_ratio(self) -> f32 {
         ratio(self.slow, self.requests)
     }
 
@@ -114,11 +114,16 @@ impl Counts {
     }
 }
 
-fn ratio(part: u32, whole: u32) -> f64 {
+/// In 32 bits, as limits are given: so four of five are not less than a limit of 0.8.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "rounds to the nearest, and lies within 0..=1"
+)]
+fn ratio(part: u32, whole: u32) -> f32 {
     if whole == 0 {
         0.0
     } else {
-        (f64::from(part) / f64::from(whole)).min(1.0)
+        (f64::from(part) / f64::from(whole)).min(1.0) as f32
     }
 }
 
