@@ -293,3 +293,6 @@ impl Problems {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -192,3 +192,6 @@ fn whole(value: f64) -> u64 {
     let whole = value.round() as u64;
     whole
 }
+
+#[cfg(test)]
+mod tests;
