@@ -22,7 +22,8 @@ pub use board::{
     RetryBudget, RetryLimits, Urgency, Vitals,
 };
 pub use breaker::{
-    Breaker, BreakerReport, BreakerSettings, Changed, Force, LastTrip, ProbeCount, TripReason,
+    Breaker, BreakerReport, BreakerSettings, Changed, CredentialChange, CredentialHealth, CredentialReport,
+    Force, LastTrip, ProbeCount, TripReason,
 };
 pub use catalog::{Catalog, Fallback, Match, ModelBook, ModelFacts, Route, RouteTarget, Target, TargetId};
 pub use health::{
