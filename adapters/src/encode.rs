@@ -8,20 +8,21 @@
 mod tests;
 
 use bytes::Bytes;
-use tollgate_core::{Dialect, ProviderKind, Refusal, RefusalKind, RequestId, Surface};
+use tollgate_core::{Dialect, ProviderKind, Refusal, RefusalKind, RequestId, Surface, Timestamp};
 
+use crate::chat::made::Made;
 use crate::classify::{ProviderFailure, failure};
+use crate::continuation::Overlap;
 use crate::egress::Egress;
 use crate::head::{Head, UsagePlace};
 use crate::json::{quote, quoted_end, value_span};
 use crate::loss::Loss;
-use crate::passthrough::{
-    AnthropicObserver, OpenAiObserver, PassingStream, Watching, read_anthropic, read_openai,
-};
+use crate::passthrough::{Watching, read_anthropic, read_openai};
 use crate::patch::{Misplaced, Patches};
 use crate::profile::{profile, refuses};
-use crate::report::{Malformed, Report, StreamEnd};
-use crate::translate::{self, TranslatedStream, Translation};
+use crate::report::{Malformed, Report};
+use crate::stream::StreamReader;
+use crate::translate::{self, Translation};
 
 /// A request as one target takes it.
 #[derive(Debug)]
@@ -39,19 +40,21 @@ pub struct Encoded {
 /// Understands the answer to one request. Get one from [`encode`].
 #[derive(Debug)]
 pub struct Reader {
-    surface: Surface,
-    kind: ProviderKind,
-    request_id: RequestId,
-    way: Way,
+    pub(crate) surface: Surface,
+    pub(crate) kind: ProviderKind,
+    pub(crate) request_id: RequestId,
+    pub(crate) way: Way,
 }
 
 /// How an answer becomes the client's.
 #[derive(Debug)]
-enum Way {
+pub(crate) enum Way {
     /// It is in the client's dialect.
     Same(Watching),
     /// It must be translated.
     Translated(Box<Translation>),
+    /// It goes on with an answer that another provider began.
+    Continues(Box<Translation>, Overlap),
 }
 
 /// A whole answer.
@@ -61,19 +64,6 @@ pub struct Answer {
     pub body: Bytes,
     /// What it told. An error in place of an answer (status 200 notwithstanding) is in [`Report::error`].
     pub report: Report,
-}
-
-/// Understands a streamed answer.
-#[derive(Debug)]
-pub struct StreamReader {
-    way: Stream,
-}
-
-#[derive(Debug)]
-enum Stream {
-    OpenAi(PassingStream<OpenAiObserver>),
-    Anthropic(PassingStream<AnthropicObserver>),
-    Translated(Box<TranslatedStream>),
 }
 
 /// Writes a request for one target. `head` must have been read from `body` for the same `surface`.
@@ -254,7 +244,7 @@ impl Reader {
                 };
                 Ok(Answer { body, report })
             }
-            Way::Translated(translation) => {
+            Way::Translated(translation) | Way::Continues(translation, _) => {
                 let (body, report) = translation.answer(&body)?;
                 let body = body.into();
                 Ok(Answer { body, report })
@@ -272,52 +262,26 @@ impl Reader {
         failure(self.surface.dialect(), self.kind.dialect(), status, header, body)
     }
 
+    /// What translates the answer, and what it may repeat: for one that goes on in another's stream.
+    pub(crate) fn into_translation(self) -> (Translation, Overlap) {
+        let watching = match self.way {
+            Way::Continues(translation, overlap) => return (*translation, overlap),
+            Way::Translated(translation) => return (*translation, Overlap::default()),
+            Way::Same(watching) => watching,
+        };
+        // Asked from the beginning, not to go on: an answer of its own then, behind what is there.
+        let made = Made {
+            request_id: self.request_id,
+            now: Timestamp::from_unix_millis(0),
+            model: Box::default(),
+        };
+        let include_usage = watching == Watching::ForTheClient;
+        let way = Translation::untouched(self.surface.dialect(), self.kind, include_usage, made);
+        (way, Overlap::default())
+    }
+
     /// Reads an event stream with a 2xx status.
     pub fn stream(self) -> StreamReader {
-        let way = match (self.way, self.surface.dialect()) {
-            (Way::Same(watching), Dialect::OpenAi) => Stream::OpenAi(PassingStream::new(
-                OpenAiObserver::new(self.kind, watching),
-                self.request_id,
-            )),
-            (Way::Same(_), Dialect::Anthropic) => {
-                Stream::Anthropic(PassingStream::new(AnthropicObserver::default(), self.request_id))
-            }
-            (Way::Translated(translation), _) => Stream::Translated(Box::new(translation.stream())),
-        };
-        StreamReader { way }
-    }
-}
-
-impl StreamReader {
-    /// Takes the next chunk of the upstream's body, and puts what the client is to receive now into `out`.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "a chunk is given away: a translation may keep it without a copy"
-    )]
-    pub fn push(&mut self, chunk: Bytes, out: &mut Vec<Bytes>) {
-        match &mut self.way {
-            Stream::OpenAi(stream) => stream.push(&chunk, out),
-            Stream::Anthropic(stream) => stream.push(&chunk, out),
-            Stream::Translated(stream) => stream.push(&chunk, out),
-        }
-    }
-
-    /// The upstream's body has ended. Puts what is left into `out`: nothing, if the stream was complete, else
-    /// what closes it properly, or an error event if it was cut. To be called once.
-    pub fn finish(&mut self, end: StreamEnd, out: &mut Vec<Bytes>) {
-        match &mut self.way {
-            Stream::OpenAi(stream) => stream.finish(end, out),
-            Stream::Anthropic(stream) => stream.finish(end, out),
-            Stream::Translated(stream) => stream.finish(end, out),
-        }
-    }
-
-    /// What the stream has told so far.
-    pub fn report(&self) -> &Report {
-        match &self.way {
-            Stream::OpenAi(stream) => stream.report(),
-            Stream::Anthropic(stream) => stream.report(),
-            Stream::Translated(stream) => stream.report(),
-        }
+        StreamReader::new(self)
     }
 }

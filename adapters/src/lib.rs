@@ -3,6 +3,7 @@
 //! - [`read_head`]: what the gateway must know of a request, in one pass that leaves the body untouched.
 //! - [`encode`]: the request for one target, and the [`Reader`] of its answer: whole ([`Reader::read`]), failed
 //!   ([`Reader::read_failure`]) or streamed ([`Reader::stream`]).
+//! - [`encode_continuation`], [`StreamReader::continue_with`]: another target goes on with an answer that broke off.
 //! - [`Report`]: what an answer told: usage, end, errors. [`settled_usage`]: what it is billed for.
 //! - [`profile()`], [`base_url`], [`request_headers`]: what is known of each kind of provider beforehand.
 //! - [`render_refusal`], [`render_stream_error`]: every error in the client's own dialect.
@@ -10,6 +11,7 @@
 mod anthropic;
 mod chat;
 mod classify;
+mod continuation;
 mod egress;
 mod encode;
 mod estimate;
@@ -24,12 +26,14 @@ mod profile;
 mod render;
 mod report;
 pub mod sse;
+mod stream;
 mod translate;
 mod usage;
 
 pub use classify::ProviderFailure;
+pub use continuation::{Partial, encode_continuation, render_seam};
 pub use egress::Egress;
-pub use encode::{Answer, Encoded, Reader, StreamReader, encode};
+pub use encode::{Answer, Encoded, Reader, encode};
 pub use estimate::{estimate_usage, settled_usage};
 pub use head::{Head, Scratch, read_head};
 pub use headers::request_headers;
@@ -37,3 +41,4 @@ pub use loss::Loss;
 pub use profile::{AuthScheme, Profile, Quirks, base_url, profile};
 pub use render::{render_refusal, render_stream_error};
 pub use report::{Malformed, Report, StreamEnd, StreamFault};
+pub use stream::StreamReader;

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use tollgate_core::{Dialect, OutcomeClass, Refusal, RefusalKind, RequestId};
 
 use crate::classify::{Words, classify_in_stream};
+use crate::continuation::Trace;
 use crate::render::render_stream_error;
 use crate::report::{Report, StreamEnd, StreamFault};
 use crate::sse::{Event, Framer, Oversize};
@@ -39,6 +40,9 @@ pub(crate) trait Observer {
     /// Which one.
     const DIALECT: Dialect;
 
+    /// Remembers what was sent.
+    type Trace: Trace;
+
     /// Takes an event in.
     fn observe(&mut self, event: &Event<'_>) -> Verdict;
 
@@ -57,12 +61,16 @@ pub(crate) trait Observer {
 
 /// A stream in the dialect of its client.
 #[derive(Debug)]
-pub(crate) struct PassingStream<O> {
+pub(crate) struct PassingStream<O: Observer> {
     framer: Framer,
     observer: O,
     request_id: RequestId,
     /// Nothing more is forwarded: the stream could not be followed.
     is_dead: bool,
+    /// Another provider may go on with the answer.
+    trace: Option<Box<O::Trace>>,
+    /// An error and what follows it, to be told only if nobody goes on.
+    withheld: Vec<Bytes>,
 }
 
 impl<O: Observer> PassingStream<O> {
@@ -72,7 +80,24 @@ impl<O: Observer> PassingStream<O> {
             observer,
             request_id,
             is_dead: false,
+            trace: None,
+            withheld: Vec::new(),
         }
+    }
+
+    /// Remembers from now on what the client has, and withholds an error until the end.
+    pub(crate) fn collect(&mut self) {
+        self.trace = Some(Box::default());
+    }
+
+    /// What the client has; `None`: it is not remembered.
+    pub(crate) fn trace(&self) -> Option<&O::Trace> {
+        self.trace.as_deref()
+    }
+
+    /// Whether nothing that may come is for the client.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_dead || (self.trace.is_some() && self.report().error.is_some())
     }
 
     pub(crate) fn push(&mut self, chunk: &Bytes, out: &mut Vec<Bytes>) {
@@ -82,6 +107,7 @@ impl<O: Observer> PassingStream<O> {
         // Of the chunk: what went out already, and where the last frame ended.
         let (mut sent, mut end) = (0, 0);
         let (framer, observer) = (&mut self.framer, &mut self.observer);
+        let (trace, withheld) = (&mut self.trace, &mut self.withheld);
         let cut = framer.push(chunk, |frame| {
             let start = end;
             end = frame.end;
@@ -89,6 +115,14 @@ impl<O: Observer> PassingStream<O> {
                 Some(event) => observer.observe(event),
                 None => Verdict::Forward,
             };
+            if let Some(trace) = trace {
+                if observer.report().error.is_some() {
+                    send(chunk, sent, start, out);
+                    sent = end;
+                    return pass(verdict, frame.raw, withheld);
+                }
+                frame.event.iter().for_each(|event| trace.take(event));
+            }
             if verdict == Verdict::Forward && !frame.began_earlier {
                 return;
             }
@@ -103,6 +137,7 @@ impl<O: Observer> PassingStream<O> {
     }
 
     pub(crate) fn finish(&mut self, end: StreamEnd, out: &mut Vec<Bytes>) {
+        out.append(&mut self.withheld);
         if self.is_dead {
             return;
         }
@@ -157,7 +192,12 @@ impl<O: Observer> PassingStream<O> {
     fn die(&mut self, fault: Oversize, out: &mut Vec<Bytes>) {
         self.is_dead = true;
         let refusal = Refusal::new(RefusalKind::UpstreamFailed, fault.to_string());
-        out.push(render_stream_error(O::DIALECT, &refusal, self.request_id).into());
+        let told = render_stream_error(O::DIALECT, &refusal, self.request_id).into();
+        if self.trace.is_some() {
+            self.withheld.push(told);
+        } else {
+            out.push(told);
+        }
         self.observer.report_mut().error = Some(StreamFault {
             class: OutcomeClass::Malformed,
             message: fault.to_string().into(),

@@ -12,6 +12,7 @@ use tollgate_core::{Dialect, ProviderKind, Refusal, RefusalKind, Surface};
 
 use crate::chat::made::Made;
 use crate::chat::names::Renamed;
+use crate::continuation::Trace;
 use crate::egress::Egress;
 use crate::loss::Loss;
 use crate::passthrough::{read_anthropic, read_openai};
@@ -19,7 +20,7 @@ use crate::render::{ErrorWords, error_body};
 use crate::report::{Malformed, Report, StreamFault};
 use crate::{anthropic, openai};
 
-pub(crate) use stream::TranslatedStream;
+pub(crate) use stream::{Leg, Sink, TranslatedStream};
 
 /// How the answer to a translated request becomes the client's.
 #[derive(Debug, Clone)]
@@ -74,6 +75,22 @@ pub(crate) fn request(
 }
 
 impl Translation {
+    /// A way back for a request that went out in the client's own dialect.
+    pub(crate) fn untouched(client: Dialect, kind: ProviderKind, include_usage: bool, made: Made) -> Self {
+        Self {
+            client,
+            kind,
+            include_usage,
+            renamed: Renamed::default(),
+            made,
+        }
+    }
+
+    /// The client's side of a stream that was passing on, from where it is.
+    pub(crate) fn sink<T: Trace>(&self, trace: &T, sink: impl FnOnce(T::Writer) -> Sink) -> Sink {
+        sink(trace.writer(self.made.clone(), self.renamed.clone(), self.include_usage))
+    }
+
     /// Translates a whole answer.
     ///
     /// # Errors

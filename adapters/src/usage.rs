@@ -69,6 +69,25 @@ pub(crate) fn openai(usage: &Fields<'_>, excludes_reasoning: bool) -> Option<Usa
     })
 }
 
+/// What several providers took for one answer.
+pub(crate) fn sum(one: &Usage, other: &Usage) -> Usage {
+    Usage {
+        input: one.input.saturating_add(other.input),
+        cache_read: one.cache_read.saturating_add(other.cache_read),
+        cache_write: one.cache_write.saturating_add(other.cache_write),
+        cache_write_1h: one.cache_write_1h.saturating_add(other.cache_write_1h),
+        audio_input: one.audio_input.saturating_add(other.audio_input),
+        output: one.output.saturating_add(other.output),
+        reasoning: one.reasoning.saturating_add(other.reasoning),
+        audio_output: one.audio_output.saturating_add(other.audio_output),
+        source: if one.source == other.source {
+            one.source
+        } else {
+            UsageSource::Estimated
+        },
+    }
+}
+
 /// Moves `wanted` tokens out of `rest`, but no more than there are.
 fn take(rest: &mut u64, wanted: Option<u64>) -> u64 {
     let taken = wanted.unwrap_or(0).min(*rest);

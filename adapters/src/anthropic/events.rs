@@ -14,7 +14,7 @@ use crate::chat::names::Renamed;
 use crate::chat::write::{Object, object};
 
 /// Writes events.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct EventWriter {
     made: Made,
     renamed: Renamed,
@@ -29,7 +29,7 @@ pub(crate) struct EventWriter {
 }
 
 /// A block, open or waiting to be.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Block {
     kind: BlockKind,
     /// What has not been written.
@@ -37,7 +37,7 @@ struct Block {
     is_open: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum BlockKind {
     Text,
     Thinking {
@@ -52,7 +52,7 @@ enum BlockKind {
 }
 
 /// How much of a JSON object has been seen: whether it is complete.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Balance {
     depth: u64,
     in_string: bool,
@@ -95,6 +95,23 @@ impl EventWriter {
             has_refused: false,
             end: None,
         }
+    }
+
+    /// The same in the middle of a message: at the block of this index, which is one of text if it is open.
+    pub(crate) fn resumed(mut self, index: u64, is_open: bool) -> Self {
+        self.has_started = true;
+        self.index = index;
+        self.queue.extend(is_open.then(|| Block {
+            kind: BlockKind::Text,
+            pending: String::new(),
+            is_open,
+        }));
+        self
+    }
+
+    /// Goes on with the answer of another provider, where tools have other names.
+    pub(crate) fn rename(&mut self, renamed: Renamed) {
+        self.renamed = renamed;
     }
 
     /// Writes a piece.

@@ -4,6 +4,7 @@ use tollgate_core::Timestamp;
 
 use super::*;
 use crate::head::{Scratch, read_head};
+use crate::report::StreamEnd;
 
 fn egress(kind: ProviderKind, model: &str) -> Egress<'_> {
     Egress {

@@ -11,7 +11,7 @@ use crate::chat::write::{Array, Object, object};
 use crate::chat::{Kind, Part};
 
 /// Writes chunks.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ChunkWriter {
     made: Made,
     renamed: Renamed,
@@ -38,6 +38,24 @@ impl ChunkWriter {
             has_refused: false,
             end: None,
         }
+    }
+
+    /// The same in the middle of a stream whose chunks have these fields in common, as JSON text.
+    pub(crate) fn resumed(mut self, common: &[(&'static str, Box<str>)]) -> Self {
+        self.head.extend_from_slice(b"data: ");
+        object(&mut self.head, |o| {
+            for (name, json) in common {
+                o.raw(name, json);
+            }
+        });
+        // The object goes on in each chunk.
+        self.head.pop();
+        self
+    }
+
+    /// Goes on with the answer of another provider, where tools have other names.
+    pub(crate) fn rename(&mut self, renamed: Renamed) {
+        self.renamed = renamed;
     }
 
     /// Writes a piece.

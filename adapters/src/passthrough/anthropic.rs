@@ -5,6 +5,7 @@ use tollgate_core::{Dialect, Surface};
 
 use super::openai::unescaped_length;
 use super::{Observer, Verdict, fault_of};
+use crate::continuation::EventTrace;
 use crate::json::{Fields, keys};
 use crate::report::{Malformed, Report};
 use crate::sse::Event;
@@ -53,6 +54,7 @@ impl AnthropicObserver {
 
 impl Observer for AnthropicObserver {
     const DIALECT: Dialect = Dialect::Anthropic;
+    type Trace = EventTrace;
 
     fn observe(&mut self, event: &Event<'_>) -> Verdict {
         match event.name {

@@ -5,6 +5,7 @@ use memchr::memchr;
 use tollgate_core::{Dialect, ProviderKind, Surface};
 
 use super::{Observer, Verdict, as_event, fault_of};
+use crate::continuation::ChunkTrace;
 use crate::json::{Fields, keys};
 use crate::patch::Patches;
 use crate::profile::profile;
@@ -147,6 +148,7 @@ impl OpenAiObserver {
 
 impl Observer for OpenAiObserver {
     const DIALECT: Dialect = Dialect::OpenAi;
+    type Trace = ChunkTrace;
 
     fn observe(&mut self, event: &Event<'_>) -> Verdict {
         if event.data.trim_ascii() == b"[DONE]" {

@@ -1,18 +1,21 @@
 //! A stream on its way from the provider's dialect to the client's.
 
 use bytes::Bytes;
-use tollgate_core::{Dialect, OutcomeClass, RequestId};
+use tollgate_core::{Dialect, OutcomeClass, ProviderKind, RequestId, Usage};
 
 use super::{Translation, words_of};
 use crate::anthropic::events::EventWriter;
 use crate::anthropic::stream::EventReader;
 use crate::chat::answer::Piece;
+use crate::chat::names::Renamed;
+use crate::continuation::{Overlap, Partial};
 use crate::openai::events::ChunkWriter;
 use crate::openai::stream::ChunkReader;
 use crate::passthrough::{AnthropicObserver, Observer, OpenAiObserver, Watching, broken};
 use crate::render::{as_event, error_body, render_stream_error};
 use crate::report::{Report, StreamEnd, StreamFault};
 use crate::sse::{Event, Framer};
+use crate::usage::sum;
 
 /// Reads a provider's events, and writes the client's.
 #[derive(Debug)]
@@ -24,6 +27,20 @@ pub(crate) struct TranslatedStream {
     sink: Sink,
     /// The client has been told the end: nothing more is written.
     is_closed: bool,
+    /// What the client has, if another provider may go on with it; an error is then withheld until the end.
+    partial: Option<Partial>,
+    /// What providers before this one took for the answer; `None`: this is the first.
+    spent: Option<Usage>,
+    /// What may come again of what they said.
+    overlap: Overlap,
+}
+
+/// What a provider that goes on with an answer must know of it.
+#[derive(Debug)]
+pub(crate) struct Leg {
+    pub(crate) spent: Usage,
+    pub(crate) overlap: Overlap,
+    pub(crate) partial: Partial,
 }
 
 /// The provider's side: what tells the gateway, and what reads for the client.
@@ -34,8 +51,8 @@ enum Source {
 }
 
 /// The client's side.
-#[derive(Debug)]
-enum Sink {
+#[derive(Debug, Clone)]
+pub(crate) enum Sink {
     OpenAi(ChunkWriter),
     Anthropic(EventWriter),
 }
@@ -50,13 +67,6 @@ impl TranslatedStream {
             made,
         } = translation;
         let request_id = made.request_id;
-        let source = match kind.dialect() {
-            Dialect::OpenAi => {
-                let observer = OpenAiObserver::new(kind, Watching::Everything);
-                Source::OpenAi(observer, ChunkReader::default())
-            }
-            Dialect::Anthropic => Source::Anthropic(AnthropicObserver::default(), EventReader::default()),
-        };
         let sink = match client {
             Dialect::OpenAi => Sink::OpenAi(ChunkWriter::new(made, renamed, include_usage)),
             Dialect::Anthropic => Sink::Anthropic(EventWriter::new(made, renamed)),
@@ -65,10 +75,59 @@ impl TranslatedStream {
             client,
             request_id,
             framer: Framer::default(),
-            source,
+            source: Source::new(kind),
             sink,
             is_closed: false,
+            partial: None,
+            spent: None,
+            overlap: Overlap::default(),
         }
+    }
+
+    /// Goes on where `sink` is.
+    pub(crate) fn continuing(translation: Translation, sink: Sink, leg: Leg) -> Self {
+        let kind = translation.kind;
+        Self {
+            source: Source::new(kind),
+            sink,
+            partial: Some(leg.partial),
+            spent: Some(leg.spent),
+            overlap: leg.overlap,
+            ..Self::new(translation)
+        }
+    }
+
+    /// Goes on where this one is. `None`: it has told the end.
+    pub(crate) fn continued(&self, translation: Translation, mut leg: Leg) -> Option<Self> {
+        if self.is_closed {
+            return None;
+        }
+        let mut sink = self.sink.clone();
+        sink.rename(translation.renamed.clone());
+        if let Some(before) = &self.spent {
+            leg.spent = sum(before, &leg.spent);
+        }
+        Some(Self::continuing(translation, sink, leg))
+    }
+
+    /// Remembers from now on what the client has, and withholds an error until the end.
+    pub(crate) fn collect(&mut self) {
+        self.partial.get_or_insert_default();
+    }
+
+    /// What the client has; `None`: it is not remembered.
+    pub(crate) const fn partial(&self) -> Option<&Partial> {
+        self.partial.as_ref()
+    }
+
+    /// Whether nothing that may come is for the client.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_closed || self.is_withholding()
+    }
+
+    /// Whether there is an error that the client has not been told.
+    fn is_withholding(&self) -> bool {
+        self.partial.is_some() && !self.is_closed && self.report().error.is_some()
     }
 
     /// Takes the next chunk of the provider's body, and puts what the client is to receive into `out`.
@@ -86,7 +145,9 @@ impl TranslatedStream {
                 class: OutcomeClass::Malformed,
                 message: fault.to_string().into(),
             });
-            self.tell_fault(&mut written);
+            if !self.is_withholding() {
+                self.tell_fault(&mut written);
+            }
         }
         if !written.is_empty() {
             out.push(written.into());
@@ -102,7 +163,9 @@ impl TranslatedStream {
                 self.event(event, &mut written);
             }
         });
-        if !self.is_closed {
+        if self.is_withholding() {
+            self.tell_fault(&mut written);
+        } else if !self.is_closed {
             if end == StreamEnd::Eof && self.sink.is_finished() {
                 self.close(&mut written);
             } else {
@@ -118,26 +181,31 @@ impl TranslatedStream {
 
     /// Takes the provider's next event.
     fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
-        if self.is_closed {
+        if self.is_over() {
             return;
         }
-        let (sink, mut is_done) = (&mut self.sink, false);
+        match &mut self.source {
+            Source::OpenAi(observer, _) => observer.observe(event),
+            Source::Anthropic(observer, _) => observer.observe(event),
+        };
+        if self.is_withholding() {
+            return;
+        }
+        let mut is_done = false;
+        let mut client = Client {
+            sink: &mut self.sink,
+            partial: self.partial.as_mut(),
+            overlap: &mut self.overlap,
+            continues: self.spent.is_some(),
+            out,
+        };
         let mut each = |piece: Piece<'_>| {
-            if piece == Piece::Done {
-                is_done = true;
-            } else {
-                sink.write(piece, out);
-            }
+            is_done |= piece == Piece::Done;
+            client.take(piece);
         };
         match &mut self.source {
-            Source::OpenAi(observer, reader) => {
-                observer.observe(event);
-                reader.read(event, &mut each);
-            }
-            Source::Anthropic(observer, reader) => {
-                observer.observe(event);
-                reader.read(event, &mut each);
-            }
+            Source::OpenAi(_, reader) => reader.read(event, &mut each),
+            Source::Anthropic(_, reader) => reader.read(event, &mut each),
         }
         if self.report().error.is_some() {
             self.tell_fault(out);
@@ -173,15 +241,71 @@ impl TranslatedStream {
 
     fn close(&mut self, out: &mut Vec<u8>) {
         self.is_closed = true;
-        self.report_mut().complete = true;
-        let report = match &self.source {
-            Source::OpenAi(observer, _) => observer.report(),
-            Source::Anthropic(observer, _) => observer.report(),
+        let report = self.report_mut();
+        report.complete = true;
+        let own = report.usage;
+        let usage = match &self.spent {
+            Some(spent) => Some(sum(spent, &own.unwrap_or_default())),
+            None => own,
         };
         match &mut self.sink {
-            Sink::OpenAi(writer) => writer.close(report.usage.as_ref(), out),
-            Sink::Anthropic(writer) => writer.close(report.usage.as_ref(), out),
+            Sink::OpenAi(writer) => writer.close(usage.as_ref(), out),
+            Sink::Anthropic(writer) => writer.close(usage.as_ref(), out),
         }
+    }
+}
+
+impl Source {
+    fn new(kind: ProviderKind) -> Self {
+        match kind.dialect() {
+            Dialect::OpenAi => {
+                let observer = OpenAiObserver::new(kind, Watching::Everything);
+                Self::OpenAi(observer, ChunkReader::default())
+            }
+            Dialect::Anthropic => Self::Anthropic(AnthropicObserver::default(), EventReader::default()),
+        }
+    }
+}
+
+/// What a piece of the answer passes on its way to the client.
+struct Client<'c> {
+    sink: &'c mut Sink,
+    partial: Option<&'c mut Partial>,
+    overlap: &'c mut Overlap,
+    /// Another provider has begun the answer.
+    continues: bool,
+    out: &'c mut Vec<u8>,
+}
+
+impl Client<'_> {
+    fn take(&mut self, piece: Piece<'_>) {
+        let piece = match piece {
+            // The answer has begun to speak: whoever goes on with it is not heard thinking.
+            Piece::Thinking(_) | Piece::Signature(_) | Piece::RedactedThinking(_) if self.continues => return,
+            Piece::Text(text) if self.continues => {
+                let text = self.overlap.strip(text);
+                if text.is_empty() {
+                    return;
+                }
+                Piece::Text(text)
+            }
+            Piece::Start { .. } => piece,
+            piece => {
+                let rest = self.overlap.rest();
+                if !rest.is_empty() {
+                    self.send(Piece::Text(rest.into()));
+                }
+                piece
+            }
+        };
+        self.send(piece);
+    }
+
+    fn send(&mut self, piece: Piece<'_>) {
+        if let Some(partial) = &mut self.partial {
+            partial.take(&piece);
+        }
+        self.sink.write(piece, self.out);
     }
 }
 
@@ -190,6 +314,13 @@ impl Sink {
         match self {
             Self::OpenAi(writer) => writer.write(piece, out),
             Self::Anthropic(writer) => writer.write(piece, out),
+        }
+    }
+
+    fn rename(&mut self, renamed: Renamed) {
+        match self {
+            Self::OpenAi(writer) => writer.rename(renamed),
+            Self::Anthropic(writer) => writer.rename(renamed),
         }
     }
 

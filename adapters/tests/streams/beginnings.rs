@@ -208,6 +208,33 @@ fn an_answer_without_content_is_complete_nevertheless() {
         let mut stream = reader(surface, kind);
         let events: String = events.iter().map(|event| framed(kind.dialect(), event)).collect();
         push(&mut stream, &(begun(kind.dialect()) + &events + closing));
+        // What passes on as it comes may go on behind its end: comments.
+        assert_eq!(stream.is_over(), surface.dialect() != kind.dialect());
         assert!(stream.report().complete && !stream.report().has_content && stream.report().error.is_none());
+    }
+}
+
+#[test]
+fn an_event_without_an_end_is_over_at_once_and_told_once() {
+    let endless = "x".repeat(tollgate_adapters::sse::MAX_EVENT_BYTES + 1);
+    for (surface, kind) in PAIRS {
+        for collects in [false, true] {
+            let mut stream = reader(surface, kind);
+            if collects {
+                stream = stream.collecting();
+            }
+            push(&mut stream, &begun(kind.dialect()));
+            assert!(!stream.is_over());
+            let mut told = push(&mut stream, &endless);
+            assert!(stream.is_over() && !stream.report().complete);
+            let class = stream.report().error.as_ref().map(|fault| fault.class);
+            assert_eq!(class, Some(Class::Malformed), "{surface:?} {kind}");
+            assert_eq!(told.contains("longer than"), !collects, "{told}");
+            told += &push(&mut stream, "\n\ndata: {}\n\n");
+            let mut out = Vec::new();
+            stream.finish(StreamEnd::Broken(Class::Malformed), &mut out);
+            told += &String::from_utf8(out.concat()).unwrap();
+            assert_eq!(told.matches("longer than").count(), 1, "{told}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Streams as the gateway drives them, seen from outside of the crate, for every pair of dialects.
 //!
 //! - `beginnings`: what is known of a stream before its first token, and that nothing of it need reach the client.
+//! - `continuation`: one answer by several providers.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,4 +10,5 @@
 )]
 
 mod beginnings;
+mod continuation;
 mod support;
