@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use tollgate_adapters::profile;
 use tollgate_core::ProviderKind;
+use tollgate_routing::Board;
 
 use crate::expand::Env;
 use crate::problem::{Problem, Problems};
@@ -25,7 +26,7 @@ struct Found {
 ///
 /// Each provider is reached as `PROVIDER/*`, and under the bare names of its models in the price catalogue;
 /// where there is one provider only, under any name. There are no virtual keys, so only this machine is served.
-pub fn zero_config(env: Env<'_>, epoch: u64) -> Result<Settings, Problems> {
+pub fn zero_config(env: Env<'_>, epoch: u64, board: &Board) -> Result<Settings, Problems> {
     let found: Vec<Found> = ProviderKind::ALL
         .into_iter()
         .filter_map(|kind| find(kind, env))
@@ -41,6 +42,7 @@ pub fn zero_config(env: Env<'_>, epoch: u64) -> Result<Settings, Problems> {
         },
         env,
         epoch,
+        board,
     )
 }
 

@@ -6,6 +6,7 @@
 //! environment variables come as a function, and there is no clock.
 
 mod check;
+mod document;
 mod environment;
 mod expand;
 mod place;
@@ -24,9 +25,10 @@ mod units;
 #[cfg(test)]
 mod tests;
 
+pub use document::document;
 pub use environment::zero_config;
 pub use expand::Env;
-pub use prices::{ModelFacts, PriceBook, PriceBookError};
+pub use prices::{PriceBook, PriceBookError};
 pub use problem::{Problem, Problems};
 pub use reference::{reference_markdown, starter};
 pub use schema::json_schema;

@@ -3,4 +3,4 @@
 mod book;
 mod names;
 
-pub use book::{ModelFacts, PriceBook, PriceBookError};
+pub use book::{PriceBook, PriceBookError};

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use tollgate_governance::Keyring;
-use tollgate_routing::Catalog;
+use tollgate_routing::{Board, Catalog};
 
 use crate::place::Place;
 use crate::raw::Config;
@@ -32,6 +32,8 @@ pub(crate) struct Context<'a> {
     pub text: &'a str,
     /// The catalog's epoch.
     pub epoch: u64,
+    /// Where targets find their cells.
+    pub board: &'a Board,
 }
 
 impl Context<'_> {
@@ -49,7 +51,7 @@ pub(crate) fn resolve(context: Context<'_>, config: &Config) -> Settings {
 
     let providers = providers::resolve(context, config);
     let routes = models::resolve(context, config, &providers, &prices);
-    let catalog = Catalog::new(context.epoch, providers.values().cloned().collect(), routes);
+    let catalog = Catalog::new(context.epoch, providers.values().cloned().collect(), routes).with_models(prices.clone());
     let keys = keys::resolve(context, config, &catalog);
     let has_keys = config.keys.as_ref().is_some_and(|keys| !keys.is_empty());
     let auth = if has_keys {

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use tollgate_routing::Board;
+
 use crate::Settings;
 use crate::check::{Schema, check};
 use crate::expand::{Env, ExpandError, expand_tree};
@@ -34,14 +36,15 @@ pub enum Source<'a> {
 
 /// Reads a configuration: all its problems at once, or settings without any.
 ///
-/// `env` looks up environment variables; `epoch` is given to the catalog.
-pub fn load(source: Source<'_>, env: Env<'_>, epoch: u64) -> Result<Settings, Problems> {
+/// `env` looks up environment variables; `epoch` is given to the catalog; `board` has the
+/// cells of its targets, which outlive it.
+pub fn load(source: Source<'_>, env: Env<'_>, epoch: u64, board: &Board) -> Result<Settings, Problems> {
     match source {
-        Source::Text { name, text } => from_text(name, text, Path::new(""), env, epoch),
+        Source::Text { name, text } => from_text(name, text, Path::new(""), env, epoch, board),
         Source::File(path) => {
             let name = path.display().to_string();
             let text = read_text(path).map_err(|error| Problems::new(vec![whole(&name, error)]))?;
-            from_text(&name, &text, path.parent().unwrap_or(Path::new("")), env, epoch)
+            from_text(&name, &text, path.parent().unwrap_or(Path::new("")), env, epoch, board)
         }
     }
 }
@@ -70,6 +73,7 @@ fn from_text(
     directory: &Path,
     env: Env<'_>,
     epoch: u64,
+    board: &Board,
 ) -> Result<Settings, Problems> {
     if text.len() as u64 > MAX_FILE_BYTES {
         return Err(Problems::new(vec![whole(name, "larger than 16 MiB".to_owned())]));
@@ -87,6 +91,7 @@ fn from_text(
         directory,
         text,
         epoch,
+        board,
     };
     let settings = usable(&root, &report).map(|config| resolve(context, &config));
     let (problems, warnings) = report.into_parts();

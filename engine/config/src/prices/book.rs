@@ -8,29 +8,25 @@ use std::sync::{Arc, OnceLock};
 use serde::Deserialize;
 use thiserror::Error;
 use tollgate_core::{PicodollarsPerToken, Price, PriceTier, ProviderKind, Rates};
+use tollgate_routing::{ModelBook, ModelFacts};
 
 use super::names;
 
 const SHIPPED: &str = include_str!("../../data/catalog.json");
 
-/// What is known of a model at a provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelFacts {
-    /// What it costs.
-    pub price: Arc<Price>,
-    /// Prompt tokens at most; `None`: unknown.
-    pub context_tokens: Option<u32>,
-    /// Answer tokens at most; `None`: unknown.
-    pub max_output_tokens: Option<u32>,
+/// A model in the catalogue.
+#[derive(Debug)]
+struct Listed {
+    facts: ModelFacts,
     /// Whether the gateway can serve it: chat, completion or embedding, not one of the Responses API only.
-    pub is_servable: bool,
+    is_servable: bool,
 }
 
 /// Prices of many models.
 #[derive(Debug, Default)]
 pub struct PriceBook {
     /// By provider as the catalogue names it, then by model. Aliases are entries of their own.
-    providers: HashMap<Box<str>, BTreeMap<Box<str>, Arc<ModelFacts>>>,
+    providers: HashMap<Box<str>, BTreeMap<Box<str>, Arc<Listed>>>,
 }
 
 /// Why a text is not a price catalogue.
@@ -113,12 +109,12 @@ impl PriceBook {
             return Err(PriceBookError::Unit(file.unit));
         }
         for entry in file.models {
-            let facts = Arc::new(entry.facts());
+            let listed = Arc::new(entry.listed());
             let models = self.providers.entry(entry.provider).or_default();
             for alias in entry.aliases {
-                models.insert(alias, facts.clone());
+                models.insert(alias, listed.clone());
             }
-            models.insert(entry.model, facts);
+            models.insert(entry.model, listed);
         }
         Ok(self)
     }
@@ -131,7 +127,7 @@ impl PriceBook {
     pub fn find(&self, kind: ProviderKind, model: &str) -> Option<&ModelFacts> {
         names::candidates(kind, model)
             .find_map(|(provider, name)| self.providers.get(provider)?.get(&*name))
-            .map(|facts| &**facts)
+            .map(|listed| &listed.facts)
             .or_else(|| names::is_free(kind, model).then(free))
     }
 
@@ -141,7 +137,7 @@ impl PriceBook {
         models
             .into_iter()
             .flatten()
-            .filter(|(_, facts)| facts.is_servable)
+            .filter(|(_, listed)| listed.is_servable)
             .map(|(name, _)| &**name)
     }
 }
@@ -150,26 +146,34 @@ impl PriceBook {
 fn free() -> &'static ModelFacts {
     static FREE: OnceLock<ModelFacts> = OnceLock::new();
     FREE.get_or_init(|| ModelFacts {
-        price: Arc::default(),
-        context_tokens: None,
-        max_output_tokens: None,
-        is_servable: true,
+        price: Some(Arc::default()),
+        ..ModelFacts::default()
     })
 }
 
+impl ModelBook for PriceBook {
+    fn facts(&self, kind: ProviderKind, model: &str) -> Option<ModelFacts> {
+        self.find(kind, model).cloned()
+    }
+}
+
 impl Entry {
-    fn facts(&self) -> ModelFacts {
+    fn listed(&self) -> Listed {
         let mut tiers: Vec<PriceTier> = self.tiers.iter().map(RawTier::tier).collect();
         tiers.sort_by_key(|tier| tier.above_prompt_tokens);
-        ModelFacts {
-            price: Arc::new(Price {
-                base: self.price.rates(),
-                tiers,
-                flex: self.flex.as_ref().map(RawRates::rates),
-                priority: self.priority.as_ref().map(RawRates::rates),
-            }),
-            context_tokens: self.context,
-            max_output_tokens: self.max_output,
+        let price = Price {
+            base: self.price.rates(),
+            tiers,
+            flex: self.flex.as_ref().map(RawRates::rates),
+            priority: self.priority.as_ref().map(RawRates::rates),
+        };
+        Listed {
+            facts: ModelFacts {
+                price: Some(Arc::new(price)),
+                context_tokens: self.context,
+                max_output_tokens: self.max_output,
+                capabilities: None,
+            },
             is_servable: self.mode.as_deref() != Some("responses"),
         }
     }

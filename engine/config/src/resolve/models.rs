@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use tollgate_core::Pattern;
-use tollgate_routing::{Fallback, Route, RouteTarget};
+use tollgate_routing::{Fallback, RetryLimits, Route, RouteTarget};
 
 use self::names::Names;
 use self::targets::Targets;
@@ -73,15 +73,8 @@ pub(super) fn resolve(
 
 /// `PROVIDER/*`, where the file names no models.
 fn whole_provider(name: &Arc<str>, targets: &mut Targets<'_>) -> Option<Route> {
-    let route: Arc<str> = format!("{name}/*").into();
-    Some(Route {
-        pattern: Pattern::parse(&route)?,
-        targets: vec![targets.whole_provider(name)?],
-        name: route,
-        fallbacks: Vec::new(),
-        strict: false,
-        max_attempts: DEFAULT_MAX_ATTEMPTS,
-    })
+    let route = format!("{name}/*");
+    Route::new(&route, vec![targets.whole_provider(name)?])
 }
 
 /// The same route under another name. Targets and their ids are shared.
@@ -89,10 +82,8 @@ fn renamed(route: &Route, name: &str) -> Option<Route> {
     Some(Route {
         pattern: Pattern::parse(name)?,
         name: name.into(),
-        targets: route.targets.clone(),
-        fallbacks: route.fallbacks.clone(),
-        strict: route.strict,
-        max_attempts: route.max_attempts,
+        alias_of: Some(route.name.clone()),
+        ..route.clone()
     })
 }
 
@@ -118,12 +109,11 @@ fn route(
     }
     let fallbacks = fallbacks(context, written, names, place.key("fallbacks"));
     Some(Route {
-        pattern,
-        name: written.name.into(),
-        targets: candidates,
         fallbacks,
         strict: model.strict.unwrap_or(false),
         max_attempts: model.max_attempts.unwrap_or(DEFAULT_MAX_ATTEMPTS),
+        retry_budget: context.board.retry_budget(written.name, RetryLimits::default()),
+        ..Route::new(written.name, candidates)?
     })
 }
 

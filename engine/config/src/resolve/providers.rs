@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue, Uri};
 use tollgate_adapters::{AuthScheme, Profile, profile};
 use tollgate_core::ProviderKind;
-use tollgate_routing::{Auth, Credential, HttpVersion, Provider, Timeouts};
+use tollgate_routing::{Auth, BreakerSettings, Credential, HealthSettings, HttpVersion, Provider, Timeouts};
 
 use super::{Context, url};
 use crate::place::Place;
@@ -86,6 +86,11 @@ fn provider(context: Context<'_>, name: &str, written: &raw::Provider, place: Pl
         },
         max_idle_connections: written.max_idle_connections.unwrap_or(64),
         max_streams_per_connection: written.max_streams_per_connection.unwrap_or(100),
+        region: None,
+        health: HealthSettings::default(),
+        breaker: BreakerSettings::default(),
+        probe: None,
+        outcomes: context.board.outcomes(name),
     })
 }
 
@@ -284,13 +289,15 @@ fn headers(
 fn timeouts(context: Context<'_>, written: Option<&raw::Timeouts>, place: Place<'_>) -> Timeouts {
     let default = Timeouts::default();
     let Some(written) = written else { return default };
+    let first_byte = context.duration(
+        written.first_byte.as_ref(),
+        place.key("first_byte"),
+        default.first_byte,
+    );
     Timeouts {
         connect: context.duration(written.connect.as_ref(), place.key("connect"), default.connect),
-        first_byte: context.duration(
-            written.first_byte.as_ref(),
-            place.key("first_byte"),
-            default.first_byte,
-        ),
+        first_byte,
+        first_token: first_byte,
         idle: context.duration(written.idle.as_ref(), place.key("idle"), default.idle),
         total: context.duration(written.total.as_ref(), place.key("total"), default.total),
     }

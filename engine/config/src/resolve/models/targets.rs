@@ -1,9 +1,10 @@
 //! Targets: a provider's models, priced.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tollgate_core::{Pattern, Price, Rates};
-use tollgate_routing::{Provider, RouteTarget, Target, TargetId};
+use tollgate_routing::{ModelFacts, Provider, RouteTarget, Target, TargetId};
 
 use crate::PriceBook;
 use crate::check::nearest;
@@ -19,7 +20,8 @@ pub(super) struct Targets<'c> {
     config: &'c Config,
     providers: &'c Providers,
     prices: &'c PriceBook,
-    next_id: u32,
+    /// Ids by provider and model.
+    ids: HashMap<(Arc<str>, Option<Arc<str>>), TargetId>,
 }
 
 impl<'c> Targets<'c> {
@@ -35,7 +37,7 @@ impl<'c> Targets<'c> {
             config,
             providers,
             prices,
-            next_id: 0,
+            ids: HashMap::new(),
         }
     }
 
@@ -70,7 +72,7 @@ impl<'c> Targets<'c> {
         let known = model
             .as_ref()
             .and_then(|model| self.prices.find(provider.kind, model));
-        let price = price.or_else(|| known.map(|facts| facts.price.clone()));
+        let price = price.or_else(|| known?.price.clone());
         if let (Some(model), None, false) = (&model, &price, url::is_private(&provider.base_url)) {
             let warning = format!(
                 "no price is known for {}: its cost counts as nothing",
@@ -80,20 +82,19 @@ impl<'c> Targets<'c> {
                 .report
                 .warn(place, format!("{warning}; give it a price"));
         }
-        let id = TargetId(self.next_id);
-        self.next_id = self.next_id.saturating_add(1);
-        let target = Target {
-            id,
-            provider,
-            model,
+        let facts = ModelFacts {
             price,
-            max_output_tokens: written.max_output_tokens.or_else(|| known?.max_output_tokens),
             context_tokens: written.context_tokens.or_else(|| known?.context_tokens),
+            max_output_tokens: written.max_output_tokens.or_else(|| known?.max_output_tokens),
+            capabilities: known.and_then(|facts| facts.capabilities),
         };
+        let next = TargetId(u32::try_from(self.ids.len()).unwrap_or(u32::MAX));
+        let id = *self.ids.entry((provider.name.clone(), model.clone())).or_insert(next);
+        let target = Target::new(id, provider, model, facts, self.context.board);
         Some(RouteTarget {
-            target: Arc::new(target),
             weight: written.weight.unwrap_or(1),
             priority: written.priority.unwrap_or(0),
+            ..RouteTarget::new(Arc::new(target))
         })
     }
 
