@@ -453,3 +453,66 @@ proptest! {
         }
     }
 }
+
+/// The recorded streams of real providers, each with its surface and kind.
+fn recordings() -> Vec<(Surface, ProviderKind, String)> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/recorded");
+    let mut found = Vec::new();
+    for provider in std::fs::read_dir(root).unwrap().map(Result::unwrap) {
+        let name = provider.file_name().into_string().unwrap();
+        let kind = ProviderKind::from_name(&name).unwrap_or(ProviderKind::OpenAi);
+        if !provider.path().is_dir() {
+            continue;
+        }
+        for case in std::fs::read_dir(provider.path()).unwrap().map(Result::unwrap) {
+            let name = case.file_name().into_string().unwrap();
+            let surface = match () {
+                () if name.starts_with("chat-stream") => Surface::ChatCompletions,
+                () if name.starts_with("messages-stream") => Surface::Messages,
+                () => continue,
+            };
+            let stream = std::fs::read_to_string(case.path().join("response.sse")).unwrap();
+            found.push((surface, kind, stream));
+        }
+    }
+    assert!(found.len() > 8, "{}", found.len());
+    found
+}
+
+#[test]
+fn real_streams_can_be_cut_anywhere_and_gone_on_with() {
+    let rest = answer(Dialect::OpenAi, &[" And so on."], true);
+    let (mut continued, mut refused) = (0, 0);
+    for (own, kind, stream) in recordings() {
+        let events: Vec<&str> = stream.split_inclusive("\n\n").collect();
+        for surface in [Surface::ChatCompletions, Surface::Messages] {
+            if kind == ProviderKind::Anthropic && own != Surface::Messages {
+                continue;
+            }
+            for length in 0..events.len() {
+                let mut broken = reader(surface, kind).collecting();
+                let mut told = push(&mut broken, &events[..length].concat());
+                let mut plain = reader(surface, kind);
+                let told_plainly = push(&mut plain, &events[..length].concat());
+                if plain.report().error.is_none() {
+                    assert_eq!(told, told_plainly, "collecting changes nothing");
+                }
+                let partial = broken.partial().unwrap().clone();
+                if partial.obstacle().is_some() {
+                    refused += 1;
+                    continue;
+                }
+                continued += 1;
+                let mut joined = next(surface, ProviderKind::OpenAi, &broken);
+                told += &push(&mut joined, &rest);
+                assert!(joined.report().complete);
+                assert_eq!(text(&told), format!("{} And so on.", partial.text()), "{told}");
+                assert_eq!(
+                    told.matches("[DONE]").count() + told.matches("event: message_stop").count(),
+                    1
+                );
+            }
+        }
+    }
+    assert!(continued > 100 && refused > 100, "{continued} {refused}");
+}
