@@ -59,24 +59,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_rises_evenly_from_a_tenth_to_all_of_it(length in 1u64..1 << 40, looks in 1u64..100) {
+        fn it_rises_evenly_from_a_tenth_to_all_of_it(length in 1u32.., looks in 1u32..100) {
             let begin = Moment::from_millis(77);
-            let Some(mut ramp) = Ramp::new(begin, Duration::from_micros(length)) else {
-                prop_assert!(length < u64::from(STEPS));
+            let Some(mut ramp) = Ramp::new(begin, Duration::from_micros(length.into())) else {
+                prop_assert!(length < STEPS);
                 return Ok(());
             };
             prop_assert_eq!(ramp.admission(), 26);
             for look in 0..=looks {
                 let before = ramp;
-                let elapsed = (u128::from(length) * u128::from(look) / u128::from(looks)) as u64;
+                let elapsed = u64::from(length) * u64::from(look) / u64::from(looks);
                 let now = begin + Duration::from_micros(elapsed);
                 let has_risen = ramp.advance(now);
                 prop_assert_eq!(has_risen, before.next_step() <= now);
                 prop_assert_eq!(has_risen, before.admission() < ramp.admission());
-                let even = 255.0 * (0.1 + 0.9 * look as f64 / looks as f64);
+                let even = 255.0 * (0.1 + 0.9 * f64::from(look) / f64::from(looks));
                 let share = f64::from(ramp.admission());
                 // A step has 11.5 of 255; short ramps are over sooner by what does not divide by the steps.
-                let rounding = 1.0 + 255.0 * f64::from(STEPS) / length as f64;
+                let rounding = 1.0 + 255.0 * f64::from(STEPS) / f64::from(length);
                 prop_assert!(share <= even + 1.0 + rounding && share >= even - 12.5, "{share} for {even}");
             }
             prop_assert!(ramp.is_done());

@@ -81,7 +81,7 @@ impl TargetHealth {
         let now = observation.at;
         match observation.stage {
             Stage::FirstToken { ttft_us, in_flight } => {
-                self.first_content(now, f64::from(ttft_us), in_flight)
+                self.first_content(now, f64::from(ttft_us), in_flight);
             }
             Stage::Ended(ended) => {
                 self.count(now, &ended);

@@ -1,5 +1,7 @@
 //! The breaker, state by state.
 
+use std::time::Duration;
+
 use tollgate_core::OutcomeClass;
 
 use super::*;
@@ -391,4 +393,19 @@ fn a_report_is_json_in_words() {
     );
     let force: Force = serde_json::from_str("\"drain\"").unwrap();
     assert_eq!(force, Force::Drain);
+}
+
+#[test]
+fn a_sign_of_life_lets_probes_out_early_and_does_nothing_else() {
+    let mut open = opened(1_000);
+    assert_eq!(open.hasten(at(1_200)), Changed::State);
+    assert_eq!((open.gate().mode, open.gate().probes), (GateMode::HalfOpen, 3));
+    assert_eq!(open.hasten(at(1_300)), Changed::Nothing, "its probes are out already");
+
+    let mut closed = breaker();
+    assert_eq!(closed.hasten(at(1)), Changed::Nothing);
+    let mut forced = opened(1_000);
+    let _ = forced.force(at(1_100), Force::Open);
+    assert_eq!(forced.hasten(at(1_200)), Changed::Nothing);
+    assert_eq!(forced.gate().mode, GateMode::ForcedOpen);
 }

@@ -1,5 +1,10 @@
 //! Peak-EWMA: its bounds, its jump, its pace.
 
+#![expect(
+    clippy::float_cmp,
+    reason = "what is taken as it is must be the same to the bit"
+)]
+
 use proptest::prelude::*;
 
 use super::*;

@@ -11,17 +11,18 @@ fn at(seconds: u64) -> Moment {
 proptest! {
     #[test]
     fn a_percentile_is_that_of_the_sorted_samples_to_two_digits(
-        mut samples in prop::collection::vec(1u64..500_000_000, 1..300), share in 0.01..1.0f64,
+        mut samples in prop::collection::vec(1u64..500_000_000, 1..300), permille in 1u32..=1_000,
     ) {
         let mut recent = Recent::default();
         for sample in &samples {
             recent.record(at(1), *sample);
         }
         samples.sort_unstable();
-        let rank = (share * samples.len() as f64).ceil() as usize;
-        let exact = samples[rank.clamp(1, samples.len()) - 1] as f64;
-        let read = recent.quantile(at(1), share, 1).unwrap() as f64;
-        prop_assert!((read - exact).abs() <= exact * 0.01 + 1.0, "{read} for {exact}");
+        let per_mille = permille * u32::try_from(samples.len()).unwrap();
+        let rank = usize::try_from(per_mille.div_ceil(1_000)).unwrap();
+        let exact = samples[rank - 1];
+        let read = recent.quantile(at(1), f64::from(permille) / 1_000.0, 1).unwrap();
+        prop_assert!(read.abs_diff(exact) <= exact / 100 + 1, "{read} for {exact}");
     }
 
     #[test]

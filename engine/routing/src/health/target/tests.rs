@@ -1,5 +1,10 @@
 //! What a target's health makes of streams, whole answers, timeouts and the faults of others.
 
+#![expect(
+    clippy::float_cmp,
+    reason = "what is taken as it is must be the same to the bit"
+)]
+
 use proptest::prelude::*;
 
 use super::*;
@@ -115,7 +120,7 @@ fn a_timeout_without_a_first_token_raises_the_estimate_and_never_lowers_it() {
     let mut health = health();
     health.observe(&first_token(0, 200_000, 0));
     health.observe(&ended(60_000, OutcomeClass::DeadlineExceeded, |it| {
-        it.total_us = 50_000
+        it.total_us = 50_000;
     }));
     assert_eq!(
         health.vitals(at(60_000)).ttft_us,
@@ -123,7 +128,7 @@ fn a_timeout_without_a_first_token_raises_the_estimate_and_never_lowers_it() {
         "it only says: at least 50 ms"
     );
     health.observe(&ended(60_001, OutcomeClass::FirstByteTimeout, |it| {
-        it.total_us = 9_000_000
+        it.total_us = 9_000_000;
     }));
     assert_eq!(health.vitals(at(60_001)).ttft_us, Some(9_000_000.0));
 }

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::breaker::backoff::doubled;
 use crate::{HealthCell, OutcomeRing, Permit, Stage, Urgency};
 
 #[derive(Debug, Clone)]
@@ -70,8 +72,8 @@ impl Scene {
         }
     }
 
-    fn happens(&mut self, event: Event) {
-        match event {
+    fn happens(&mut self, event: &Event) {
+        match *event {
             Event::Pass(millis) => self.pass(self.now + Duration::from_millis(millis)),
             Event::Ask(urgency) => self.ask(urgency),
             Event::End(which, class) if !self.permits.is_empty() => {
@@ -186,15 +188,15 @@ impl Scene {
     /// From here on all goes well: how long until everything is let through again?
     fn heals(&mut self) -> Duration {
         let (healed_at, force) = (self.now, Event::Force(Force::Auto));
-        self.happens(force);
+        self.happens(&force);
         for _ in 0..1_000 {
             let gate = self.breaker.gate();
             if gate.mode == GateMode::Closed && gate.admission == u8::MAX {
                 return self.now.since(healed_at);
             }
-            self.happens(Event::Ask(Urgency::Ordinary));
+            self.happens(&Event::Ask(Urgency::Ordinary));
             while !self.permits.is_empty() {
-                self.happens(Event::End(0, OutcomeClass::Success));
+                self.happens(&Event::End(0, OutcomeClass::Success));
             }
             self.pass(self.now + Duration::from_millis(100));
             let next = self.breaker.next_tick().unwrap_or(self.now);
@@ -253,7 +255,7 @@ proptest! {
     ) {
         let mut scene = Scene::new(settings, jitter);
         for event in events {
-            scene.happens(event);
+            scene.happens(&event);
         }
         let longest = settings.max_open_for.max(settings.open_for).mul_f64(2.0) + settings.ramp;
         // Probes still out are answered as well; beside them it takes the time it is open, and the ramp.
