@@ -1,116 +1,132 @@
-//! Control: owns the configuration, and publishes each valid version as a snapshot.
+//! Control: owns the configuration and the changes made to it at run time, and publishes each valid state as a
+//! snapshot.
 //!
-//! A bad file is refused whole and the old configuration keeps serving. Nothing in flight is touched: a request
-//! keeps what it was given when it came.
+//! A bad file is refused whole and the old configuration keeps serving; so is a bad change. Nothing in flight is
+//! touched: a request keeps what it was given when it came. Whatever is published raises the epoch.
 
-use std::path::PathBuf;
+mod changes;
+mod difference;
+mod messages;
+mod notice;
+mod overlay;
+mod rollout;
+mod source;
+mod state_file;
+mod versions;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, StreamHandler};
-use thiserror::Error;
+use actix::{Actor, AsyncContext, Context, Handler, StreamHandler};
 use tokio::signal::unix::{SignalKind, signal};
-use tollgate_config::{Problems, Settings};
-use tollgate_routing::Board;
+use tollgate_config::Settings;
+use tollgate_core::Clock;
+use tollgate_routing::{Board, ChangeProblem};
 
-use crate::{Live, Published};
+pub use difference::Difference;
+pub use messages::{
+    Applied, ApplyMode, ChangeRefused, ChangeRoutes, EndRollout, Ending, ListVersions, Reload, ReloadError,
+    Reloaded, Rollback, RolloutNow, VersionList,
+};
+pub use notice::{Notice, OnNotice};
+pub use rollout::{RolloutStatus, Slo, StagePlan};
+pub use source::ConfigSource;
+pub use versions::{Origin, TakenBack, Version, VersionState};
+
+use crate::vital::Vital;
+use crate::{Live, OnDeath, Published, Roster, Snapshot, Staged};
+use rollout::Rollout;
+use source::{FileState, needs_restart};
+use state_file::StateFile;
+use versions::Versions;
 
 /// How often the file is looked at. A look is one `stat`, and it sees through the symlinks by which Kubernetes
 /// swaps a mounted file, which inotify does not.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Where the configuration comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ConfigSource {
-    /// A file; followed.
-    File(PathBuf),
-    /// Provider keys found in the environment.
-    Environment,
-}
-
 /// Called with the result of each reload.
 pub type OnReload = Box<dyn Fn(&Result<Reloaded, ReloadError>)>;
+
+/// What Control works with.
+pub struct ControlParts {
+    /// Where the configuration came from.
+    pub source: ConfigSource,
+    /// What it came to, and where its successors go.
+    pub published: Published,
+    /// Where targets get their cells.
+    pub board: Arc<Board>,
+    /// The actors that follow the configuration.
+    pub roster: Roster,
+    /// Hears of every reload.
+    pub on_reload: OnReload,
+    /// Hears of everything else that an operator should know.
+    pub on_notice: OnNotice,
+    /// Hears if Control itself panics.
+    pub on_death: OnDeath,
+}
 
 /// The owner of the configuration.
 pub struct Control {
     source: ConfigSource,
     published: Published,
     board: Arc<Board>,
+    roster: Roster,
+    on_reload: OnReload,
+    on_notice: OnNotice,
+    /// The highest epoch that was given to a catalog.
     epoch: u64,
     seen: Option<FileState>,
-    on_reload: OnReload,
+    versions: Versions,
+    rollout: Option<Rollout>,
+    state: Option<StateFile>,
+    _vital: Vital,
 }
-
-/// Enough of a file's state to notice that it has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FileState {
-    inode: u64,
-    len: u64,
-    modified: Option<std::time::SystemTime>,
-}
-
-/// Read the configuration again, now.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Result<Reloaded, ReloadError>")]
-pub struct Reload;
 
 /// The process received SIGHUP.
 struct Hangup;
 
-/// A reload that succeeded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reloaded {
-    /// The snapshot's epoch.
-    pub epoch: u64,
-    /// Whether anything is different; if not, nothing was published.
-    pub changed: bool,
-    /// Settings that differ but take effect only after a restart.
-    pub needs_restart: Vec<&'static str>,
-}
-
-/// A reload that was refused; the old configuration keeps serving.
-#[derive(Debug, Clone, Error)]
-#[error("the new configuration is refused, the old one keeps serving:\n{0}")]
-pub struct ReloadError(pub Problems);
-
-impl ConfigSource {
-    /// Reads the configuration; targets and providers get their cells from `board`.
-    pub fn load(&self, epoch: u64, board: &Board) -> Result<Settings, Problems> {
-        let env = |name: &str| std::env::var(name).ok();
-        match self {
-            Self::File(path) => {
-                tollgate_config::load(tollgate_config::Source::File(path), &env, epoch, board)
-            }
-            Self::Environment => tollgate_config::zero_config(&env, epoch, board),
-        }
-    }
-
-    fn state(&self) -> Option<FileState> {
-        use std::os::unix::fs::MetadataExt;
-        let Self::File(path) = self else { return None };
-        let metadata = std::fs::metadata(path).ok()?;
-        Some(FileState {
-            inode: metadata.ino(),
-            len: metadata.len(),
-            modified: metadata.modified().ok(),
-        })
-    }
-}
-
 impl Control {
-    /// Takes charge of what `published` holds, which came from `source`. Cells come from `board`. `on_reload` hears
-    /// of every reload.
-    pub fn new(source: ConfigSource, published: Published, board: Arc<Board>, on_reload: OnReload) -> Self {
-        let seen = source.state();
-        let epoch = published.load().catalog.epoch;
-        Self {
-            source,
-            published,
-            board,
-            epoch,
-            seen,
-            on_reload,
+    /// Takes charge of what is published: run-time changes of an earlier life are laid over it, and the roster gets
+    /// its actors. To be called before requests come in.
+    pub fn new(parts: ControlParts) -> Self {
+        let live = parts.published.load();
+        let opened = live.admin.state_file.as_deref();
+        let opened = opened.map(|path| StateFile::open(path, Clock.wall()));
+        let (state, versions, unusable) = match opened {
+            Some((file, versions, unusable)) => (Some(file), versions, unusable),
+            None => (None, Versions::default(), None),
+        };
+        let mut control = Self {
+            seen: parts.source.state(),
+            source: parts.source,
+            published: parts.published,
+            board: parts.board,
+            roster: parts.roster,
+            on_reload: parts.on_reload,
+            on_notice: parts.on_notice,
+            epoch: live.epoch(),
+            versions,
+            rollout: None,
+            state,
+            _vital: Vital::new("control".to_owned(), parts.on_death),
+        };
+        if let Some(text) = unusable {
+            control.notice(Notice::StateUnusable { text });
         }
+        if control.versions.live() > 0 {
+            let set_aside = control.publish(live.settings.clone());
+            control.notice(Notice::Restored {
+                version: control.versions.live(),
+                set_aside,
+            });
+        } else {
+            control.roster.follow(&live);
+        }
+        control
+    }
+
+    fn notice(&self, notice: Notice) {
+        (self.on_notice)(&notice);
     }
 
     fn reload(&mut self) -> Result<Reloaded, ReloadError> {
@@ -121,26 +137,67 @@ impl Control {
     }
 
     fn load_and_publish(&mut self) -> Result<Reloaded, ReloadError> {
-        let settings = self
-            .source
-            .load(self.epoch + 1, &self.board)
-            .map_err(ReloadError)?;
+        let loaded = self.source.load(self.epoch + 1, &self.board);
+        let settings = loaded.map_err(ReloadError)?;
         let current = self.published.load();
         if settings.hash == current.hash {
             return Ok(Reloaded {
-                epoch: self.epoch,
+                epoch: current.epoch(),
                 changed: false,
                 needs_restart: Vec::new(),
+                set_aside: Vec::new(),
             });
         }
         let needs_restart = needs_restart(&current, &settings);
-        self.epoch += 1;
-        self.published.replace(Live::new(settings));
+        let set_aside = self.publish(Arc::new(settings));
         Ok(Reloaded {
-            epoch: self.epoch,
+            epoch: self.published.load().epoch(),
             changed: true,
             needs_restart,
+            set_aside,
         })
+    }
+
+    /// Publishes `settings` with the live version over them, and the staged one beside. What does not fit is left
+    /// out and returned.
+    fn publish(&mut self, settings: Arc<Settings>) -> Vec<ChangeProblem> {
+        let live_overlay = self.versions.live_overlay();
+        let mut laid = self.lay(&settings, &live_overlay);
+        let staged = self.rollout.take().map(|rollout| {
+            let overlay = self.versions.overlay(rollout.version);
+            let beside = self.lay(&settings, &overlay.unwrap_or(live_overlay));
+            laid.set_aside.extend(beside.set_aside);
+            let staged = Staged {
+                catalog: Arc::new(beside.catalog),
+                share: rollout.plan.share,
+                version: rollout.version,
+                watch: rollout.watch.clone(),
+            };
+            self.rollout = Some(rollout);
+            Arc::new(staged)
+        });
+        self.published.replace(Live {
+            settings,
+            catalog: Arc::new(laid.catalog),
+            staged,
+            version: self.versions.live(),
+        });
+        self.roster.follow(&self.published.load());
+        laid.set_aside.sort_by(|a, b| a.path.cmp(&b.path));
+        laid.set_aside.dedup();
+        laid.set_aside
+    }
+
+    /// A catalog of the next epoch.
+    fn lay(&mut self, settings: &Settings, overlay: &serde_json::Value) -> overlay::Laid {
+        self.epoch += 1;
+        // What is in the history was read before it got there.
+        let changes = overlay::read(overlay).unwrap_or_default();
+        overlay::lay(&settings.catalog, &changes, self.epoch)
+    }
+
+    fn live(&self) -> Snapshot {
+        self.published.load()
     }
 
     fn look(&mut self) {
@@ -150,27 +207,6 @@ impl Control {
             drop(self.reload());
         }
     }
-}
-
-fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
-    let differs = [
-        ("server.listen", old.server.listen != new.server.listen),
-        ("server.workers", old.server.workers != new.server.workers),
-        ("server.tls", old.server.tls != new.server.tls),
-        (
-            "server.keep_alive",
-            old.server.keep_alive != new.server.keep_alive,
-        ),
-        ("admin.listen", old.admin.listen != new.admin.listen),
-        (
-            "telemetry.access_log",
-            old.telemetry.access_log != new.telemetry.access_log,
-        ),
-    ];
-    differs
-        .into_iter()
-        .filter_map(|(name, differs)| differs.then_some(name))
-        .collect()
 }
 
 impl Actor for Control {
@@ -201,3 +237,6 @@ impl StreamHandler<Hangup> for Control {
         drop(self.reload());
     }
 }
+
+#[cfg(test)]
+mod tests;
