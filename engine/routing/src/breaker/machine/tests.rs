@@ -307,6 +307,26 @@ fn what_was_sent_before_it_opened_counts_neither_while_it_is_open_nor_later() {
 }
 
 #[test]
+fn what_opened_it_does_not_open_it_again() {
+    let mut breaker = breaker();
+    breaker.configure(BreakerSettings {
+        consecutive_failures: 0,
+        open_for: Duration::from_secs(1),
+        ..breaker.settings()
+    });
+    for _ in 0..20 {
+        let _ = saw(&mut breaker, 1_000, OutcomeClass::Reset);
+    }
+    assert_eq!(breaker.tick(at(2_000)), Changed::State);
+    for _ in 0..3 {
+        let _ = probed(&mut breaker, 2_000, OutcomeClass::Success);
+    }
+    // All twenty are still within the width of its window.
+    assert_eq!(saw(&mut breaker, 2_001, OutcomeClass::Reset), Changed::Nothing);
+    assert_eq!(breaker.report(at(2_001)).window.failures, 1);
+}
+
+#[test]
 fn jitter_varies_the_time_by_its_share() {
     for (jitter, until) in [
         (0.0, 3_750),
@@ -400,7 +420,11 @@ fn a_sign_of_life_lets_probes_out_early_and_does_nothing_else() {
     let mut open = opened(1_000);
     assert_eq!(open.hasten(at(1_200)), Changed::State);
     assert_eq!((open.gate().mode, open.gate().probes), (GateMode::HalfOpen, 3));
-    assert_eq!(open.hasten(at(1_300)), Changed::Nothing, "its probes are out already");
+    assert_eq!(
+        open.hasten(at(1_300)),
+        Changed::Nothing,
+        "its probes are out already"
+    );
 
     let mut closed = breaker();
     assert_eq!(closed.hasten(at(1)), Changed::Nothing);
