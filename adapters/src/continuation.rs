@@ -4,11 +4,8 @@
 //! assistant's turn; what comes back is written into the client's open stream ([`crate::StreamReader::continue_with`]).
 //! Only plain text can be gone on with: whatever has a form that the rest would have to fit is refused.
 
-mod overlap;
-mod partial;
 #[cfg(test)]
 mod tests;
-mod trace;
 
 use bytes::Bytes;
 use tollgate_core::{Dialect, ProviderKind, Refusal, RefusalKind, Surface};
@@ -17,15 +14,14 @@ use crate::chat::made::Made;
 use crate::chat::write::object;
 use crate::chat::{ChatRequest, Output, Thinking};
 use crate::egress::Egress;
-use crate::encode::{Encoded, Reader, Way, encode};
+use crate::encode::{Encoded, encode};
 use crate::head::Head;
 use crate::json::{Fields, elements};
 use crate::patch::Patches;
+use crate::reader::{Reader, Way};
+use crate::resume::{Overlap, Partial};
+use crate::translate::Translation;
 use crate::{anthropic, openai};
-
-pub(crate) use overlap::Overlap;
-pub use partial::Partial;
-pub(crate) use trace::{ChunkTrace, EventTrace, Trace};
 
 /// Writes a request for one target to go on with an answer: the client's request, and behind it `partial`, which
 /// the client has of the answer. `head` must have been read from `body` for the same `surface`. The reader that
@@ -79,7 +75,7 @@ pub fn encode_continuation(
                 now: egress.now,
                 model: egress.model.into(),
             };
-            crate::translate::Translation::untouched(surface.dialect(), egress.kind, include_usage, made)
+            Translation::untouched(surface.dialect(), egress.kind, include_usage, made)
         }
     };
     Ok(Encoded {

@@ -1,6 +1,8 @@
 //! Where a request is going: what an adapter needs to know of the target to write for it.
 
-use tollgate_core::{ProviderKind, RequestId, Timestamp};
+use tollgate_core::{ProviderKind, Refusal, RefusalKind, RequestId, Timestamp};
+
+use crate::loss::Loss;
 
 /// The target of one attempt, and the facts that go into objects made up on its behalf.
 #[derive(Debug, Clone, Copy)]
@@ -19,4 +21,20 @@ pub struct Egress<'a> {
     pub request_id: RequestId,
     /// Goes into `created` of answers that are made anew.
     pub now: Timestamp,
+}
+
+impl Egress<'_> {
+    /// Whether this target may be sent a request without what was lost.
+    ///
+    /// # Errors
+    /// [`RefusalKind::NotTranslatable`] for any loss, if [`Self::strict`] is set.
+    pub(crate) fn bear(&self, loss: &Loss) -> Result<(), Refusal> {
+        match loss.paths().next() {
+            Some(first) if self.strict => {
+                let message = format!("{} cannot carry: {loss}", self.kind);
+                Err(Refusal::new(RefusalKind::NotTranslatable, message).at(first.to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
 }

@@ -8,21 +8,17 @@
 mod tests;
 
 use bytes::Bytes;
-use tollgate_core::{Dialect, ProviderKind, Refusal, RefusalKind, RequestId, Surface, Timestamp};
+use tollgate_core::{Dialect, ProviderKind, Refusal, RefusalKind, Surface};
 
-use crate::chat::made::Made;
-use crate::classify::{ProviderFailure, failure};
-use crate::continuation::Overlap;
 use crate::egress::Egress;
 use crate::head::{Head, UsagePlace};
 use crate::json::{quote, quoted_end, value_span};
 use crate::loss::Loss;
-use crate::passthrough::{Watching, read_anthropic, read_openai};
+use crate::passthrough::Watching;
 use crate::patch::{Misplaced, Patches};
 use crate::profile::{profile, refuses};
-use crate::report::{Malformed, Report};
-use crate::stream::StreamReader;
-use crate::translate::{self, Translation};
+use crate::reader::{Reader, Way};
+use crate::translate;
 
 /// A request as one target takes it.
 #[derive(Debug)]
@@ -35,35 +31,6 @@ pub struct Encoded {
     pub loss: Loss,
     /// Understands the answer.
     pub reader: Reader,
-}
-
-/// Understands the answer to one request. Get one from [`encode`].
-#[derive(Debug)]
-pub struct Reader {
-    pub(crate) surface: Surface,
-    pub(crate) kind: ProviderKind,
-    pub(crate) request_id: RequestId,
-    pub(crate) way: Way,
-}
-
-/// How an answer becomes the client's.
-#[derive(Debug)]
-pub(crate) enum Way {
-    /// It is in the client's dialect.
-    Same(Watching),
-    /// It must be translated.
-    Translated(Box<Translation>),
-    /// It goes on with an answer that another provider began.
-    Continues(Box<Translation>, Overlap),
-}
-
-/// A whole answer.
-#[derive(Debug)]
-pub struct Answer {
-    /// The JSON body for the client.
-    pub body: Bytes,
-    /// What it told. An error in place of an answer (status 200 notwithstanding) is in [`Report::error`].
-    pub report: Report,
 }
 
 /// Writes a request for one target. `head` must have been read from `body` for the same `surface`.
@@ -88,13 +55,7 @@ pub fn encode(surface: Surface, head: &Head, body: &Bytes, egress: &Egress<'_>) 
             format!("the head does not belong to the body: {fault}"),
         )
     })?;
-    if egress.strict
-        && let Some(first) = loss.paths().next()
-    {
-        let message = format!("{} cannot carry: {loss}", egress.kind);
-        let first = first.to_owned();
-        return Err(Refusal::new(RefusalKind::NotTranslatable, message).at(first));
-    }
+    egress.bear(&loss)?;
     Ok(Encoded {
         path: path(surface, egress),
         body,
@@ -228,60 +189,4 @@ fn percent_encoded(text: &str) -> String {
         }
     }
     out
-}
-
-impl Reader {
-    /// Reads a whole answer with a 2xx status.
-    ///
-    /// # Errors
-    /// If it is no JSON object, or none that holds an answer.
-    pub fn read(self, body: Bytes) -> Result<Answer, Malformed> {
-        match self.way {
-            Way::Same(_) => {
-                let report = match self.surface.dialect() {
-                    Dialect::OpenAi => read_openai(self.surface, self.kind, &body)?,
-                    Dialect::Anthropic => read_anthropic(self.surface, &body)?,
-                };
-                Ok(Answer { body, report })
-            }
-            Way::Translated(translation) | Way::Continues(translation, _) => {
-                let (body, report) = translation.answer(&body)?;
-                let body = body.into();
-                Ok(Answer { body, report })
-            }
-        }
-    }
-
-    /// Reads an answer with any other status. `header` looks one of its headers up.
-    pub fn read_failure(
-        &self,
-        status: u16,
-        header: &dyn Fn(&str) -> Option<String>,
-        body: &Bytes,
-    ) -> ProviderFailure {
-        failure(self.surface.dialect(), self.kind.dialect(), status, header, body)
-    }
-
-    /// What translates the answer, and what it may repeat: for one that goes on in another's stream.
-    pub(crate) fn into_translation(self) -> (Translation, Overlap) {
-        let watching = match self.way {
-            Way::Continues(translation, overlap) => return (*translation, overlap),
-            Way::Translated(translation) => return (*translation, Overlap::default()),
-            Way::Same(watching) => watching,
-        };
-        // Asked from the beginning, not to go on: an answer of its own then, behind what is there.
-        let made = Made {
-            request_id: self.request_id,
-            now: Timestamp::from_unix_millis(0),
-            model: Box::default(),
-        };
-        let include_usage = watching == Watching::ForTheClient;
-        let way = Translation::untouched(self.surface.dialect(), self.kind, include_usage, made);
-        (way, Overlap::default())
-    }
-
-    /// Reads an event stream with a 2xx status.
-    pub fn stream(self) -> StreamReader {
-        StreamReader::new(self)
-    }
 }

@@ -14,9 +14,9 @@ use bytes::Bytes;
 use tollgate_core::{Dialect, OutcomeClass, Refusal, RefusalKind, RequestId};
 
 use crate::classify::{Words, classify_in_stream};
-use crate::continuation::Trace;
 use crate::render::render_stream_error;
 use crate::report::{Report, StreamEnd, StreamFault};
+use crate::resume::Trace;
 use crate::sse::{Event, Framer, Oversize};
 
 pub(crate) use anthropic::{AnthropicObserver, read_answer as read_anthropic};

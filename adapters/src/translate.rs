@@ -8,16 +8,16 @@ mod stream;
 mod tests;
 
 use bytes::Bytes;
-use tollgate_core::{Dialect, ProviderKind, Refusal, RefusalKind, Surface};
+use tollgate_core::{Dialect, ProviderKind, Refusal, Surface};
 
 use crate::chat::made::Made;
 use crate::chat::names::Renamed;
-use crate::continuation::Trace;
 use crate::egress::Egress;
 use crate::loss::Loss;
 use crate::passthrough::{read_anthropic, read_openai};
 use crate::render::{ErrorWords, error_body};
 use crate::report::{Malformed, Report, StreamFault};
+use crate::resume::Trace;
 use crate::{anthropic, openai};
 
 pub(crate) use stream::{Leg, Sink, TranslatedStream};
@@ -35,7 +35,7 @@ pub(crate) struct Translation {
 /// Translates a request for its target.
 ///
 /// # Errors
-/// What is malformed or of the wrong type; [`RefusalKind::NotTranslatable`] for what cannot be had there at all,
+/// What is malformed or of the wrong type; [`tollgate_core::RefusalKind::NotTranslatable`] for what cannot be had there at all,
 /// and for any loss if [`Egress::strict`] is set.
 pub(crate) fn request(
     from: Surface,
@@ -53,13 +53,7 @@ pub(crate) fn request(
         Dialect::OpenAi => openai::encode::request(request, egress, &mut loss),
         Dialect::Anthropic => anthropic::encode::request(request, egress, &mut loss)?,
     };
-    if egress.strict
-        && let Some(first) = loss.paths().next()
-    {
-        let message = format!("{} cannot carry: {loss}", egress.kind);
-        let first = first.to_owned();
-        return Err(Refusal::new(RefusalKind::NotTranslatable, message).at(first));
-    }
+    egress.bear(&loss)?;
     let translation = Translation {
         client,
         kind: egress.kind,

@@ -8,17 +8,15 @@ use std::collections::HashSet;
 
 use tollgate_core::{Dialect, Refusal, RefusalKind};
 
-use super::quirks::{Takes, takes};
+use super::quirks::{LONGEST_NAME, Takes, takes};
 use super::settings::{self, Settings};
 use super::turns;
 use crate::chat::names::{Renamed, legal};
-use crate::chat::write::{Object, object, text};
+use crate::chat::write::{Object, object};
 use crate::chat::{ChatRequest, Kind, Output, Tool, ToolChoice, ToolKind, Turn, lose_extra, schema};
 use crate::egress::Egress;
 use crate::loss::Loss;
 
-/// The longest name of a tool.
-pub(crate) const LONGEST_NAME: usize = 128;
 /// The hint for JSON without a schema, which the dialect has no field for.
 const JSON_HINT: &str = "Respond with a single JSON object and nothing else: no prose, no code fences.";
 
@@ -286,19 +284,5 @@ fn write_rest(o: &mut Object<'_>, request: &ChatRequest<'_>, loss: &mut Loss) {
         }
         let dotted = request.extra.iter().filter(|(name, _)| name.contains('.'));
         dotted.for_each(|(name, _)| loss.note(&**name));
-    }
-}
-
-/// A JSON object for `input`: the arguments if they are one, else an object around them.
-pub(crate) fn write_input(o: &mut Object<'_>, arguments: &str) {
-    let trimmed = arguments.trim();
-    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(trimmed).is_ok();
-    if is_json && trimmed.starts_with('{') {
-        o.raw("input", trimmed);
-    } else if trimmed.is_empty() || trimmed == "null" {
-        o.raw("input", "{}");
-    } else {
-        // Cut off, or never JSON: the words are kept.
-        object(o.key("input"), |o| text(o.key("invalid_arguments"), arguments));
     }
 }

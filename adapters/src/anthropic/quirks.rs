@@ -1,5 +1,8 @@
 //! What each generation of Claude takes and refuses, told by its name.
 
+/// The longest name of a tool.
+pub(crate) const LONGEST_NAME: usize = 128;
+
 /// The version in a model's name: `claude-3-7-sonnet-20250219` is (3, 7), `claude-opus-4-6` (4, 6),
 /// `claude-sonnet-5` (5, 0). `None` where the name does not tell: then nothing new is assumed, nothing old is
 /// avoided.

@@ -2,8 +2,7 @@
 
 use tollgate_core::{FinishReason, Usage};
 
-use super::encode::write_input;
-use super::turns::write_part;
+use super::turns::{write_input, write_part};
 use crate::chat::answer::{ChatAnswer, finish_with};
 use crate::chat::made::Made;
 use crate::chat::names::Renamed;

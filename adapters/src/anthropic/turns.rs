@@ -2,12 +2,11 @@
 
 use tollgate_core::Dialect;
 
-use super::encode::{LONGEST_NAME, write_input};
-use super::quirks::Takes;
+use super::quirks::{LONGEST_NAME, Takes};
 use crate::chat::history::{Instructions, arrange, close, open};
 use crate::chat::media::Source;
 use crate::chat::names::legal;
-use crate::chat::write::{Array, Object, object};
+use crate::chat::write::{Array, Object, object, text};
 use crate::chat::{Cache, Extra, Kind, Part, Role, Turn, lose_extra};
 use crate::loss::Loss;
 
@@ -271,4 +270,18 @@ fn write_source(o: &mut Object<'_>, source: &Source<'_>) {
             Source::File(id) => o.text("type", "file").text("file_id", id),
         };
     });
+}
+
+/// A JSON object for `input`: the arguments if they are one, else an object around them.
+pub(crate) fn write_input(o: &mut Object<'_>, arguments: &str) {
+    let trimmed = arguments.trim();
+    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(trimmed).is_ok();
+    if is_json && trimmed.starts_with('{') {
+        o.raw("input", trimmed);
+    } else if trimmed.is_empty() || trimmed == "null" {
+        o.raw("input", "{}");
+    } else {
+        // Cut off, or never JSON: the words are kept.
+        object(o.key("input"), |o| text(o.key("invalid_arguments"), arguments));
+    }
 }

@@ -1,6 +1,6 @@
 //! What goes out to each kind of provider, and what comes back to the client.
 
-use tollgate_core::Timestamp;
+use tollgate_core::{RequestId, Timestamp};
 
 use super::*;
 use crate::head::{Scratch, read_head};

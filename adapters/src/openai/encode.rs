@@ -2,7 +2,7 @@
 
 use tollgate_core::{Dialect, ProviderKind};
 
-use super::quirks::{Takes, Thinks, least_effort, most_effort, takes};
+use super::quirks::{LONGEST_NAME, Takes, Thinks, least_effort, most_effort, takes};
 use super::turns::{self, Writer};
 use crate::anthropic::quirks::{budget, effort_of_budget};
 use crate::chat::names::{Renamed, legal};
@@ -12,8 +12,6 @@ use crate::egress::Egress;
 use crate::loss::Loss;
 use crate::profile::profile;
 
-/// The longest name of a tool.
-pub(crate) const LONGEST_NAME: usize = 64;
 /// The longest word for an end user.
 const LONGEST_USER: usize = 64;
 /// Mistral's highest temperature.

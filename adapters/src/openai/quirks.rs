@@ -2,6 +2,9 @@
 
 use tollgate_core::ProviderKind;
 
+/// The longest name of a tool.
+pub(crate) const LONGEST_NAME: usize = 64;
+
 /// How a target is told to think.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Thinks {

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use tollgate_core::ProviderKind;
 
-use super::encode::LONGEST_NAME;
-use super::quirks::Takes;
+use super::quirks::{LONGEST_NAME, Takes};
 use crate::chat::history::{Instructions, arrange};
 use crate::chat::media::Source;
 use crate::chat::names::{legal, nine};

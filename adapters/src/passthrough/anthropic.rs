@@ -5,9 +5,9 @@ use tollgate_core::{Dialect, Surface};
 
 use super::openai::unescaped_length;
 use super::{Observer, Verdict, fault_of};
-use crate::continuation::EventTrace;
 use crate::json::{Fields, keys};
 use crate::report::{Malformed, Report};
+use crate::resume::EventTrace;
 use crate::sse::Event;
 use crate::usage::{self, AnthropicCounts};
 

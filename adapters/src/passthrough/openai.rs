@@ -5,11 +5,11 @@ use memchr::memchr;
 use tollgate_core::{Dialect, ProviderKind, Surface};
 
 use super::{Observer, Verdict, as_event, fault_of};
-use crate::continuation::ChunkTrace;
 use crate::json::{Fields, keys};
 use crate::patch::Patches;
 use crate::profile::profile;
 use crate::report::{Malformed, Report};
+use crate::resume::ChunkTrace;
 use crate::sse::Event;
 use crate::usage;
 

@@ -8,12 +8,12 @@ use crate::anthropic::events::EventWriter;
 use crate::anthropic::stream::EventReader;
 use crate::chat::answer::Piece;
 use crate::chat::names::Renamed;
-use crate::continuation::{Overlap, Partial};
 use crate::openai::events::ChunkWriter;
 use crate::openai::stream::ChunkReader;
 use crate::passthrough::{AnthropicObserver, Observer, OpenAiObserver, Watching, broken};
 use crate::render::{as_event, error_body, render_stream_error};
 use crate::report::{Report, StreamEnd, StreamFault};
+use crate::resume::{Overlap, Partial};
 use crate::sse::{Event, Framer};
 use crate::usage::sum;
 

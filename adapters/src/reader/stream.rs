@@ -4,10 +4,10 @@
 use bytes::Bytes;
 use tollgate_core::{Dialect, Usage};
 
-use crate::continuation::{Partial, Trace};
-use crate::encode::{Reader, Way};
+use super::{Reader, Way};
 use crate::passthrough::{AnthropicObserver, OpenAiObserver, PassingStream};
 use crate::report::{Report, StreamEnd};
+use crate::resume::{Partial, Trace};
 use crate::translate::{Leg, Sink, TranslatedStream};
 
 /// Understands a streamed answer. Get one from [`Reader::stream`].
