@@ -15,8 +15,9 @@ use crate::chat::write::object;
 use crate::chat::{ChatRequest, Output, Thinking};
 use crate::egress::Egress;
 use crate::encode::{Encoded, encode};
+use crate::estimate::estimate_usage;
 use crate::head::Head;
-use crate::json::{Fields, elements};
+use crate::json::{Fields, count, elements};
 use crate::patch::Patches;
 use crate::reader::{Reader, Way};
 use crate::resume::{Overlap, Partial};
@@ -27,7 +28,8 @@ use crate::{anthropic, openai};
 /// the client has of the answer. `head` must have been read from `body` for the same `surface`. The reader that
 /// comes with it is for [`crate::StreamReader::continue_with`].
 ///
-/// An answer of which the client has no text yet is asked for from its beginning.
+/// The limit of tokens is lowered by an estimate of what was answered. An answer of which the client has no text
+/// yet is asked for from its beginning.
 ///
 /// # Errors
 /// [`RefusalKind::NotTranslatable`] where it cannot work: something else than text has begun
@@ -192,5 +194,16 @@ fn with_turn(body: &Bytes, said: &str, kind: ProviderKind) -> Option<Bytes> {
     }
     let mut patches = Patches::default();
     patches.replace(end.checked_sub(1)?..end, with).ok()?;
+    let answered = estimate_usage(0, u64::try_from(said.len()).unwrap_or(u64::MAX)).output;
+    for name in ["max_tokens", "max_completion_tokens"] {
+        let Some((json, limit)) = fields.raw(name).and_then(|json| Some((json, count(json)?))) else {
+            continue;
+        };
+        let start = json.as_ptr().addr().checked_sub(body.as_ptr().addr())?;
+        let left = limit.saturating_sub(answered).max(1).to_string();
+        patches
+            .replace(start..start + json.len(), left.into_bytes())
+            .ok()?;
+    }
     patches.apply(body).ok()
 }

@@ -15,11 +15,12 @@ pub struct Report {
     pub service_tier: ServiceTier,
     /// Why the (first) answer ended. `None` at the end of a stream: it was cut.
     pub finish: Option<FinishReason>,
-    /// Whether content has been seen: text, reasoning or a tool call. From here on a failure is mid-answer.
+    /// Whether content has been seen: the first token of text, reasoning, a tool call or a refusal. From here on a
+    /// failure is mid-answer. What an error says is no content.
     pub has_content: bool,
     /// Bytes of answer text, reasoning and tool arguments seen: what an estimate is made from.
     pub output_bytes: u64,
-    /// An error inside a stream that began with status 200.
+    /// An error inside a stream that began with status 200: the event that tells it need not be the last one.
     pub error: Option<StreamFault>,
     /// Whether the closing event of the dialect was seen (`[DONE]`, `message_stop`); always true for JSON.
     pub complete: bool,

@@ -92,6 +92,37 @@ fn white_space_at_the_end_goes_to_those_who_take_it() {
 }
 
 #[test]
+fn what_was_answered_counts_against_the_limit() {
+    let said = "four bytes a token, so: forty bytes, ten.";
+    for surface in SURFACES {
+        for kind in KINDS {
+            let mut limits = vec![(json!({"max_tokens": 100}), 89), (json!({"max_tokens": 5}), 1)];
+            if surface == Surface::ChatCompletions {
+                limits.push((json!({"max_tokens": null, "max_completion_tokens": 31}), 20));
+            }
+            for (fields, expected) in limits {
+                let body = request(&fields).to_string();
+                let out = encoded(surface, &body, &Partial::of(said), &egress(kind)).unwrap();
+                let sent: Value = serde_json::from_slice(&out.body).unwrap();
+                let limit = [&sent["max_tokens"], &sent["max_completion_tokens"]]
+                    .into_iter()
+                    .find(|limit| limit.is_u64());
+                assert_eq!(limit, Some(&json!(expected)), "{surface:?} {kind} {fields}");
+            }
+        }
+    }
+    let unlimited = r#"{"model":"there","messages":[{"role":"user","content":"x"}],"max_tokens":-1}"#;
+    let out = encoded(
+        Surface::ChatCompletions,
+        unlimited,
+        &Partial::of(said),
+        &egress(ProviderKind::Vllm),
+    )
+    .unwrap();
+    assert!(String::from_utf8_lossy(&out.body).contains("\"max_tokens\":-1"));
+}
+
+#[test]
 fn providers_are_told_in_their_own_words_to_go_on() {
     let sent = |kind| sent(Surface::Messages, kind, "Once");
     assert_eq!(sent(ProviderKind::Mistral)["messages"][1]["prefix"], true);
