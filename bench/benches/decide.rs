@@ -12,7 +12,7 @@ use tollgate_core::{Pattern, ProviderKind, RequestId, Surface, Timestamp};
 use tollgate_routing::{
     Ask, Auth, Catalog, HttpVersion, Provider, Route, RouteTarget, Target, TargetId, Timeouts, plan,
 };
-use tollgate_telemetry::{Meters, RequestRecord, write_line};
+use tollgate_telemetry::{Line as _, Meters, RequestRecord};
 
 fn catalog(targets: u32) -> Catalog {
     let provider = Arc::new(Provider {
@@ -83,7 +83,7 @@ fn tell(c: &mut Criterion) {
     c.bench_function("settle/log_line", |b| {
         b.iter(|| {
             line.clear();
-            write_line(&mut line, black_box(&record));
+            black_box(&record).write_line(&mut line);
         });
     });
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tollgate_core::{ServiceTier, Usage};
 
+use crate::Line;
 use crate::record::{AttemptRecord, AttemptRole, RequestRecord, Served};
 use crate::scrub::cut;
 
@@ -19,8 +20,13 @@ const MAX_TEXT_BYTES: usize = 520;
 /// Paths of a [`RequestRecord::loss`] that are listed; `loss_count` has their number.
 const MAX_LOSS_PATHS: usize = 16;
 
-/// Appends the record to `out` as one line, its newline included.
-pub fn write_line(out: &mut Vec<u8>, record: &RequestRecord) {
+impl Line for RequestRecord {
+    fn write_line(&self, out: &mut Vec<u8>) {
+        write_record(out, self);
+    }
+}
+
+fn write_record(out: &mut Vec<u8>, record: &RequestRecord) {
     let mut line = Object::open(out);
     line.display("time", record.at);
     line.display("id", record.id);

@@ -1,8 +1,9 @@
 //! What the gateway says about itself: one record a request, written as a log line and counted in metrics.
 //!
 //! - [`RequestRecord`]: everything that is remembered of a request; no prompt, no answer, no secret.
-//! - [`write_line`]: the record as one line of JSON.
-//! - [`Journal`], [`JournalPort`], [`Sink`]: the way of records from the workers to a file, without blocking.
+//! - [`Journal`], [`Line`], [`Sink`]: the way of records from the workers to a file, without blocking. A
+//!   `RequestRecord` is one line of JSON there: the access log.
+//! - [`Recent`]: the last few of anything, to be looked up.
 //! - [`Meters`], [`Exposition`]: the metrics, named in one table, and their Prometheus text.
 //!
 //! The gateway fills one record for each request and gives the same record to [`Meters::settle`] and to
@@ -11,11 +12,14 @@
 mod access_log;
 mod journal;
 mod meters;
+mod recent;
 mod record;
 mod scrub;
 
-pub use access_log::write_line;
-pub use journal::{CloseError, Drained, Journal, JournalHandle, JournalOptions, JournalPort, Posted, Sink};
+pub use journal::{
+    CloseError, Drained, Journal, JournalHandle, JournalOptions, JournalPort, Line, Posted, Sink,
+};
 pub use meters::{Exposition, InFlight, JournalMeters, Meters, ReloadResult, TargetMeters, UpstreamMeters};
+pub use recent::Recent;
 pub use record::{AttemptRecord, AttemptRole, Ending, RequestRecord, Served, Timings};
 pub use scrub::Scrubbed;

@@ -92,7 +92,7 @@ fn attempt(
 
 fn line_of(record: &RequestRecord) -> String {
     let mut out = Vec::new();
-    write_line(&mut out, record);
+    record.write_line(&mut out);
     String::from_utf8(out).unwrap()
 }
 

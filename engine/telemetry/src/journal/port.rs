@@ -19,8 +19,8 @@ use crate::RequestRecord;
 
 /// A bounded ring of records.
 #[derive(Debug)]
-pub struct JournalPort {
-    queue: ArrayQueue<Box<RequestRecord>>,
+pub struct JournalPort<R = RequestRecord> {
+    queue: ArrayQueue<Box<R>>,
     /// Whether the reader has been told that there is something to read. Set by posters, cleared by the reader.
     armed: AtomicBool,
     /// Records that found the ring full. Written by posters.
@@ -47,7 +47,7 @@ pub struct Drained {
     pub more: bool,
 }
 
-impl JournalPort {
+impl<R> JournalPort<R> {
     /// A ring for `capacity` records (at least one). A slot takes two words until it is used.
     pub fn new(capacity: usize) -> Self {
         Self {
@@ -58,12 +58,12 @@ impl JournalPort {
     }
 
     /// Hands over a record; never waits.
-    pub fn post(&self, record: Box<RequestRecord>) -> Posted {
+    pub fn post(&self, record: Box<R>) -> Posted {
         self.post_in_steps(record, || {})
     }
 
     /// `between` is called between the two steps: it lets a test stand there.
-    fn post_in_steps(&self, record: Box<RequestRecord>, between: impl FnOnce()) -> Posted {
+    fn post_in_steps(&self, record: Box<R>, between: impl FnOnce()) -> Posted {
         if self.queue.push(record).is_err() {
             // Relaxed: a statistic, nothing is published by it.
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -79,7 +79,7 @@ impl JournalPort {
     }
 
     /// Hands up to `max` records to `take`, oldest first. For one reader at a time.
-    pub fn drain(&self, max: usize, take: impl FnMut(Box<RequestRecord>)) -> Drained {
+    pub fn drain(&self, max: usize, take: impl FnMut(Box<R>)) -> Drained {
         self.drain_in_steps(max, take, || {})
     }
 
@@ -87,7 +87,7 @@ impl JournalPort {
     fn drain_in_steps(
         &self,
         max: usize,
-        mut take: impl FnMut(Box<RequestRecord>),
+        mut take: impl FnMut(Box<R>),
         mut before_step: impl FnMut(),
     ) -> Drained {
         before_step();

@@ -8,8 +8,8 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, bounded};
 use thiserror::Error;
 
-use super::{JournalPort, Posted, Sink};
-use crate::{JournalMeters, RequestRecord, write_line};
+use super::{JournalPort, Line, Posted, Sink};
+use crate::{JournalMeters, RequestRecord};
 
 /// Lines are handed to the sink in pieces of about this size, so that a long backlog needs no large buffer.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -20,6 +20,8 @@ const BATCH_RECORDS: usize = 256;
 /// How a journal is set up.
 #[derive(Debug, Clone, Copy)]
 pub struct JournalOptions {
+    /// The name of the thread, as the system's tools show it: up to 15 bytes, without NUL.
+    pub name: &'static str,
     /// Records that may wait for the thread; more are dropped.
     pub capacity: usize,
     /// How long a batch gathers after its first record.
@@ -29,6 +31,7 @@ pub struct JournalOptions {
 impl Default for JournalOptions {
     fn default() -> Self {
         Self {
+            name: "journal",
             capacity: 16_384,
             gather: Duration::from_millis(5),
         }
@@ -36,17 +39,17 @@ impl Default for JournalOptions {
 }
 
 /// The posting side: one for each worker, cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Journal {
-    shared: Arc<Shared>,
+#[derive(Debug)]
+pub struct Journal<R = RequestRecord> {
+    shared: Arc<Shared<R>>,
     thread: Thread,
 }
 
 /// The owning side: ends the thread. Dropped without [`JournalHandle::close`], it asks the thread to finish
 /// and does not wait.
 #[derive(Debug)]
-pub struct JournalHandle {
-    journal: Journal,
+pub struct JournalHandle<R = RequestRecord> {
+    journal: Journal<R>,
     finished: Receiver<()>,
     /// `None`: already closed.
     thread: Option<JoinHandle<()>>,
@@ -67,8 +70,8 @@ pub enum CloseError {
 }
 
 #[derive(Debug)]
-struct Shared {
-    port: JournalPort,
+struct Shared<R> {
+    port: JournalPort<R>,
     meters: JournalMeters,
     /// Set once, by the handle; release publishes every post that came before it.
     closing: AtomicBool,
@@ -76,7 +79,7 @@ struct Shared {
     reopen: AtomicBool,
 }
 
-impl Journal {
+impl<R: Line> Journal<R> {
     /// Starts the thread.
     ///
     /// # Errors
@@ -85,7 +88,7 @@ impl Journal {
         options: JournalOptions,
         sink: Sink,
         meters: JournalMeters,
-    ) -> std::io::Result<JournalHandle> {
+    ) -> std::io::Result<JournalHandle<R>> {
         let shared = Arc::new(Shared {
             port: JournalPort::new(options.capacity),
             meters,
@@ -99,7 +102,7 @@ impl Journal {
             gather: options.gather,
             lines: Vec::new(),
         };
-        let thread = thread::Builder::new().name("journal".into()).spawn(move || {
+        let thread = thread::Builder::new().name(options.name.into()).spawn(move || {
             writer.run();
             // The handle may be gone: then nobody waits.
             let _ = finish.send(());
@@ -113,9 +116,11 @@ impl Journal {
             thread: Some(thread),
         })
     }
+}
 
+impl<R> Journal<R> {
     /// Hands over a record; never waits. What finds the ring full is dropped and counted.
-    pub fn post(&self, record: Box<RequestRecord>) -> Posted {
+    pub fn post(&self, record: Box<R>) -> Posted {
         let posted = self.shared.port.post(record);
         match posted {
             Posted::First => self.thread.unpark(),
@@ -132,9 +137,19 @@ impl Journal {
     }
 }
 
-impl JournalHandle {
+/// A clone posts to the same thread, whatever the records are.
+impl<R> Clone for Journal<R> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            thread: self.thread.clone(),
+        }
+    }
+}
+
+impl<R> JournalHandle<R> {
     /// The posting side.
-    pub fn journal(&self) -> Journal {
+    pub fn journal(&self) -> Journal<R> {
         self.journal.clone()
     }
 
@@ -165,21 +180,21 @@ impl JournalHandle {
     }
 }
 
-impl Drop for JournalHandle {
+impl<R> Drop for JournalHandle<R> {
     fn drop(&mut self) {
         self.ask_to_finish();
     }
 }
 
-struct Writer {
-    shared: Arc<Shared>,
+struct Writer<R> {
+    shared: Arc<Shared<R>>,
     sink: Sink,
     gather: Duration,
     /// The batch being made; its memory is kept.
     lines: Vec<u8>,
 }
 
-impl Writer {
+impl<R: Line> Writer<R> {
     fn run(mut self) {
         loop {
             // Read before the drain: what was posted before closing is then certain to be drained.
@@ -205,14 +220,18 @@ impl Writer {
         let mut records = 0;
         loop {
             let is_wanted = !self.sink.is_null();
+            let mut without_line = 0;
             let drained = shared.port.drain(BATCH_RECORDS, |record| {
+                let before = lines.len();
                 if is_wanted {
-                    write_line(lines, &record);
+                    record.write_line(lines);
+                    without_line += u64::from(lines.len() == before);
                 }
             });
-            records += drained.records;
+            shared.meters.dropped(without_line);
+            records += u64::try_from(drained.records).unwrap_or(u64::MAX) - without_line;
             if records > 0 && (!drained.more || lines.len() >= BATCH_BYTES) {
-                let count = u64::try_from(std::mem::take(&mut records)).unwrap_or(u64::MAX);
+                let count = std::mem::take(&mut records);
                 match self.sink.write(lines) {
                     Ok(()) => shared.meters.written(count),
                     Err(_) => shared.meters.dropped(count),

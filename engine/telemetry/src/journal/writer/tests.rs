@@ -184,3 +184,41 @@ fn a_null_sink_empties_the_ring_all_the_same() {
     handle.close(PATIENCE).unwrap();
     assert!(exposition.render().contains("tollgate_log_dropped_total 0"));
 }
+
+/// A record of another kind. 13 cannot be written.
+#[derive(Debug)]
+struct Count(u64);
+
+impl Line for Count {
+    fn write_line(&self, out: &mut Vec<u8>) {
+        if self.0 != 13 {
+            writeln!(out, "{{\"request_bytes\":{}}}", self.0).unwrap();
+        }
+    }
+}
+
+#[test]
+fn two_journals_of_different_kinds_run_side_by_side() {
+    let (requests, counts) = (Paper::default(), Paper::default());
+    let (first, _) = spawn(64, Sink::writer(requests.clone()));
+    let (meters, exposition) = Meters::install();
+    let options = JournalOptions {
+        name: "counts",
+        ..JournalOptions::default()
+    };
+    let second = Journal::spawn(options, Sink::writer(counts.clone()), meters.journal()).unwrap();
+    for number in 10..16 {
+        first.journal().post(record(number));
+        second.journal().post(Box::new(Count(number)));
+    }
+    first.close(PATIENCE).unwrap();
+    second.close(PATIENCE).unwrap();
+    assert_eq!(requests.numbers(), [10, 11, 12, 13, 14, 15]);
+    assert_eq!(counts.numbers(), [10, 11, 12, 14, 15]);
+    let text = exposition.render();
+    assert!(text.contains("tollgate_log_lines_total 5"), "{text}");
+    assert!(
+        text.contains("tollgate_log_dropped_total 1"),
+        "what left no line is missing from the log"
+    );
+}
