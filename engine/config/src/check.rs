@@ -219,20 +219,25 @@ fn check_scalar(scalar: &Value, schema: Schema<'_>, place: Place<'_>, report: &R
         Value::Text { text, .. } => Json::String(text.clone()),
         _ => Json::Null,
     };
-    let type_fits = match schema.keyword("type").and_then(Json::as_str) {
+    let is_of = |name: &Json| match name.as_str() {
         Some("string") => value.is_string(),
         Some("integer") => value.is_u64() || value.is_i64(),
+        Some("number") => value.is_number(),
         Some("boolean") => value.is_boolean(),
-        Some(_) => false,
+        _ => false,
+    };
+    let type_fits = match schema.keyword("type") {
+        Some(Json::Array(names)) => names.iter().any(is_of),
+        Some(name) => is_of(name),
         None => true,
     };
     let is_listed = |it: &Json| it.as_array().is_some_and(|it| it.contains(&value));
     let is_large_enough = schema
         .number("minimum")
-        .is_none_or(|least| value.as_u64().is_some_and(|it| it >= least));
+        .is_none_or(|least| value.as_f64().is_none_or(|it| it >= float(least)));
     let is_small_enough = schema
         .number("maximum")
-        .is_none_or(|most| value.as_u64().is_none_or(|it| it <= most));
+        .is_none_or(|most| value.as_f64().is_none_or(|it| it <= float(most)));
     if type_fits && schema.keyword("enum").is_none_or(is_listed) && is_large_enough && is_small_enough {
         return Some(value);
     }
@@ -253,6 +258,13 @@ fn check_scalar(scalar: &Value, schema: Schema<'_>, place: Place<'_>, report: &R
         None => report.problem(place, found, expected),
     }
     None
+}
+
+/// A bound of the schema.
+fn float(bound: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "bounds are far below 2^53")]
+    let bound = bound as f64;
+    bound
 }
 
 /// A scalar for a message: never a secret, never what came from a variable, and no long text, which might be
@@ -305,6 +317,10 @@ fn expectation(schema: Schema<'_>) -> String {
             (Some(least), None) => format!("a whole number from {least} on"),
             _ => "a whole number".to_owned(),
         },
+        Some("number") => match (schema.number("minimum"), schema.number("maximum")) {
+            (Some(least), Some(most)) => format!("a number from {least} to {most}"),
+            _ => "a number".to_owned(),
+        },
         Some("boolean") => "true or false".to_owned(),
         Some("array") => "a list".to_owned(),
         Some("object") => match schema.properties() {
@@ -314,6 +330,7 @@ fn expectation(schema: Schema<'_>) -> String {
             }
             None => "a mapping".to_owned(),
         },
+        None if schema.keyword("type").is_some() => format!("a value{example}"),
         _ => "another value".to_owned(),
     }
 }

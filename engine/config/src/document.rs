@@ -48,7 +48,8 @@ mod tests {
 
     #[test]
     fn yaml_and_json_are_the_same_tree() {
-        let tree = json!({"routes": {"fast": {"weights": {"cost": 2, "latency": 0.5}, "sticky": true, "x": null}}});
+        let tree =
+            json!({"routes": {"fast": {"weights": {"cost": 2, "latency": 0.5}, "sticky": true, "x": null}}});
         let yaml = "routes:\n  fast:\n    weights: { cost: 2, latency: 0.5 }\n    sticky: true\n    x:\n";
         assert_eq!(document("f", yaml).unwrap(), tree);
         assert_eq!(document("f", &tree.to_string()).unwrap(), tree);

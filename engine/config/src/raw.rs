@@ -13,7 +13,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) use text::{AuthText, DurationText, HttpText, KindText, MoneyText, SecretText, SizeText};
+pub(crate) use text::{
+    AuthText, CapabilityText, DurationText, HedgeAfterText, HttpText, KindText, MoneyText,
+    OnNoCandidatesText, SecretText, ShareText, SizeText, StrategyText,
+};
 
 /// The configuration of Tollgate: one YAML file.
 ///
@@ -39,6 +42,10 @@ pub(crate) struct Config {
     pub telemetry: Option<Telemetry>,
     /// The price catalogue.
     pub prices: Option<Prices>,
+    /// How health is measured, where a provider does not say otherwise.
+    pub health: Option<Health>,
+    /// When circuit breakers trip, where a provider does not say otherwise.
+    pub breaker: Option<Breaker>,
 }
 
 /// An endpoint with credentials.
@@ -72,6 +79,84 @@ pub(crate) struct Provider {
     /// Concurrent streams on one HTTP/2 connection before another is opened.
     #[schemars(range(min = 1, max = 10_000), extend("default" = 100))]
     pub max_streams_per_connection: Option<usize>,
+    /// Where it is, in your words: `eu`, `us-east`. Compared with the `regions` of models, keys and requests.
+    pub region: Option<String>,
+    /// How its health is measured. Default: as in `health` at the top.
+    pub health: Option<Health>,
+    /// When its circuit breakers trip. Default: as in `breaker` at the top.
+    pub breaker: Option<Breaker>,
+    /// Asks for signs of life, without a model and without a price. Default: only requests tell.
+    pub probe: Option<Probe>,
+}
+
+/// How health is measured.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Health {
+    /// The time constant with which estimates of latency follow better times; worse ones are believed at once.
+    #[schemars(extend("default" = "5s"))]
+    pub decay: Option<DurationText>,
+    /// The width of the window in which failures are counted.
+    #[schemars(extend("default" = "10s"))]
+    pub window: Option<DurationText>,
+    /// A first token (a whole answer, where it is no stream) later than this counts as slow. Default: nothing does.
+    pub slow_after: Option<DurationText>,
+}
+
+/// When a circuit breaker trips, and how it closes again.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Breaker {
+    /// Whether there is one: `false` never trips.
+    #[schemars(extend("default" = true))]
+    pub enabled: Option<bool>,
+    /// So many failures in a row open it; 0: no number does.
+    #[schemars(range(max = 1_000_000), extend("default" = 5))]
+    pub consecutive_failures: Option<u32>,
+    /// This share of failures in the window opens it.
+    #[schemars(extend("default" = "50%"))]
+    pub error_ratio: Option<ShareText>,
+    /// Fewer requests in the window say nothing about a ratio.
+    #[schemars(range(min = 1, max = 1_000_000), extend("default" = 20))]
+    pub min_requests: Option<u32>,
+    /// The width of the window.
+    #[schemars(extend("default" = "10s"))]
+    pub window: Option<DurationText>,
+    /// An answer later than this counts as slow. Default: none does.
+    pub slow_after: Option<DurationText>,
+    /// This share of slow answers in the window opens it.
+    #[schemars(extend("default" = "80%"))]
+    pub slow_ratio: Option<ShareText>,
+    /// How long it stays open the first time; twice as long each time it fails to close.
+    #[schemars(extend("default" = "5s"))]
+    pub open_for: Option<DurationText>,
+    /// And no longer than this.
+    #[schemars(extend("default" = "60s"))]
+    pub max_open_for: Option<DurationText>,
+    /// Times are varied by up to this share, so that many gateways do not probe at once.
+    #[schemars(extend("default" = "20%"))]
+    pub jitter: Option<ShareText>,
+    /// Requests let through while half-open; all of them must go well.
+    #[schemars(range(min = 1, max = 255), extend("default" = 3))]
+    pub half_open_probes: Option<u8>,
+    /// How long the share of requests takes to rise from a tenth to all after that.
+    #[schemars(extend("default" = "10s"))]
+    pub ramp: Option<DurationText>,
+}
+
+/// Asking a provider for signs of life.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Probe {
+    /// How often.
+    #[schemars(extend("default" = "10s"))]
+    pub interval: Option<DurationText>,
+    /// What is fetched with GET, below the base URL: something that costs nothing.
+    #[schemars(extend("default" = "/models"))]
+    pub path: Option<String>,
+    /// How long it may take.
+    #[schemars(extend("default" = "2s"))]
+    pub timeout: Option<DurationText>,
 }
 
 /// One of a provider's keys.
@@ -98,6 +183,8 @@ pub(crate) struct Timeouts {
     /// Until the answer's first byte.
     #[schemars(extend("default" = "120s"))]
     pub first_byte: Option<DurationText>,
+    /// Until the first content of a stream. Default: as `first_byte`, which it may not be below.
+    pub first_token: Option<DurationText>,
     /// Between two chunks of an answer.
     #[schemars(extend("default" = "60s"))]
     pub idle: Option<DurationText>,
@@ -123,6 +210,80 @@ pub(crate) struct Model {
     pub max_attempts: Option<usize>,
     /// Further names for the same model.
     pub aliases: Option<Vec<Option<String>>>,
+    /// What decides among targets of the same priority: their `weight` (`weighted`), or cost, latency and availability as measured (`scored`). Default: `scored` where `weights` are given, else `weighted`.
+    pub strategy: Option<StrategyText>,
+    /// How much each term of a score counts.
+    pub weights: Option<Weights>,
+    /// Targets whose score is within this of the best one's share the requests (scored only).
+    #[schemars(extend("default" = "15%"))]
+    pub near_best: Option<ShareText>,
+    /// The share of requests that may go to a target of which nothing has been heard for a second (scored only).
+    #[schemars(extend("default" = "1%"))]
+    pub explore: Option<ShareText>,
+    /// What to do when no target is healthy: ask the best of them all the same, or refuse.
+    #[schemars(extend("default" = "try_anyway"))]
+    pub on_no_candidates: Option<OnNoCandidatesText>,
+    /// Whether the requests of a session stay with a target.
+    #[schemars(extend("default" = false))]
+    pub sticky: Option<bool>,
+    /// Time for a request, over all of its attempts: until the answer is complete, or a stream begins. Default: no limit but the providers' timeouts.
+    pub deadline: Option<DurationText>,
+    /// What a request may cost at the worst case, over all of its attempts: `"$0.25"`. Default: no limit.
+    pub max_cost: Option<MoneyText>,
+    /// How long to wait at most for a provider that says when to come back, when everybody else has failed.
+    #[schemars(extend("default" = "1s"))]
+    pub max_retry_wait: Option<DurationText>,
+    /// Further attempts that the requests of this model may make together.
+    pub retry_budget: Option<RetryBudget>,
+    /// A second request to another target when the first one is late. Default: never.
+    pub hedge: Option<Hedge>,
+    /// Whether a stream that breaks is continued by another target.
+    #[schemars(extend("default" = false))]
+    pub continue_streams: Option<bool>,
+    /// Where answers may come from: `region`s of providers. Default: anywhere.
+    #[schemars(extend("minItems" = 1))]
+    pub regions: Option<Vec<Option<String>>>,
+}
+
+/// How much each term of a score counts: twice the price is made up for by half the time, where both count the same.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Weights {
+    /// The expected price of the answer.
+    #[schemars(range(min = 0, max = 1_000_000), extend("default" = 1))]
+    pub cost: Option<f32>,
+    /// The predicted time to it.
+    #[schemars(range(min = 0, max = 1_000_000), extend("default" = 1))]
+    pub latency: Option<f32>,
+    /// The share of requests that fail.
+    #[schemars(range(min = 0, max = 1_000_000), extend("default" = 1))]
+    pub availability: Option<f32>,
+}
+
+/// Further attempts, so that an outage does not become a storm.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RetryBudget {
+    /// Further attempts per request, in the long run.
+    #[schemars(extend("default" = "50%"))]
+    pub ratio: Option<ShareText>,
+    /// Further attempts a second that are allowed however few requests there are.
+    #[schemars(range(min = 0, max = 1_000_000), extend("default" = 50))]
+    pub per_second: Option<f32>,
+}
+
+/// A second request to another target when the first one is late. The first answer wins.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Hedge {
+    /// How long the first one may take: a span of time, or `p95`, its own 95th percentile as measured.
+    #[schemars(extend("default" = "p95"))]
+    pub after: Option<HedgeAfterText>,
+    /// Hedges per request at most, in the long run.
+    #[schemars(extend("default" = "5%"))]
+    pub max_ratio: Option<ShareText>,
+    /// What one hedge may cost at the worst case. Default: no limit.
+    pub max_cost: Option<MoneyText>,
 }
 
 /// A provider's model.
@@ -148,6 +309,10 @@ pub(crate) struct Target {
     /// Answer tokens at most. Default: from the price catalogue.
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub max_output_tokens: Option<u32>,
+    /// What it can do. Default: from the catalogue; what that does not know is held against nobody.
+    pub capabilities: Option<Vec<Option<CapabilityText>>>,
+    /// Makes it a canary: this share of the requests goes there first, the others only when everybody else has failed.
+    pub canary: Option<ShareText>,
 }
 
 /// Prices in US dollars per million tokens, e.g. `"$0.15"`.
@@ -194,6 +359,14 @@ pub(crate) struct Key {
     pub models: Option<Vec<Option<String>>>,
     /// From when on it is refused: `2027-01-31` or `2027-01-31T12:00:00Z`. Default: never.
     pub expires_at: Option<String>,
+    /// Where its answers may come from: `region`s of providers. Default: anywhere.
+    #[schemars(extend("minItems" = 1))]
+    pub regions: Option<Vec<Option<String>>>,
+    /// The targets that may answer it, as `provider/model`, `*` for any text. Default: all.
+    #[schemars(extend("minItems" = 1))]
+    pub targets: Option<Vec<Option<String>>>,
+    /// What one of its requests may cost at the worst case: `"$0.50"`. Default: no limit.
+    pub max_cost: Option<MoneyText>,
 }
 
 /// The listener for clients.
@@ -256,6 +429,8 @@ pub(crate) struct Admin {
     pub listen: Option<String>,
     /// The key that operators present. Without one, the listener must be a loopback address.
     pub key: Option<SecretText>,
+    /// The file in which changes made at run time are kept over a restart (relative to the config file). Default: they are lost then.
+    pub state: Option<String>,
 }
 
 /// What is recorded of requests.
@@ -265,6 +440,22 @@ pub(crate) struct Telemetry {
     /// Where the access log goes, one JSON object a line: `stdout`, `off`, or the path of a file (relative to the config file).
     #[schemars(extend("default" = "stdout"))]
     pub access_log: Option<String>,
+    /// How routing decisions are kept, to be explained and replayed. Prompts are not in them.
+    pub decisions: Option<Decisions>,
+}
+
+/// How routing decisions are kept.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Decisions {
+    /// So many of the last ones in memory, per worker; 0: none.
+    #[schemars(range(max = 100_000), extend("default" = 1024))]
+    pub keep: Option<usize>,
+    /// A file to which they are written, one JSON object a line (relative to the config file). Default: none.
+    pub journal: Option<String>,
+    /// The share of them that is written there.
+    #[schemars(extend("default" = "1%"))]
+    pub sample: Option<ShareText>,
 }
 
 /// The price catalogue.

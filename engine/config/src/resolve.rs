@@ -1,9 +1,11 @@
 //! From what is written to what it means: defaults filled in, references followed, everything checked that a
 //! schema cannot say. Never stops at a problem; with any, the settings are thrown away.
 
+mod health;
 mod keys;
 mod listeners;
 mod models;
+mod policy;
 mod providers;
 mod text;
 mod url;
@@ -51,7 +53,8 @@ pub(crate) fn resolve(context: Context<'_>, config: &Config) -> Settings {
 
     let providers = providers::resolve(context, config);
     let routes = models::resolve(context, config, &providers, &prices);
-    let catalog = Catalog::new(context.epoch, providers.values().cloned().collect(), routes).with_models(prices.clone());
+    let catalog = Catalog::new(context.epoch, providers.values().cloned().collect(), routes)
+        .with_models(prices.clone());
     let keys = keys::resolve(context, config, &catalog);
     let has_keys = config.keys.as_ref().is_some_and(|keys| !keys.is_empty());
     let auth = if has_keys {

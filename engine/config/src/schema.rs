@@ -18,7 +18,7 @@ pub fn json_schema() -> String {
     format!("{:#}\n", schema())
 }
 
-/// Takes out what only says that an optional thing may also be null, and the widths of integers.
+/// Takes out what only says that an optional thing may also be null, and the widths of numbers.
 fn simplify(schema: &mut Value) {
     if let Value::Object(keywords) = schema {
         simplify_keywords(keywords);
@@ -32,7 +32,7 @@ fn simplify(schema: &mut Value) {
 fn simplify_keywords(keywords: &mut Map<String, Value>) {
     if keywords
         .get("format")
-        .is_some_and(|it| it.as_str().is_some_and(|it| it.starts_with("uint")))
+        .is_some_and(|it| it.as_str().is_some_and(|it| it.starts_with("uint") || it == "float"))
     {
         keywords.shift_remove("format");
     }

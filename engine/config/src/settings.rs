@@ -88,13 +88,28 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// The key that operators present; `None`: the address is the only door.
     pub key: Option<Secret>,
+    /// Where changes made at run time are kept over a restart; `None`: nowhere.
+    pub state_file: Option<PathBuf>,
 }
 
 /// What is recorded of requests.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Telemetry {
     /// Where the access log goes.
     pub access_log: AccessLog,
+    /// How routing decisions are kept.
+    pub decisions: Decisions,
+}
+
+/// How routing decisions are kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decisions {
+    /// So many of the last ones in memory, per worker.
+    pub keep: usize,
+    /// A file to which they are written; `None`: none.
+    pub journal: Option<PathBuf>,
+    /// The share that is written there, `0.0..=1.0`.
+    pub sample: f32,
 }
 
 /// Where the access log goes.

@@ -44,7 +44,14 @@ pub fn load(source: Source<'_>, env: Env<'_>, epoch: u64, board: &Board) -> Resu
         Source::File(path) => {
             let name = path.display().to_string();
             let text = read_text(path).map_err(|error| Problems::new(vec![whole(&name, error)]))?;
-            from_text(&name, &text, path.parent().unwrap_or(Path::new("")), env, epoch, board)
+            from_text(
+                &name,
+                &text,
+                path.parent().unwrap_or(Path::new("")),
+                env,
+                epoch,
+                board,
+            )
         }
     }
 }

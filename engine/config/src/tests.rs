@@ -7,6 +7,7 @@ mod lookups;
 mod nonsense;
 
 use crate::{Problems, Settings, Source, load};
+use tollgate_routing::Board;
 
 /// The variables that example files refer to.
 fn env(name: &str) -> Option<String> {
@@ -21,7 +22,7 @@ fn env(name: &str) -> Option<String> {
 
 fn read(text: &str) -> Result<Settings, Problems> {
     let name = "t.yaml";
-    load(Source::Text { name, text }, &env, 7)
+    load(Source::Text { name, text }, &env, 7, &Board::default())
 }
 
 /// The problems of a text, one a line.

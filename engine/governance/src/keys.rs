@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
-use tollgate_core::{Pattern, Timestamp};
+use tollgate_core::{Nanodollars, Pattern, Timestamp};
 
 /// The SHA-256 of a key: what is kept of it. Written as 64 lower-case hex digits.
 ///
@@ -64,6 +64,12 @@ pub struct VirtualKey {
     pub models: Vec<Pattern>,
     /// From when on it is refused; `None`: never.
     pub expires_at: Option<Timestamp>,
+    /// Where its answers may come from; `None`: anywhere.
+    pub regions: Option<Arc<[Arc<str>]>>,
+    /// The targets that may answer it, as patterns of `provider/model`; empty: all.
+    pub targets: Arc<[Pattern]>,
+    /// What one of its requests may cost at the worst case; `None`: no limit.
+    pub max_cost: Option<Nanodollars>,
 }
 
 /// Why a presented key is not accepted.

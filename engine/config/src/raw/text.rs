@@ -6,7 +6,7 @@ use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use tollgate_core::ProviderKind;
+use tollgate_core::{Capabilities, ProviderKind};
 
 /// Declares a text newtype and its schema.
 macro_rules! text {
@@ -46,6 +46,50 @@ text!(
     /// US dollars: `$0.15`.
     MoneyText, "Money",
     { "type": "string", "pattern": "^\\$?[0-9]*(\\.[0-9]+)?$", "examples": ["$0.15", "$1.00"] }
+);
+/// A share: `5%`, or a number from 0 to 1.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum ShareText {
+    /// `0.05`
+    Number(f64),
+    /// `5%`
+    Text(String),
+}
+
+impl JsonSchema for ShareText {
+    fn schema_name() -> Cow<'static, str> {
+        "Share".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number"], "pattern": "^[0-9]+(\\.[0-9]+)?%?$", "minimum": 0, "examples": ["5%", 0.05] })
+    }
+}
+
+text!(
+    /// When a hedge is due.
+    HedgeAfterText, "HedgeAfter",
+    { "type": "string", "pattern": "^(p95|([0-9]+(\\.[0-9]+)?(ms|s|m|h))+)$", "examples": ["p95", "800ms"] }
+);
+text!(
+    /// What decides within a priority group.
+    StrategyText, "Strategy",
+    { "type": "string", "enum": ["weighted", "scored"] }
+);
+text!(
+    /// What to do when nobody is healthy.
+    OnNoCandidatesText, "OnNoCandidates",
+    { "type": "string", "enum": ["try_anyway", "refuse"] }
+);
+text!(
+    /// Something that a model can do.
+    CapabilityText, "Capability",
+    { "type": "string", "enum": (Capabilities::ALL.names().collect::<Vec<_>>()) }
 );
 text!(
     /// A kind of provider.

@@ -45,6 +45,9 @@ pub(super) fn resolve(context: Context<'_>, config: &Config, catalog: &Catalog) 
             hash,
             models,
             expires_at,
+            regions: context.regions(written.regions.as_ref(), place.key("regions")),
+            targets: targets(context, written, place.key("targets")).into(),
+            max_cost: context.amount(written.max_cost.as_ref(), place.key("max_cost")),
         });
     }
     keys
@@ -116,6 +119,24 @@ fn models(context: Context<'_>, written: &Key, catalog: &Catalog, place: Place<'
                     );
                 }
                 patterns.push(pattern);
+            }
+        }
+    }
+    patterns
+}
+
+/// Patterns of `provider/model`.
+fn targets(context: Context<'_>, written: &Key, place: Place<'_>) -> Vec<Pattern> {
+    let mut patterns = Vec::new();
+    for (index, text) in written.targets.iter().flatten().enumerate() {
+        let Some(text) = text else { continue };
+        match Pattern::parse(text).filter(|_| text.contains(['/', '*'])) {
+            Some(pattern) => patterns.push(pattern),
+            None => {
+                let place = place.item(index);
+                let found = context.report.quoted(place, text);
+                let expected = "provider/model, with at most one * such as \"claude/*\"";
+                context.report.problem(place, found, expected);
             }
         }
     }

@@ -8,7 +8,7 @@ use super::Context;
 use super::keys::SHORTEST_KEY;
 use crate::place::Place;
 use crate::raw::{self, Config, SizeText};
-use crate::settings::{AccessLog, Admin, AuthMode, Drain, Server, Telemetry, Tls};
+use crate::settings::{AccessLog, Admin, AuthMode, Decisions, Drain, Server, Telemetry, Tls};
 use crate::units;
 
 const PORT: u16 = 8080;
@@ -17,6 +17,7 @@ const BODY_LIMIT_BYTES: usize = 32 << 20;
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 const CLIENT_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+const KEPT_DECISIONS: usize = 1024;
 
 /// The listener for clients. Without keys it must be a loopback address, unless that is asked for in so many
 /// words.
@@ -80,6 +81,9 @@ pub(super) fn admin(context: Context<'_>, config: &Config) -> Admin {
     Admin {
         listen,
         key: key.and_then(|key| context.secret(key, section.key("key"), SHORTEST_KEY)),
+        state_file: written
+            .and_then(|it| it.state.as_deref())
+            .map(|path| file(context, path, section.key("state"))),
     }
 }
 
@@ -100,7 +104,29 @@ pub(super) fn telemetry(context: Context<'_>, config: &Config) -> Telemetry {
         }
         Some(path) => AccessLog::File(context.path(path)),
     };
-    Telemetry { access_log }
+    let none = raw::Decisions::default();
+    let decisions = config.telemetry.as_ref().and_then(|it| it.decisions.as_ref());
+    let decisions = decisions.unwrap_or(&none);
+    let place = section.key("decisions");
+    Telemetry {
+        access_log,
+        decisions: Decisions {
+            keep: decisions.keep.unwrap_or(KEPT_DECISIONS),
+            journal: decisions
+                .journal
+                .as_deref()
+                .map(|path| file(context, path, place.key("journal"))),
+            sample: context.share(decisions.sample.as_ref(), place.key("sample"), 1.0, 0.01),
+        },
+    }
+}
+
+/// The path of a file that is written.
+fn file(context: Context<'_>, written: &str, place: Place<'_>) -> PathBuf {
+    if written.trim().is_empty() {
+        context.report.problem(place, "empty", "the path of a file");
+    }
+    context.path(written)
 }
 
 fn loopback(port: u16) -> SocketAddr {

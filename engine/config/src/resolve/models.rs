@@ -7,12 +7,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use tollgate_core::Pattern;
-use tollgate_routing::{Fallback, RetryLimits, Route, RouteTarget};
+use tollgate_routing::{Fallback, Limits, Route, RouteTarget};
 
 use self::names::Names;
 use self::targets::Targets;
-use super::Context;
 use super::providers::Providers;
+use super::{Context, policy};
 use crate::PriceBook;
 use crate::check::nearest;
 use crate::place::Place;
@@ -108,13 +108,49 @@ fn route(
             .problem(list, "only targets of weight 0", "one target in use at least");
     }
     let fallbacks = fallbacks(context, written, names, place.key("fallbacks"));
+    let limits = policy::limits(context, model, place);
+    warn_of(context, &limits, &candidates, !fallbacks.is_empty(), place);
     Some(Route {
         fallbacks,
         strict: model.strict.unwrap_or(false),
         max_attempts: model.max_attempts.unwrap_or(DEFAULT_MAX_ATTEMPTS),
-        retry_budget: context.board.retry_budget(written.name, RetryLimits::default()),
+        policy: policy::policy(context, model, place),
+        retry_budget: context
+            .board
+            .retry_budget(written.name, policy::retry_limits(context, model, place)),
+        limits,
         ..Route::new(written.name, candidates)?
     })
+}
+
+/// What may be meant, and has no effect.
+fn warn_of(
+    context: Context<'_>,
+    limits: &Limits,
+    targets: &[RouteTarget],
+    has_fallbacks: bool,
+    place: Place<'_>,
+) {
+    let report = context.report;
+    if limits.hedge.is_some() && targets.len() < 2 && !has_fallbacks {
+        let warning = "there is no second target to hedge with";
+        report.warn(place.key("hedge"), warning.to_owned());
+    }
+    let is_within = |region: &Arc<str>| {
+        let of = |entry: &RouteTarget| entry.target.provider.region.as_ref() == Some(region);
+        targets.iter().any(of)
+    };
+    if let Some(regions) = &limits.regions
+        && !regions.iter().any(is_within)
+    {
+        let warning = "no target of this model is in any of these regions";
+        report.warn(place.key("regions"), warning.to_owned());
+    }
+    let canaries: f32 = targets.iter().filter_map(|entry| entry.canary).sum();
+    if canaries > 1.0 {
+        let warning = "the canaries' shares add up to more than 100 %";
+        report.warn(place.key("targets"), warning.to_owned());
+    }
 }
 
 fn fallbacks(

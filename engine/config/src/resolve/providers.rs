@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
 use tollgate_adapters::{AuthScheme, Profile, profile};
 use tollgate_core::ProviderKind;
 use tollgate_routing::{Auth, BreakerSettings, Credential, HealthSettings, HttpVersion, Provider, Timeouts};
 
-use super::{Context, url};
+use super::{Context, health, url};
 use crate::place::Place;
 use crate::raw::{self, ApiKey, Config};
 
@@ -36,10 +37,24 @@ const RESERVED_HEADERS: [&str; 11] = [
 pub(super) fn resolve(context: Context<'_>, config: &Config) -> Providers {
     let section = Place::ROOT.key("providers");
     let mut providers = Providers::new();
+    let watched = (
+        health::health(
+            context,
+            config.health.as_ref(),
+            Place::ROOT.key("health"),
+            HealthSettings::default(),
+        ),
+        health::breaker(
+            context,
+            config.breaker.as_ref(),
+            Place::ROOT.key("breaker"),
+            BreakerSettings::default(),
+        ),
+    );
     for (name, written) in config.providers.iter().flatten() {
         let place = section.key(name);
         check_name(context, name, place);
-        if let Some(provider) = provider(context, name, written, place) {
+        if let Some(provider) = provider(context, name, written, place, watched) {
             providers.insert(provider.name.clone(), Arc::new(provider));
         }
     }
@@ -56,7 +71,14 @@ fn check_name(context: Context<'_>, name: &str, place: Place<'_>) {
     }
 }
 
-fn provider(context: Context<'_>, name: &str, written: &raw::Provider, place: Place<'_>) -> Option<Provider> {
+/// `watched`: how providers are watched that do not say otherwise.
+fn provider(
+    context: Context<'_>,
+    name: &str,
+    written: &raw::Provider,
+    place: Place<'_>,
+    watched: (HealthSettings, BreakerSettings),
+) -> Option<Provider> {
     let kind = ProviderKind::from_name(&written.kind.as_ref()?.0)?;
     let presets = profile(kind);
     let base_url = base_url(context, written, kind, presets, place);
@@ -86,12 +108,37 @@ fn provider(context: Context<'_>, name: &str, written: &raw::Provider, place: Pl
         },
         max_idle_connections: written.max_idle_connections.unwrap_or(64),
         max_streams_per_connection: written.max_streams_per_connection.unwrap_or(100),
-        region: None,
-        health: HealthSettings::default(),
-        breaker: BreakerSettings::default(),
-        probe: None,
+        region: region(context, written, place.key("region")),
+        health: health::health(context, written.health.as_ref(), place.key("health"), watched.0),
+        breaker: health::breaker(context, written.breaker.as_ref(), place.key("breaker"), watched.1),
+        probe: health::probe(context, written.probe.as_ref(), place.key("probe")),
         outcomes: context.board.outcomes(name),
     })
+}
+
+fn region(context: Context<'_>, written: &raw::Provider, place: Place<'_>) -> Option<Arc<str>> {
+    let region = written.region.as_deref()?;
+    if region.trim().is_empty() || region.contains(',') {
+        let found = context.report.quoted(place, region);
+        context
+            .report
+            .problem(place, found, "a region's name, without commas");
+    }
+    Some(region.into())
+}
+
+fn first_token(
+    context: Context<'_>,
+    written: &raw::Timeouts,
+    place: Place<'_>,
+    first_byte: Duration,
+) -> Duration {
+    let first_token = context.duration(written.first_token.as_ref(), place, first_byte);
+    if first_token < first_byte {
+        let found = format!("less than first_byte ({first_byte:?})");
+        context.report.problem(place, found, "first_byte, or longer");
+    }
+    first_token
 }
 
 fn base_url(
@@ -297,7 +344,7 @@ fn timeouts(context: Context<'_>, written: Option<&raw::Timeouts>, place: Place<
     Timeouts {
         connect: context.duration(written.connect.as_ref(), place.key("connect"), default.connect),
         first_byte,
-        first_token: first_byte,
+        first_token: first_token(context, written, place.key("first_token"), first_byte),
         idle: context.duration(written.idle.as_ref(), place.key("idle"), default.idle),
         total: context.duration(written.total.as_ref(), place.key("total"), default.total),
     }

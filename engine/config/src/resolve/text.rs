@@ -1,12 +1,13 @@
 //! Texts with a form: read, or reported.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tollgate_core::{PicodollarsPerToken, Secret};
+use tollgate_core::{Nanodollars, PicodollarsPerToken, Secret};
 
 use super::Context;
 use crate::place::Place;
-use crate::raw::{DurationText, MoneyText, SecretText};
+use crate::raw::{DurationText, MoneyText, SecretText, ShareText};
 use crate::units;
 
 impl Context<'_> {
@@ -40,6 +41,76 @@ impl Context<'_> {
                 .problem(place, self.report.quoted(place, text), expected);
             default
         })
+    }
+
+    /// A span of time above zero; `None`: not given.
+    pub(super) fn optional_duration(
+        &self,
+        written: Option<&DurationText>,
+        place: Place<'_>,
+    ) -> Option<Duration> {
+        written.map(|text| self.duration(Some(text), place, Duration::from_secs(1)))
+    }
+
+    /// A share up to `most`, or its default.
+    pub(super) fn share(
+        &self,
+        written: Option<&ShareText>,
+        place: Place<'_>,
+        most: f32,
+        default: f32,
+    ) -> f32 {
+        let value = match written {
+            None => return default,
+            Some(ShareText::Number(number)) => Some(*number),
+            Some(ShareText::Text(text)) => match text.trim().strip_suffix('%') {
+                Some(percent) => percent.trim().parse().ok().map(|percent: f64| percent / 100.0),
+                None => text.trim().parse().ok(),
+            },
+        };
+        match value {
+            Some(value) if (0.0..=f64::from(most)).contains(&value) => narrow(value),
+            _ => {
+                let found = match written {
+                    Some(ShareText::Text(text)) => self.report.quoted(place, text),
+                    Some(ShareText::Number(number)) => number.to_string(),
+                    None => String::new(),
+                };
+                let expected = format!("a share from 0% to {}% such as \"5%\" or 0.05", most * 100.0);
+                self.report.problem(place, found, expected);
+                default
+            }
+        }
+    }
+
+    /// An amount of money.
+    pub(super) fn amount(&self, written: Option<&MoneyText>, place: Place<'_>) -> Option<Nanodollars> {
+        let MoneyText(text) = written?;
+        Nanodollars::parse(text)
+            .map_err(|error| {
+                let found = format!("{} ({error})", self.report.quoted(place, text));
+                self.report.problem(place, found, "US dollars such as \"$0.25\"");
+            })
+            .ok()
+    }
+
+    /// Names of regions, each at most once; `None`: not given.
+    pub(super) fn regions(
+        &self,
+        written: Option<&Vec<Option<String>>>,
+        place: Place<'_>,
+    ) -> Option<Arc<[Arc<str>]>> {
+        let mut regions: Vec<Arc<str>> = Vec::new();
+        for (index, name) in written?.iter().enumerate() {
+            let Some(name) = name else { continue };
+            if name.trim().is_empty() {
+                self.report
+                    .problem(place.item(index), "empty", "the region of a provider");
+            } else if !regions.iter().any(|known| **known == **name) {
+                regions.push(name.as_str().into());
+            }
+        }
+        Some(regions.into())
     }
 
     /// A price per million tokens.
@@ -79,4 +150,13 @@ impl Context<'_> {
         self.report.problem(place, found, expected);
         None
     }
+}
+
+/// A share as the router computes with it.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "seven digits of a share are enough"
+)]
+pub(super) fn narrow(value: f64) -> f32 {
+    value as f32
 }

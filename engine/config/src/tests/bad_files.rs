@@ -2,6 +2,7 @@
 
 use super::{problems, read};
 use crate::{Source, load};
+use tollgate_routing::Board;
 
 /// A provider and a model that are right, for tests of other things.
 const BASE: &str = "providers: { l: { kind: vllm } }\n";
@@ -14,7 +15,7 @@ fn a_misspelt_key_is_told_with_its_line_and_the_nearest_one() {
          mistral, groq, together, fireworks, xai, openrouter, ollama, vllm\n\
          t.yaml:3: providers.openai.knd: unknown key; did you mean \"kind\"? expected one of kind, base_url, \
          api_key, api_keys, api_version, auth, headers, timeouts, http, max_idle_connections, \
-         max_streams_per_connection"
+         max_streams_per_connection, region, health, breaker, probe"
     );
 }
 
@@ -47,7 +48,7 @@ keys:
          ${UNSET:-default}\n\
          t.yaml:5: providers.c.api_key: missing; expected a key such as \"${OPENAI_API_KEY}\", or auth: none\n\
          t.yaml:6: providers.d: 5; expected a mapping with kind, base_url, api_key, api_keys, api_version, auth, \
-         headers, timeouts, http, max_idle_connections, max_streams_per_connection\n\
+         headers, timeouts, http, max_idle_connections, max_streams_per_connection, region, health, breaker, probe\n\
          t.yaml:10: models.one.targets[0].weight: -1; expected a whole number from 0 to 1000000\n\
          t.yaml:11: models.one.targets[1].provider: no such provider: \"bb\"; did you mean \"b\"? \
          expected a name from providers\n\
@@ -178,7 +179,7 @@ const CASES: &[(&str, &str)] = &[
     ),
     (
         "keys: [null]",
-        "2: keys[0]: nothing; expected a mapping with name, key, key_hash, models, expires_at",
+        "2: keys[0]: nothing; expected a mapping with name, key, key_hash, models, expires_at, regions, targets, max_cost",
     ),
     (
         "telemetry: { access_log: '' }",
@@ -194,7 +195,7 @@ const CASES: &[(&str, &str)] = &[
     ),
     (
         "nonsense: 1",
-        "2: nonsense: unknown key; expected one of providers, models, routes, keys, server, admin, telemetry, prices",
+        "2: nonsense: unknown key; expected one of providers, models, routes, keys, server, admin, telemetry, prices, health, breaker",
     ),
 ];
 
@@ -309,7 +310,7 @@ fn what_is_not_a_document_is_told_with_its_line() {
         ("", "t.yaml:1: providers: missing; expected a mapping"),
         (
             "[]",
-            "t.yaml:1: a list; expected a mapping with providers, models, routes, keys, server, admin, telemetry, prices",
+            "t.yaml:1: a list; expected a mapping with providers, models, routes, keys, server, admin, telemetry, prices, health, breaker",
         ),
         (
             "providers: {}",
@@ -338,7 +339,7 @@ fn what_is_not_a_document_is_told_with_its_line() {
 #[test]
 fn a_file_that_cannot_be_read_is_a_problem() {
     let missing = std::path::Path::new("/no/such/tollgate.yaml");
-    let found = load(Source::File(missing), &super::env, 1)
+    let found = load(Source::File(missing), &super::env, 1, &Board::default())
         .unwrap_err()
         .to_string();
     assert_eq!(

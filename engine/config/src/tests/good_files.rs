@@ -1,6 +1,7 @@
 //! Files without problems, and what they come to.
 
 use std::time::Duration;
+use tollgate_routing::Board;
 
 use tollgate_core::{Nanodollars, ProviderKind, ServiceTier, Timestamp, Usage};
 use tollgate_routing::{Auth, HttpVersion, Timeouts};
@@ -47,7 +48,12 @@ fn the_smallest_useful_file_is_enough() {
         input: 1_000_000,
         ..Usage::default()
     };
-    let cost = mini.price.as_ref().unwrap().cost(&usage, ServiceTier::Standard);
+    let cost = mini
+        .facts
+        .price
+        .as_ref()
+        .unwrap()
+        .cost(&usage, ServiceTier::Standard);
     assert_eq!(cost, Nanodollars::parse("$0.15").unwrap());
     assert_eq!(fast.targets[1].target.provider.auth, Auth::XApiKey);
 
@@ -132,18 +138,19 @@ fn every_setting_of_providers_and_models_arrives_where_it_belongs() {
     let timeouts = Timeouts {
         connect: seconds(1),
         first_byte: seconds(2),
+        first_token: seconds(2),
         idle: seconds(3),
         total: seconds(60),
     };
     assert_eq!(provider.timeouts, timeouts);
     assert_eq!((m.targets[0].weight, m.targets[0].priority), (4, 5));
-    let rates = target.price.as_ref().unwrap().base;
+    let rates = target.facts.price.as_ref().unwrap().base;
     assert_eq!(
         (rates.input.0, rates.output.0, rates.cache_read.unwrap().0),
         (1_000_000, 2_500_000, 100_000)
     );
     assert_eq!(
-        (target.context_tokens, target.max_output_tokens),
+        (target.facts.context_tokens, target.facts.max_output_tokens),
         (Some(1000), Some(2000))
     );
     assert_eq!((&*m.fallbacks[0].model, m.strict, m.max_attempts), ("n", true, 8));
@@ -251,7 +258,8 @@ fn the_examples_and_the_starter_have_no_problems() {
     let mut count = 0;
     for entry in std::fs::read_dir(examples).unwrap() {
         let path = entry.unwrap().path();
-        let settings = load(Source::File(&path), &env, 1).unwrap_or_else(|problems| panic!("{problems}"));
+        let settings = load(Source::File(&path), &env, 1, &Board::default())
+            .unwrap_or_else(|problems| panic!("{problems}"));
         assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
         assert!(settings.catalog.routes().count() > 0, "{}", path.display());
         kinds.extend(settings.catalog.providers().iter().map(|it| it.kind));
@@ -276,12 +284,13 @@ fn paths_are_relative_to_the_file_and_newer_prices_make_another_hash() {
             r#"{{"unit":"picodollars per token","models":[{{"provider":"openai","model":"x","price":{{"input":{price},"output":0}}}}]}}"#
         );
         std::fs::write(directory.join("prices.json"), prices).unwrap();
-        load(Source::File(&file), &env, 1).unwrap()
+        load(Source::File(&file), &env, 1, &Board::default()).unwrap()
     };
     let (first, second) = (read_at(1), read_at(2));
     std::fs::remove_dir_all(&directory).unwrap();
     let price = second.catalog.find("m").unwrap().route.targets[0]
         .target
+        .facts
         .price
         .clone();
     assert_eq!(price.unwrap().base.input.0, 2);

@@ -1,6 +1,7 @@
 //! Prices and zero configuration.
 
 use tollgate_core::{Price, ProviderKind};
+use tollgate_routing::Board;
 
 use crate::{PriceBook, zero_config};
 
@@ -18,7 +19,10 @@ fn the_shipped_catalogue_is_complete() {
 fn models_are_found_as_people_write_them() {
     use ProviderKind::{Anthropic, Azure, Groq, OpenAi, OpenRouter};
     let book = PriceBook::shipped();
-    let input = |kind, model| book.find(kind, model).map(|facts| facts.price.base.input.0);
+    let input = |kind, model| {
+        book.find(kind, model)
+            .map(|facts| facts.price.as_ref().unwrap().base.input.0)
+    };
     for (kind, model, expected) in [
         (OpenAi, "gpt-4o-mini", Some(150_000)),
         (OpenAi, "gpt-4o-mini-2024-07-18", Some(150_000)),
@@ -38,7 +42,7 @@ fn models_are_found_as_people_write_them() {
             Groq,
             "openai/gpt-oss-20b",
             book.find(Groq, "openai/gpt-oss-20b")
-                .map(|it| it.price.base.input.0),
+                .map(|it| it.price.as_ref().unwrap().base.input.0),
         ),
         (OpenAi, "ft:gpt-4o-mini:org::id", None),
         (OpenAi, "", None),
@@ -55,7 +59,7 @@ fn models_are_found_as_people_write_them() {
 fn cached_tokens_tiers_and_service_levels_have_their_prices() {
     let book = PriceBook::shipped();
     let haiku = book.find(ProviderKind::Anthropic, "claude-haiku-4-5").unwrap();
-    let base = haiku.price.base;
+    let base = haiku.price.as_ref().unwrap().base;
     let classes = [base.cache_read, base.cache_write, base.cache_write_1h].map(|rate| rate.unwrap().0);
     assert_eq!(
         (base.output.0, classes),
@@ -66,7 +70,12 @@ fn cached_tokens_tiers_and_service_levels_have_their_prices() {
         (Some(200_000), Some(64_000))
     );
 
-    let gpt = &book.find(ProviderKind::Azure, "gpt-5.4").unwrap().price;
+    let gpt = book
+        .find(ProviderKind::Azure, "gpt-5.4")
+        .unwrap()
+        .price
+        .as_ref()
+        .unwrap();
     assert_eq!(
         (gpt.tiers[0].above_prompt_tokens, gpt.tiers[0].rates.output.0),
         (272_000, 22_500_000)
@@ -85,7 +94,7 @@ fn what_runs_on_own_machines_costs_nothing() {
     let local = book
         .find(ProviderKind::Vllm, "meta-llama/Llama-3.3-70B-Instruct")
         .unwrap();
-    assert_eq!(*local.price, Price::default());
+    assert_eq!(**local.price.as_ref().unwrap(), Price::default());
 }
 
 #[test]
@@ -94,7 +103,16 @@ fn a_file_of_prices_replaces_single_entries() {
         {"provider":"openai","model":"gpt-4o-mini","price":{"input":1,"output":2}},
         {"provider":"openai","model":"my-own","aliases":["mine"],"price":{"input":3,"output":4}}]}"#;
     let book = PriceBook::from_json(newer).unwrap();
-    let input = |model| book.find(ProviderKind::OpenAi, model).unwrap().price.base.input.0;
+    let input = |model| {
+        book.find(ProviderKind::OpenAi, model)
+            .unwrap()
+            .price
+            .as_ref()
+            .unwrap()
+            .base
+            .input
+            .0
+    };
     assert_eq!((input("gpt-4o-mini"), input("mine")), (1, 3));
     assert_eq!(input("gpt-4o"), 2_500_000);
     for bad in [
@@ -117,7 +135,7 @@ fn each_key_in_the_environment_makes_a_provider() {
         "AZURE_API_KEY" => Some("no base".to_owned()),
         _ => None,
     };
-    let settings = zero_config(&env, 3).unwrap();
+    let settings = zero_config(&env, 3, &Board::default()).unwrap();
     let providers: Vec<_> = settings
         .catalog
         .providers()
@@ -140,13 +158,16 @@ fn each_key_in_the_environment_makes_a_provider() {
         "http://127.0.0.1:11434/v1"
     );
     assert!(target("unheard-of").is_none());
-    assert_eq!(settings.hash, zero_config(&env, 4).unwrap().hash);
+    assert_eq!(
+        settings.hash,
+        zero_config(&env, 4, &Board::default()).unwrap().hash
+    );
 }
 
 #[test]
 fn a_single_provider_answers_to_any_name() {
     let env = |name: &str| (name == "DEEPSEEK_API_KEY").then(|| "sk-one".to_owned());
-    let settings = zero_config(&env, 1).unwrap();
+    let settings = zero_config(&env, 1, &Board::default()).unwrap();
     assert!(settings.catalog.find("unheard-of").is_some());
 }
 
@@ -157,13 +178,15 @@ fn every_kind_with_a_key_works_without_a_file() {
         "OLLAMA_HOST" => Some("https://ollama.example.com".to_owned()),
         _ => Some("sk-key".to_owned()),
     };
-    let settings = zero_config(&env, 1).unwrap();
+    let settings = zero_config(&env, 1, &Board::default()).unwrap();
     assert_eq!(settings.catalog.providers().len(), ProviderKind::ALL.len());
 }
 
 #[test]
 fn without_keys_in_the_environment_there_is_a_hint() {
-    let found = zero_config(&|_| None, 1).unwrap_err().to_string();
+    let found = zero_config(&|_| None, 1, &Board::default())
+        .unwrap_err()
+        .to_string();
     assert!(
         found.contains("tollgate init") && found.contains("OPENAI_API_KEY"),
         "{found}"

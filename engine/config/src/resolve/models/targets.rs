@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tollgate_core::{Pattern, Price, Rates};
+use tollgate_core::{Capabilities, Pattern, Price, Rates};
 use tollgate_routing::{ModelFacts, Provider, RouteTarget, Target, TargetId};
 
 use crate::PriceBook;
@@ -86,14 +86,21 @@ impl<'c> Targets<'c> {
             price,
             context_tokens: written.context_tokens.or_else(|| known?.context_tokens),
             max_output_tokens: written.max_output_tokens.or_else(|| known?.max_output_tokens),
-            capabilities: known.and_then(|facts| facts.capabilities),
+            capabilities: capabilities(written).or_else(|| known?.capabilities),
         };
         let next = TargetId(u32::try_from(self.ids.len()).unwrap_or(u32::MAX));
-        let id = *self.ids.entry((provider.name.clone(), model.clone())).or_insert(next);
+        let id = *self
+            .ids
+            .entry((provider.name.clone(), model.clone()))
+            .or_insert(next);
         let target = Target::new(id, provider, model, facts, self.context.board);
         Some(RouteTarget {
             weight: written.weight.unwrap_or(1),
             priority: written.priority.unwrap_or(0),
+            canary: written
+                .canary
+                .as_ref()
+                .map(|share| self.context.share(Some(share), place.key("canary"), 1.0, 0.0)),
             ..RouteTarget::new(Arc::new(target))
         })
     }
@@ -159,4 +166,11 @@ impl<'c> Targets<'c> {
             ..Price::default()
         }))
     }
+}
+
+/// What the file says that a target can do; `None`: it does not say.
+fn capabilities(written: &raw::Target) -> Option<Capabilities> {
+    let named = written.capabilities.as_ref()?.iter().flatten();
+    let known = named.filter_map(|name| Capabilities::from_name(&name.0));
+    Some(known.fold(Capabilities::NONE, Capabilities::union))
 }
