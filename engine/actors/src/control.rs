@@ -29,6 +29,7 @@ pub use messages::{
     Reloaded, Rollback, RolloutNow, VersionList,
 };
 pub use notice::{Notice, OnNotice};
+pub use overlay::read as read_changes;
 pub use rollout::{RolloutStatus, Slo, StagePlan};
 pub use source::ConfigSource;
 pub use versions::{Origin, TakenBack, Version, VersionState};

@@ -23,6 +23,7 @@ pub use control::{
     Applied, ApplyMode, ChangeRefused, ChangeRoutes, ConfigSource, Control, ControlParts, Difference,
     EndRollout, Ending, ListVersions, Notice, OnNotice, OnReload, Origin, Reload, ReloadError, Reloaded,
     Rollback, RolloutNow, RolloutStatus, Slo, StagePlan, TakenBack, Version, VersionList, VersionState,
+    read_changes,
 };
 pub use health::{ProbeResult, Prober, TargetReport};
 pub use roster::{ActorReport, Adopted, Roster, RosterParts};

@@ -1,19 +1,47 @@
-//! The admin listener: metrics, status and reload. Loopback by default; its own key where one is set.
+//! The admin listener: what an operator may see and change while the gateway runs.
+//!
+//! Loopback by default; its own key where one is set. Everything that is served stands in one table, which
+//! `docs/reference/openapi.json` must agree with. Handlers run on one thread and never block it: what takes long goes
+//! to the blocking pool. What changes something is a message to its owner.
+
+mod breakers;
+mod catalog;
+mod change;
+mod decisions;
+mod document;
+mod health;
+mod problem;
+mod rehearsal;
+mod replays;
+mod request;
+mod routes;
+mod system;
+mod table;
+mod versions;
+mod weights;
 
 use std::net::TcpListener;
 use std::sync::Arc;
 
 use actix::Addr;
-use actix_web::dev::Server;
-use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use actix_web::body::MessageBody;
+use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
-use serde_json::json;
-use tollgate_actors::{Control, Reload};
+use actix_web::{App, HttpMessage as _, HttpRequest, HttpResponse, HttpServer, ResponseError as _};
+use tollgate_actors::Control;
 use tollgate_telemetry::Exposition;
 
-use crate::health;
 use crate::worker::Shared;
+use problem::{Kind, Problem};
+use request::Query;
+
+pub(crate) use document::noun;
+pub(crate) use rehearsal::Rehearser;
+pub(crate) use request::share;
+#[cfg(test)]
+pub(crate) use rehearsal::tests::record as a_record;
 
 /// What the admin listener's handlers need.
 struct Admin {
@@ -21,6 +49,9 @@ struct Admin {
     control: Addr<Control>,
     exposition: Arc<Exposition>,
 }
+
+/// What a handler answers.
+type Answer = Result<HttpResponse, Problem>;
 
 /// Serves the admin listener from one thread.
 pub(crate) fn serve(
@@ -38,10 +69,9 @@ pub(crate) fn serve(
         let shared = admin.shared.clone();
         App::new()
             .app_data(admin.clone())
-            .configure(|config| health::routes(&shared, config))
-            .route("/metrics", web::get().to(metrics))
-            .route("/status", web::get().to(status))
-            .route("/admin/v1/reload", web::post().to(reload))
+            .wrap(from_fn(check))
+            .configure(|config| crate::health::routes(&shared, config))
+            .configure(table::register)
             .default_service(web::to(unknown_path))
     });
     Ok(http
@@ -52,61 +82,41 @@ pub(crate) fn serve(
         .run())
 }
 
-async fn metrics(admin: Data<Admin>, request: HttpRequest) -> HttpResponse {
-    if !is_allowed(&admin, &request) {
-        return unauthorized();
-    }
-    HttpResponse::Ok()
-        .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(admin.exposition.render())
-}
-
-async fn status(admin: Data<Admin>, request: HttpRequest) -> HttpResponse {
-    if !is_allowed(&admin, &request) {
-        return unauthorized();
-    }
-    let settings = admin.shared.published.load();
-    let providers: Vec<_> = settings
-        .catalog
-        .providers()
-        .iter()
-        .map(|it| json!({ "name": &*it.name, "kind": it.kind.name(), "base_url": it.base_url.to_string() }))
-        .collect();
-    HttpResponse::Ok().json(json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "state": if admin.shared.lifecycle.is_draining() { "draining" } else { "ready" },
-        "in_flight": admin.shared.lifecycle.in_flight(),
-        "config": { "epoch": settings.catalog.epoch, "hash": settings.hash },
-        "providers": providers,
-        "routes": settings.catalog.routes().map(|route| route.name.to_string()).collect::<Vec<_>>(),
-    }))
-}
-
-async fn reload(admin: Data<Admin>, request: HttpRequest) -> HttpResponse {
-    if !is_allowed(&admin, &request) {
-        return unauthorized();
-    }
-    match admin.control.send(Reload).await {
-        Ok(Ok(done)) => HttpResponse::Ok().json(json!({
-            "epoch": done.epoch, "changed": done.changed, "needs_restart": done.needs_restart,
-        })),
-        Ok(Err(refused)) => problem(422, "configuration refused", &refused.to_string()),
-        Err(_) => problem(500, "control is not answering", "the process is shutting down"),
+/// The door: everything of the table wants the key, and a query that it knows. Probes of liveness stand outside.
+async fn check(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    match checked(&request) {
+        Ok(query) => {
+            request.extensions_mut().insert(query);
+            Ok(next.call(request).await?.map_into_left_body())
+        }
+        Err(problem) => Ok(request.into_response(problem.error_response()).map_into_right_body()),
     }
 }
 
-async fn unknown_path(request: HttpRequest) -> HttpResponse {
-    problem(
-        404,
-        "no such path",
-        &format!("{} is not served on the admin listener", request.path()),
+fn checked(request: &ServiceRequest) -> Result<Query, Problem> {
+    let path = request.match_name().map(str::to_owned);
+    let Some(path) = path.filter(|path| table::ENDPOINTS.iter().any(|it| it.path == path)) else {
+        return Ok(Query::default());
+    };
+    let admin = request.app_data::<Data<Admin>>();
+    if !admin.is_some_and(|admin| is_allowed(admin, request.request())) {
+        let detail = "send the key of admin.key as 'Authorization: Bearer KEY'";
+        return Err(Problem::new(Kind::Unauthorized, detail));
+    }
+    // A method that the path does not have is refused by the path.
+    table::find(request.method().as_str(), &path).map_or_else(
+        || Ok(Query::default()),
+        |endpoint| Query::read(request.query_string(), endpoint.query),
     )
 }
 
 /// Without a key in the config the listener's address is the only door; with one, it must be presented.
 fn is_allowed(admin: &Admin, request: &HttpRequest) -> bool {
-    let settings = admin.shared.published.load();
-    let Some(key) = &settings.admin.key else {
+    let live = admin.shared.published.load();
+    let Some(key) = &live.admin.key else {
         return true;
     };
     let bearer = request
@@ -118,21 +128,16 @@ fn is_allowed(admin: &Admin, request: &HttpRequest) -> bool {
     })
 }
 
-fn unauthorized() -> HttpResponse {
-    problem(
-        401,
-        "admin key required",
-        "send the key of admin.key as 'Authorization: Bearer KEY'",
-    )
+async fn unknown_path(request: HttpRequest) -> Answer {
+    let path = request.path();
+    let detail = format!("{path} is not served on the admin listener: see GET /admin/openapi.json");
+    Err(Problem::new(Kind::NotFound, detail))
 }
 
-/// RFC 9457.
-fn problem(status: u16, title: &str, detail: &str) -> HttpResponse {
-    let code =
-        actix_web::http::StatusCode::from_u16(status).unwrap_or(actix_web::http::StatusCode::BAD_REQUEST);
-    HttpResponse::build(code)
-        .insert_header((CONTENT_TYPE, "application/problem+json"))
-        .body(
-            json!({ "type": "about:blank", "title": title, "status": status, "detail": detail }).to_string(),
-        )
+async fn method_not_allowed(allowed: String) -> Answer {
+    let detail = format!("this path has {allowed}");
+    Err(Problem::new(Kind::MethodNotAllowed, detail).allow(&allowed))
 }
+
+#[cfg(test)]
+mod tests;

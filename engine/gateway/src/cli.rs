@@ -1,12 +1,20 @@
 //! The command line: `tollgate VERB`.
 //!
-//! Exit status: 0 done, 1 failed, 2 unusable arguments or configuration, 3 the drain ran out of time.
+//! Exit status: 0 done, 1 failed, 2 unusable arguments or configuration, or refused by the admin API, 3 the drain ran
+//! out of time, 4 somebody else has changed something meanwhile.
 
 mod check;
+mod client;
 mod demo;
+mod explain;
+mod forecast;
 mod init;
 mod mock;
+mod replay;
+mod routes;
 mod serve;
+mod table;
+mod weights;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -35,6 +43,18 @@ enum Verb {
     Demo(demo::Args),
     /// Simulated providers alone, for tests of your own.
     Mock(mock::Args),
+    /// Read and change how routes weigh cost, latency and availability, while the gateway runs.
+    Weights(weights::Args),
+    /// Show routes: their targets, how they fare, what their breakers let through.
+    Routes(routes::RoutesArgs),
+    /// Show the circuit breakers.
+    Breakers(routes::BreakersArgs),
+    /// Force a circuit breaker.
+    Breaker(routes::BreakerArgs),
+    /// Say why a request went where it went.
+    Explain(explain::Args),
+    /// Make recorded decisions again, under other weights or the same.
+    Replay(replay::Args),
     /// Print the JSON Schema of the config file.
     Schema,
     /// Print the reference of the config file, in Markdown.
@@ -56,6 +76,12 @@ pub fn run() -> ExitCode {
         Verb::Init(args) => init::run(&args),
         Verb::Demo(args) => demo::run(&args),
         Verb::Mock(args) => mock::run(&args),
+        Verb::Weights(args) => weights::run(&args),
+        Verb::Routes(args) => routes::run(&args),
+        Verb::Breakers(args) => routes::breakers(&args),
+        Verb::Breaker(args) => routes::breaker(&args),
+        Verb::Explain(args) => explain::run(&args),
+        Verb::Replay(args) => replay::run(&args),
         Verb::Schema => print(&tollgate_config::json_schema()),
         Verb::Reference => print(&tollgate_config::reference_markdown()),
     };

@@ -24,7 +24,7 @@ use thiserror::Error;
 use tollgate_core::{Clock, OutcomeClass};
 use tollgate_routing::{HttpVersion, Provider};
 
-pub(crate) use connect::Connector;
+pub(crate) use connect::{Connector, trusted};
 pub(crate) use lease::UpstreamBody;
 
 /// Idle connections are closed after this long: below the idle limits of the usual front ends.

@@ -60,7 +60,7 @@ pub(super) fn named(document: &Value) -> impl Iterator<Item = &String> {
 ///
 /// # Errors
 /// All of its problems, each with its path.
-pub(super) fn read(document: &Value) -> Result<Changes, Vec<ChangeProblem>> {
+pub fn read(document: &Value) -> Result<Changes, Vec<ChangeProblem>> {
     let mut problems = Vec::new();
     let mut changes = Changes::new();
     for (key, value) in members(document, "", &mut problems).into_iter().flatten() {

@@ -35,6 +35,11 @@ static TLS: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
     )
 });
 
+/// How a TLS client of this process verifies its peer.
+pub(crate) fn trusted() -> ClientConfig {
+    (**TLS).clone()
+}
+
 /// Opens connections to providers.
 pub(crate) struct Connector {
     tcp: HttpConnector,
