@@ -67,7 +67,8 @@ impl<'s> Schema<'s> {
         Some(self.at(self.keyword("items")?))
     }
 
-    fn is_secret(self) -> bool {
+    /// Whether its value must never be shown.
+    pub(crate) fn is_secret(self) -> bool {
         self.keyword("writeOnly").is_some_and(|it| *it == true)
     }
 

@@ -7,6 +7,7 @@
 
 mod check;
 mod document;
+mod effective;
 mod environment;
 mod expand;
 mod place;

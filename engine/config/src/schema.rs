@@ -30,10 +30,10 @@ fn simplify(schema: &mut Value) {
 }
 
 fn simplify_keywords(keywords: &mut Map<String, Value>) {
-    if keywords
-        .get("format")
-        .is_some_and(|it| it.as_str().is_some_and(|it| it.starts_with("uint") || it == "float"))
-    {
+    if keywords.get("format").is_some_and(|it| {
+        it.as_str()
+            .is_some_and(|it| it.starts_with("uint") || it == "float")
+    }) {
         keywords.shift_remove("format");
     }
     if let Some(Value::Array(types)) = keywords.get_mut("type") {

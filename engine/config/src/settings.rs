@@ -33,6 +33,15 @@ pub struct Settings {
     pub hash: String,
     /// What is worth a look, and no reason to refuse the configuration.
     pub warnings: Vec<String>,
+    pub(crate) effective: serde_json::Value,
+}
+
+impl Settings {
+    /// The configuration in force as a tree of JSON: for each value `{"value": …, "origin": …}`, the origin being
+    /// `default`, `FILE:LINE` or `FILE:LINE (environment)`. Secrets and what came from the environment are masked.
+    pub fn effective(&self) -> &serde_json::Value {
+        &self.effective
+    }
 }
 
 /// Whether clients must present a key.

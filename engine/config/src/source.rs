@@ -8,6 +8,7 @@ use tollgate_routing::Board;
 
 use crate::Settings;
 use crate::check::{Schema, check};
+use crate::effective::effective;
 use crate::expand::{Env, ExpandError, expand_tree};
 use crate::place::Place;
 use crate::problem::{Problem, Problems};
@@ -103,7 +104,11 @@ fn from_text(
     let settings = usable(&root, &report).map(|config| resolve(context, &config));
     let (problems, warnings) = report.into_parts();
     match settings {
-        Some(settings) if problems.is_empty() => Ok(Settings { warnings, ..settings }),
+        Some(settings) if problems.is_empty() => Ok(Settings {
+            warnings,
+            effective: effective(name, &root, Schema::new(&schema())),
+            ..settings
+        }),
         _ => Err(Problems::new(problems)),
     }
 }

@@ -138,6 +138,9 @@ mod tests {
             hash: KeyHash::of("tg-secret"),
             models: vec![Pattern::parse("local/*").unwrap()],
             expires_at,
+            regions: None,
+            targets: Arc::new([]),
+            max_cost: None,
         }])
     }
 
