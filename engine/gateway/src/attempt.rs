@@ -1,22 +1,26 @@
 //! Stage "attempt": the plan's candidates are asked in turn, until one answers or nothing is left to try.
 
 mod once;
+mod race;
 mod request;
+mod turns;
 
 use std::time::Duration;
 
 use tollgate_adapters::{Answer, ProviderFailure, StreamReader};
-use tollgate_core::{AttemptNote, Fault, OutcomeClass, Refusal, RefusalKind};
+use tollgate_core::{AttemptNote, Clock, Fault, OutcomeClass, Refusal, RefusalKind};
 use tollgate_routing::{Candidate, Plan};
-use tollgate_telemetry::AttemptRecord;
 
 use crate::accept::Call;
+use crate::bounds::Bounds;
 use crate::respond::Passed;
 use crate::settle::Settlement;
 use crate::upstream::UpstreamBody;
 use crate::worker::Worker;
+use once::Errand;
+use turns::{Next, Turns};
 
-pub(crate) use request::ClientHeaders;
+pub(crate) use request::{ClientHeaders, probe_request};
 
 /// What a provider answered, ready to be relayed.
 pub(crate) enum Answered {
@@ -28,13 +32,13 @@ pub(crate) enum Answered {
     Failure(ProviderFailure, Passed),
 }
 
-/// A stream whose first piece has arrived.
+/// A stream whose first content has arrived.
 pub(crate) struct Opened {
     /// What follows.
     pub(crate) body: UpstreamBody,
-    /// Reads it; has seen the first piece.
+    /// Reads it; has seen what has arrived.
     pub(crate) reader: StreamReader,
-    /// What the first piece became.
+    /// What that became.
     pub(crate) first: Vec<bytes::Bytes>,
     /// The pause between two pieces that is allowed.
     pub(crate) idle: Duration,
@@ -47,9 +51,13 @@ pub(crate) struct Opened {
 /// One attempt that came to nothing.
 enum Failed {
     /// It was made.
-    Attempted(AttemptRecord, Reason),
+    Attempted {
+        candidate: Candidate,
+        outcome: OutcomeClass,
+        reason: Reason,
+    },
     /// It was not: the request cannot be put into this target's dialect.
-    Untranslatable(Refusal),
+    Untranslatable(Candidate, Refusal),
 }
 
 enum Reason {
@@ -60,71 +68,86 @@ enum Reason {
 }
 
 /// Where to turn after a failure.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Turn {
     NextCredential,
     NextCandidate,
     Nowhere,
 }
 
-/// Tries the plan's candidates in order.
+/// Tries the plan's candidates in order, within what the request may take and cost.
 ///
 /// A failure that is the client's own ends the line at once. One that is the credential's is tried again at the
-/// same target with the provider's next credential; any other moves on to the next candidate.
+/// same target with the provider's next credential; any other moves on to the next candidate. Who says when to come
+/// back is asked again when everybody else has failed, if there is time.
 pub(crate) async fn attempt(
     worker: &Worker,
     call: &Call,
     headers: ClientHeaders<'_>,
     plan: &Plan,
+    bounds: &Bounds,
     settlement: &mut Settlement,
 ) -> Result<Answered, Refusal> {
+    let ledger = settlement.ledger().clone();
+    let errand = Errand {
+        worker,
+        call,
+        headers,
+        strict: plan.route.strict,
+        request_id: settlement.id(),
+        arrived: settlement.arrived(),
+        deadline: bounds.deadline,
+    };
+    let last_resort = settlement
+        .decision()
+        .is_some_and(tollgate_routing::Decision::is_panic);
+    let mut turns = Turns::new(plan, bounds, ledger.clone(), last_resort);
     let mut last = None;
-    'candidates: for candidate in &plan.candidates {
-        for credential in request::credentials(&candidate.target.provider) {
-            if settlement.attempts() >= plan.route.max_attempts.max(1) {
-                break 'candidates;
+    loop {
+        let turn = match turns.next() {
+            Next::Try(turn) => turn,
+            Next::Wait(pause) => {
+                tokio::time::sleep(pause).await;
+                continue;
             }
-            settlement.sending(candidate);
-            match once::attempt_once(worker, call, headers, plan, candidate, credential, settlement).await {
-                Ok(answered) => {
-                    settlement.attempted_at_work(OutcomeClass::Success, Some(200));
-                    return Ok(answered);
-                }
-                Err(failed) => {
-                    let turn = failed.turn();
-                    if let Failed::Attempted(record, _) = &failed {
-                        settlement.attempted(record.clone());
-                    }
-                    // What a provider answered says more than that another was not asked.
-                    if last.is_none() || matches!(failed, Failed::Attempted(..)) {
-                        last = Some(failed);
-                    }
-                    match turn {
-                        Turn::NextCredential => {}
-                        Turn::NextCandidate => continue 'candidates,
-                        Turn::Nowhere => break 'candidates,
-                    }
-                }
+            Next::Nobody => break,
+        };
+        let raced = race::race(&errand, *turn, &mut turns).await;
+        if let Some((leg, answered)) = raced.answered {
+            settlement.serves(leg);
+            return Ok(answered);
+        }
+        for failed in raced.failed {
+            settlement.asked(failed.candidate());
+            turns.failed(&failed);
+            // What a provider answered says more than that another was not asked.
+            if last.is_none() || matches!(failed, Failed::Attempted { .. }) {
+                last = Some(failed);
             }
         }
     }
+    if turns.is_out_of_retries() {
+        worker.shared.meters.retry_refused(&plan.route.name);
+        settlement.advise_against_retry();
+    }
     match last {
-        Some(failed) => give_up(failed, settlement),
-        None => Err(Refusal::new(
-            RefusalKind::NoCandidate,
-            "no target of this model has a usable credential",
-        )),
+        Some(failed) => give_up(failed, bounds, settlement),
+        None => Err(turns.refusal(bounds)),
     }
 }
 
 /// Puts the last failure into words for the client. A lone attempt shows the provider's own answer, as if the
 /// client had asked there; after several, the answer names them all.
-fn give_up(failed: Failed, settlement: &Settlement) -> Result<Answered, Refusal> {
-    let trail = settlement.trail();
-    let (record, reason) = match failed {
-        Failed::Untranslatable(refusal) => return Err(refusal),
-        Failed::Attempted(record, reason) => (record, reason),
+fn give_up(failed: Failed, bounds: &Bounds, settlement: &Settlement) -> Result<Answered, Refusal> {
+    let trail = settlement.ledger().trail();
+    let (outcome, reason) = match failed {
+        Failed::Untranslatable(_, refusal) => return Err(refusal),
+        Failed::Attempted { outcome, reason, .. } => (outcome, reason),
     };
-    let clients_own = !record.outcome.policy().may_fail_over;
+    if outcome == OutcomeClass::DeadlineExceeded {
+        return Err(late(bounds, &trail).after(trail));
+    }
+    let clients_own = !outcome.policy().may_fail_over;
     match reason {
         Reason::Provider(failure, passed) if trail.len() == 1 || clients_own => {
             Ok(Answered::Failure(*failure, passed))
@@ -137,6 +160,18 @@ fn give_up(failed: Failed, settlement: &Settlement) -> Result<Answered, Refusal>
             Err(Refusal::new(kind_of(&trail), summary(&trail, &message)).after(trail))
         }
     }
+}
+
+/// The time is over.
+fn late(bounds: &Bounds, trail: &[AttemptNote]) -> Refusal {
+    let allowed = bounds.allowed().unwrap_or_default().as_millis();
+    let tried = match trail {
+        [] => "nobody could be asked in that time".to_owned(),
+        [only] => format!("{} ({}) had not answered", only.provider, only.model),
+        trail => format!("{} attempts were made", trail.len()),
+    };
+    let message = format!("the request's deadline of {allowed} ms is over: {tried}");
+    Refusal::new(RefusalKind::DeadlineExceeded, message)
 }
 
 fn summary(trail: &[AttemptNote], last: &str) -> String {
@@ -163,32 +198,32 @@ fn kind_of(trail: &[AttemptNote]) -> RefusalKind {
 }
 
 impl Failed {
-    fn attempted(
-        candidate: &Candidate,
-        outcome: OutcomeClass,
-        status: Option<u16>,
-        elapsed: Duration,
-        reason: Reason,
-    ) -> Self {
-        let record = AttemptRecord {
-            provider: candidate.target.provider.name.clone(),
-            model: candidate.model.clone(),
-            outcome,
-            status,
-            elapsed,
-        };
-        Self::Attempted(record, reason)
+    fn candidate(&self) -> &Candidate {
+        match self {
+            Self::Attempted { candidate, .. } | Self::Untranslatable(candidate, _) => candidate,
+        }
+    }
+
+    /// When the provider wants to be asked again.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Attempted {
+                reason: Reason::Provider(failure, _),
+                ..
+            } => failure.retry_after,
+            _ => None,
+        }
     }
 
     fn turn(&self) -> Turn {
         match self {
             // Another target may speak a dialect that carries it; a field of the wrong type is wrong everywhere.
-            Self::Untranslatable(refusal) if refusal.kind == RefusalKind::NotTranslatable => {
+            Self::Untranslatable(_, refusal) if refusal.kind == RefusalKind::NotTranslatable => {
                 Turn::NextCandidate
             }
-            Self::Untranslatable(_) => Turn::Nowhere,
-            Self::Attempted(record, _) => {
-                let policy = record.outcome.policy();
+            Self::Untranslatable(..) => Turn::Nowhere,
+            Self::Attempted { outcome, .. } => {
+                let policy = outcome.policy();
                 match (policy.may_fail_over, policy.fault) {
                     (false, _) => Turn::Nowhere,
                     (true, Fault::Credential) => Turn::NextCredential,
@@ -197,4 +232,14 @@ impl Failed {
             }
         }
     }
+}
+
+/// When a deadline is, on the runtime's clock.
+fn on_runtime(deadline: std::time::Instant) -> tokio::time::Instant {
+    tokio::time::Instant::from_std(deadline)
+}
+
+/// Now, on the runtime's clock.
+fn runtime_now() -> tokio::time::Instant {
+    tokio::time::Instant::from_std(Clock.now())
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderName};
 use tollgate_config::{AuthMode, Settings};
-use tollgate_core::{Clock, Refusal, RefusalKind};
+use tollgate_core::{Clock, Nanodollars, Pattern, Refusal, RefusalKind};
 use tollgate_governance::{KeyDenied, VirtualKey};
 
 use crate::accept::header;
@@ -69,6 +69,24 @@ impl Caller {
     /// Whether this caller may use and see `model`.
     pub(crate) fn may_use(&self, model: &str) -> bool {
         self.key.as_ref().is_none_or(|key| key.may_use(model))
+    }
+
+    /// What one of its requests may cost; `None`: no limit.
+    pub(crate) fn max_cost(&self) -> Option<Nanodollars> {
+        self.key.as_ref()?.max_cost
+    }
+
+    /// Where its answers may come from; `None`: anywhere.
+    pub(crate) fn regions(&self) -> Option<&Arc<[Arc<str>]>> {
+        self.key.as_ref()?.regions.as_ref()
+    }
+
+    /// The targets that may answer it, as patterns of `provider/model`; empty: all.
+    pub(crate) fn targets(&self) -> Arc<[Pattern]> {
+        self.key
+            .as_ref()
+            .map(|key| key.targets.clone())
+            .unwrap_or_default()
     }
 
     /// Refuses a model that this caller may not use. The answer is the same whether it exists or not.

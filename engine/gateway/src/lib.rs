@@ -8,12 +8,17 @@ mod admin;
 mod app;
 mod attempt;
 mod authenticate;
+mod bounds;
 mod count_tokens;
+mod explain;
 mod health;
+mod ledger;
+mod leg;
 mod lifecycle;
 mod models;
 mod off_thread;
 mod plan;
+mod probe;
 mod relay;
 mod respond;
 mod scrub;
@@ -26,6 +31,7 @@ mod worker;
 
 pub mod cli;
 
+pub use explain::{AttemptOutcome, DecisionRecord};
 pub use server::Gateway;
 
 /// Tells the operator something: one line on standard error, where the access log is not.

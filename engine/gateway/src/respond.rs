@@ -21,6 +21,8 @@ const COST: HeaderName = HeaderName::from_static("x-tollgate-cost-usd");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-tollgate-overhead-us");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-tollgate-attempts");
 const LOSS: HeaderName = HeaderName::from_static("x-tollgate-loss");
+const DECISION: HeaderName = HeaderName::from_static("x-tollgate-decision");
+const TARGET: HeaderName = HeaderName::from_static("x-tollgate-target");
 const USAGE: HeaderName = HeaderName::from_static("x-tollgate-usage");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const PROXY_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -163,11 +165,19 @@ fn describe(response: &mut HttpResponseBuilder, dialect: Dialect, passed: &Passe
     if let Some(served) = settlement.served() {
         insert(response, PROVIDER, &served.provider);
         insert(response, MODEL, &served.model);
+        insert(
+            response,
+            TARGET,
+            format_args!("{}/{}", served.provider, served.model),
+        );
+    }
+    if let Some(decision) = settlement.decision().filter(|_| settlement.wants_decision()) {
+        insert(response, DECISION, crate::explain::summary(decision));
     }
     insert(response, OVERHEAD, settlement.overhead().as_micros());
     insert(response, ATTEMPTS, settlement.attempts());
-    if settlement.has_failed() && settlement.attempts() > 1 {
-        // The gateway has tried what could be tried; the official SDKs obey this.
+    if settlement.is_retry_useless() {
+        // The official SDKs obey this.
         response.insert_header((SHOULD_RETRY, HeaderValue::from_static("false")));
     }
     if !settlement.loss().is_empty() {

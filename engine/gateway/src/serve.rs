@@ -12,6 +12,7 @@ use tollgate_core::{Refusal, Surface};
 use crate::accept::accept;
 use crate::attempt::{Answered, ClientHeaders, attempt};
 use crate::authenticate::authenticate;
+use crate::bounds::Bounds;
 use crate::count_tokens::estimated_here;
 use crate::plan::plan;
 use crate::respond::{refuse, respond};
@@ -26,6 +27,9 @@ pub(crate) async fn serve(
     payload: Payload,
 ) -> HttpResponse {
     let mut settlement = Settlement::open(&worker, Some(surface));
+    if request.headers().contains_key("x-tollgate-decision") {
+        settlement.explain();
+    }
     match answer(&worker, surface, &request, payload, &mut settlement).await {
         Ok(answered) => respond(answered, settlement),
         Err(refusal) => refuse(surface.dialect(), &refusal, settlement),
@@ -43,10 +47,11 @@ async fn answer(
     settlement.caller(&caller);
     let call = accept(worker, surface, request, payload, settlement).await?;
     caller.authorize(&call.model)?;
-    let plan = match plan(worker, &call, &caller).await {
+    let bounds = Bounds::read(request, &caller, settlement.since())?;
+    let plan = match plan(worker, &call, &caller, &bounds, settlement).await {
         Err(refusal) if estimated_here(surface, &refusal) => return Ok(Answered::count(&call)),
         planned => planned?,
     };
-    settlement.plan(&plan);
-    attempt(worker, &call, ClientHeaders(request), &plan, settlement).await
+    let bounds = bounds.within(&plan.route.limits);
+    attempt(worker, &call, ClientHeaders(request), &plan, &bounds, settlement).await
 }

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use actix::{Actor as _, Addr};
@@ -9,11 +10,16 @@ use actix_web::dev::{Server as ActixServer, ServerHandle};
 use actix_web::http::KeepAlive;
 use actix_web::{App, HttpServer};
 use anyhow::Context as _;
-use tollgate_actors::{ConfigSource, Control, Published};
+use tollgate_actors::{ConfigSource, Control, ControlParts, Published, Roster, RosterParts, Transition};
 use tollgate_config::{AccessLog, Settings};
-use tollgate_telemetry::{Exposition, Journal, JournalHandle, JournalOptions, Meters, ReloadResult, Sink};
+use tollgate_routing::Board;
+use tollgate_telemetry::{
+    Exposition, Journal, JournalHandle, JournalOptions, Meters, Recent, ReloadResult, Sink,
+};
 
+use crate::explain::DecisionRecord;
 use crate::lifecycle::Lifecycle;
+use crate::probe::HttpProber;
 use crate::upstream::Connector;
 use crate::worker::{Shared, Worker};
 use crate::{admin, app, tls};
@@ -32,13 +38,19 @@ pub struct Gateway {
     data: ServerHandle,
     admin: ServerHandle,
     journal: Option<JournalHandle>,
+    decision_journal: Option<JournalHandle<DecisionRecord>>,
 }
 
+/// The exit status of a process whose control actor has died (`EX_SOFTWARE` of sysexits).
+const DEAD_ACTOR: i32 = 70;
+
 impl Gateway {
-    /// Binds both listeners and begins to serve. To be called within an actix system.
-    pub fn start(source: ConfigSource, settings: Settings) -> anyhow::Result<Self> {
+    /// Binds both listeners and begins to serve `settings`, which were loaded from `source` with `board`. To be
+    /// called within an actix system.
+    pub fn start(source: ConfigSource, settings: Settings, board: Arc<Board>) -> anyhow::Result<Self> {
         let (meters, exposition) = Meters::install();
         let journal = journal(&settings, &meters)?;
+        let decision_journal = decision_journal(&settings, &meters)?;
         let listener = bind(settings.server.listen)
             .with_context(|| format!("server.listen: {}", settings.server.listen))?;
         let admin_listener = bind(settings.admin.listen)
@@ -52,13 +64,24 @@ impl Gateway {
         {
             std::thread::spawn(Connector::warm_up);
         }
-        let published = Published::new(settings);
-        let log = journal.as_ref().map(JournalHandle::journal);
+        let workers = settings.server.workers.unwrap_or_else(cores);
+        let decisions = Recent::new(workers, settings.telemetry.decisions.keep);
+        let roster = Roster::new(RosterParts {
+            arbiter: actix_rt::Arbiter::current(),
+            prober: Some(Arc::new(HttpProber(meters.clone()))),
+            on_transition: on_transition(&meters),
+            on_death: Arc::new(end_the_process),
+        });
         let shared = Arc::new(Shared {
-            published,
+            published: Published::new(settings),
             lifecycle: Lifecycle::default(),
+            journal: journal.as_ref().map(JournalHandle::journal),
+            board,
+            roster,
+            decisions,
+            decision_journal: decision_journal.as_ref().map(JournalHandle::journal),
+            workers: AtomicUsize::new(0),
             meters,
-            journal: log,
         });
         shared.meters.config_epoch(shared.published.load().catalog.epoch);
         let control = control(source, &shared);
@@ -77,6 +100,7 @@ impl Gateway {
             data: data_handle,
             admin: admin_handle,
             journal,
+            decision_journal,
         })
     }
 
@@ -104,10 +128,14 @@ impl Gateway {
         let served = self.shared.lifecycle.drained(drain.timeout).await;
         self.data.stop(false).await;
         self.admin.stop(false).await;
-        if let Some(journal) = self.journal {
-            let closing = actix_web::web::block(move || journal.close(Duration::from_secs(5)));
-            drop(closing.await);
-        }
+        let (journal, decisions) = (self.journal, self.decision_journal);
+        let closing = actix_web::web::block(move || {
+            let limit = Duration::from_secs(5);
+            // What could not be written in time is counted as dropped.
+            let _ = journal.map(|journal| journal.close(limit));
+            let _ = decisions.map(|journal| journal.close(limit));
+        });
+        drop(closing.await);
         served
     }
 }
@@ -149,7 +177,37 @@ fn bind(addr: SocketAddr) -> std::io::Result<TcpListener> {
 fn control(source: ConfigSource, shared: &Arc<Shared>) -> Addr<Control> {
     let heard = shared.clone();
     let on_reload = Box::new(move |outcome: &_| report_reload(&heard, outcome));
-    Control::new(source, shared.published.clone(), on_reload).start()
+    Control::new(ControlParts {
+        source,
+        published: shared.published.clone(),
+        board: shared.board.clone(),
+        roster: shared.roster.clone(),
+        on_reload,
+        on_notice: Box::new(|notice| crate::say(format_args!("{notice}"))),
+        on_death: Arc::new(end_the_process),
+    })
+    .start()
+}
+
+/// Frozen health or configuration is worse than a restart.
+fn end_the_process(actor: &str) {
+    crate::say(format_args!("the actor {actor} has died: the process ends"));
+    std::process::exit(DEAD_ACTOR);
+}
+
+fn on_transition(meters: &Meters) -> tollgate_actors::OnTransition {
+    let meters = meters.clone();
+    Arc::new(move |change: &Transition| {
+        let (target, from, to) = (&change.target, change.from.name(), change.to.name());
+        if let Some((provider, model)) = target.split_once('/') {
+            meters.breaker_changed(provider, model, from, to);
+        }
+        crate::say(format_args!("breaker of {target}: {from} → {to} ({})", change.reason));
+    })
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 fn report_reload(shared: &Shared, outcome: &Result<tollgate_actors::Reloaded, tollgate_actors::ReloadError>) {
@@ -185,6 +243,23 @@ fn keep_up(exposition: Arc<Exposition>) {
             exposition.upkeep();
         }
     });
+}
+
+/// The writer of decisions; `None`: they are not written down.
+fn decision_journal(
+    settings: &Settings,
+    meters: &Meters,
+) -> anyhow::Result<Option<JournalHandle<DecisionRecord>>> {
+    let Some(path) = &settings.telemetry.decisions.journal else {
+        return Ok(None);
+    };
+    let place = || format!("telemetry.decisions.journal: {}", path.display());
+    let sink = Sink::file(path).with_context(place)?;
+    Ok(Some(Journal::spawn(
+        JournalOptions::default(),
+        sink,
+        meters.journal(),
+    )?))
 }
 
 /// The access log's writer; `None`: there is no log.

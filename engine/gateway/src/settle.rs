@@ -9,16 +9,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tollgate_actors::Snapshot;
-use tollgate_adapters::{Loss, Report, StreamEnd, estimate_usage, settled_usage};
+use tollgate_adapters::{Report, StreamEnd, settled_usage};
 use tollgate_core::{
-    AttemptNote, Clock, Dialect, Nanodollars, OutcomeClass, Refusal, RefusalKind, RequestId, Surface,
-    Timestamp, Usage,
+    Clock, Dialect, Nanodollars, OutcomeClass, Refusal, RefusalKind, RequestId, Surface, Timestamp, Usage,
 };
-use tollgate_routing::{Candidate, Plan, Provider};
-use tollgate_telemetry::{AttemptRecord, Ending, RequestRecord, Scrubbed, Served};
+use tollgate_routing::{Candidate, Decision, Plan, Provider};
+use tollgate_telemetry::{Ending, RequestRecord, Scrubbed, Served};
 
 use crate::accept::Call;
 use crate::authenticate::Caller;
+use crate::explain::DecisionRecord;
+use crate::ledger::Ledger;
+use crate::leg::{Leg, Verdict};
 use crate::lifecycle::InFlight;
 use crate::worker::Worker;
 
@@ -30,20 +32,22 @@ pub(crate) struct Settlement {
     arrived: Instant,
     /// Waiting for the client's body: nobody's overhead.
     receiving: Duration,
-    prompt_bytes: u64,
-    /// Whom the request was sent to and whose answer is awaited or relayed.
-    serving: Option<Serving>,
+    ledger: Rc<Ledger>,
+    /// How it was decided who should answer; `None`: it did not come that far.
+    decision: Option<Box<Decision>>,
+    /// Who was asked last.
+    asked: Option<Candidate>,
+    /// Whose answer is relayed.
+    serving: Option<Leg>,
+    /// Whether the client wants to be told how it was decided.
+    wants_decision: bool,
+    /// Whether the route has no retries left.
+    storms: bool,
+    /// The beginning of its prompt, as a hash; `None`: too short for a prompt cache.
+    prefix: Option<u64>,
     /// Whether the record says how it ended.
     ended: bool,
     _in_flight: (InFlight, tollgate_telemetry::InFlight),
-}
-
-struct Serving {
-    candidate: Candidate,
-    /// When the request went out; `None`: it did not yet.
-    sent: Option<Instant>,
-    /// When the first content of a stream came.
-    first_token: Option<Instant>,
 }
 
 impl Settlement {
@@ -59,8 +63,13 @@ impl Settlement {
             record,
             arrived: Clock.now(),
             receiving: Duration::ZERO,
-            prompt_bytes: 0,
+            ledger: Rc::default(),
+            decision: None,
+            asked: None,
             serving: None,
+            wants_decision: false,
+            storms: false,
+            prefix: None,
             ended: false,
             _in_flight: (
                 worker.shared.lifecycle.enter(),
@@ -84,6 +93,16 @@ impl Settlement {
         self.record.at
     }
 
+    /// When it arrived, by the clock for durations.
+    pub(crate) fn since(&self) -> Instant {
+        self.arrived
+    }
+
+    /// The account of its attempts.
+    pub(crate) fn ledger(&self) -> &Rc<Ledger> {
+        &self.ledger
+    }
+
     /// It was let in.
     pub(crate) fn caller(&mut self, caller: &Caller) {
         self.record.key = caller.name().cloned();
@@ -92,81 +111,63 @@ impl Settlement {
     /// It was read; `receiving` was spent waiting for its body.
     pub(crate) fn call(&mut self, call: &Call, receiving: Duration) {
         self.receiving = receiving;
-        self.prompt_bytes = call.head.prompt_bytes;
+        let is_free = call.surface == Surface::CountTokens;
+        self.ledger.request(call.head.prompt_bytes, is_free);
+        let may_be_cached = self.ledger.prompt_tokens() >= CACHEABLE_TOKENS;
+        self.prefix = may_be_cached.then_some(call.head.prefix);
         self.record.stream = call.head.stream;
         self.record.model = Some(call.model.clone());
         self.record.request_bytes = u64::try_from(call.body.len()).unwrap_or(u64::MAX);
     }
 
     /// It was decided who should answer.
-    pub(crate) fn plan(&mut self, plan: &Plan) {
+    pub(crate) fn plan(&mut self, plan: &mut Plan) {
         self.record.epoch = Some(plan.epoch);
         self.record.route = Some(plan.route.name.clone());
+        self.decided(std::mem::take(&mut plan.decision));
     }
 
-    /// A candidate's turn has come.
-    pub(crate) fn sending(&mut self, candidate: &Candidate) {
-        self.serving = Some(Serving {
-            candidate: candidate.clone(),
-            sent: None,
-            first_token: None,
-        });
+    /// A decision was made, whatever it was.
+    pub(crate) fn decided(&mut self, decision: Box<Decision>) {
+        self.decision = Some(decision);
     }
 
-    /// The request is going out to it, without what `loss` names.
-    pub(crate) fn sent(&mut self, loss: &Loss) {
-        self.record.loss = loss.paths().map(Into::into).collect();
-        if let Some(serving) = &mut self.serving {
-            serving.sent = Some(Clock.now());
-        }
+    /// The beginning of its prompt, where a provider may have it in a cache.
+    pub(crate) fn prefix(&self) -> Option<u64> {
+        self.prefix
     }
 
-    /// The provider was waited for.
-    pub(crate) fn waited(&mut self, wait: Duration) {
-        self.record.timings.upstream += wait;
+    /// How it was decided who should answer.
+    pub(crate) fn decision(&self) -> Option<&Decision> {
+        self.decision.as_deref()
     }
 
-    /// An attempt is over.
-    pub(crate) fn attempted(&mut self, attempt: AttemptRecord) {
-        self.record.attempts.push(attempt);
-        if let Some(serving) = &mut self.serving {
-            serving.sent = None;
-        }
+    /// The client wants to be told how it was decided.
+    pub(crate) fn explain(&mut self) {
+        self.wants_decision = true;
     }
 
-    /// The attempt at work has come to `outcome`, as far as can be said now.
-    pub(crate) fn attempted_at_work(&mut self, outcome: OutcomeClass, status: Option<u16>) {
-        if let Some(Serving {
-            candidate,
-            sent: Some(sent),
-            ..
-        }) = &self.serving
-        {
-            self.record.attempts.push(AttemptRecord {
-                provider: candidate.target.provider.name.clone(),
-                model: candidate.model.clone(),
-                outcome,
-                status,
-                elapsed: Clock.now().duration_since(*sent),
-            });
-        }
+    /// Whether it does.
+    pub(crate) fn wants_decision(&self) -> bool {
+        self.wants_decision
     }
 
-    /// How many attempts are over.
+    /// Somebody was asked, and did not answer.
+    pub(crate) fn asked(&mut self, candidate: &Candidate) {
+        self.asked = Some(candidate.clone());
+    }
+
+    /// This leg's answer goes to the client.
+    pub(crate) fn serves(&mut self, leg: Leg) {
+        self.asked = Some(leg.candidate.clone());
+        self.record.loss = leg.loss().to_vec();
+        leg.answering(200);
+        self.serving = Some(leg);
+    }
+
+    /// How many attempts were made.
     pub(crate) fn attempts(&self) -> usize {
-        self.record.attempts.len()
-    }
-
-    /// The attempts so far, as a client may see them.
-    pub(crate) fn trail(&self) -> Vec<AttemptNote> {
-        let note = |it: &AttemptRecord| AttemptNote {
-            provider: it.provider.to_string(),
-            model: it.model.to_string(),
-            outcome: it.outcome,
-            status: it.status,
-            elapsed: it.elapsed,
-        };
-        self.record.attempts.iter().map(note).collect()
+        self.ledger.attempts()
     }
 
     /// In whose words the client is answered, where it called a known path.
@@ -174,9 +175,16 @@ impl Settlement {
         self.record.surface.map_or(Dialect::OpenAi, Surface::dialect)
     }
 
-    /// Whether the record says that it did not go well.
-    pub(crate) fn has_failed(&self) -> bool {
-        self.ended && self.record.ending.error_type().is_some()
+    /// The client would make things worse by trying again.
+    pub(crate) fn advise_against_retry(&mut self) {
+        self.storms = true;
+    }
+
+    /// Whether the client should not try again by itself: the gateway has tried what could be tried, or the route
+    /// is in a storm of retries.
+    pub(crate) fn is_retry_useless(&self) -> bool {
+        let has_failed = self.ended && self.record.ending.error_type().is_some();
+        has_failed && (self.attempts() > 1 || self.storms)
     }
 
     /// Whether the process is shutting down.
@@ -189,24 +197,12 @@ impl Settlement {
         &self.record.loss
     }
 
-    /// The answer's limit of tokens, where a dialect must state one.
-    pub(crate) fn max_output_tokens(&self, candidate: &Candidate) -> Option<u32> {
-        let target = &candidate.target;
-        let known = || {
-            self.settings
-                .prices
-                .find(target.provider.kind, &candidate.model)?
-                .max_output_tokens
-        };
-        target.max_output_tokens.or_else(known)
-    }
-
     /// The client is told that the target at work answers with `status`. The gateway's own share of the time
     /// ends here: what follows is relaying.
     pub(crate) fn answering(&mut self, status: u16, provider_request_id: Option<Box<str>>) {
         self.record.status = status;
         self.clock_overhead();
-        if let Some(Serving { candidate, .. }) = &self.serving {
+        if let Some(candidate) = &self.asked {
             let provider = &candidate.target.provider;
             self.record.served = Some(Served {
                 provider: provider.name.clone(),
@@ -220,12 +216,10 @@ impl Settlement {
 
     /// A whole answer was read. Some providers put an error into a 200.
     pub(crate) fn answered(&mut self, report: &Report) {
-        self.learn(report);
         let fault = report.error.as_ref();
         self.record.error = fault.map(|fault| Scrubbed::new(&fault.message));
-        self.end(Ending::Relayed(
-            fault.map_or(OutcomeClass::Success, |fault| fault.class),
-        ));
+        let class = fault.map_or(OutcomeClass::Success, |fault| fault.class);
+        self.conclude(report, class);
     }
 
     /// The provider's "no" is passed on.
@@ -244,26 +238,15 @@ impl Settlement {
 
     /// A piece of a stream was read.
     pub(crate) fn streaming(&mut self, report: &Report) {
-        if let Some(serving) = &mut self.serving
+        if let Some(leg) = &mut self.serving
             && report.has_content
-            && serving.first_token.is_none()
         {
-            serving.first_token = Some(Clock.now());
+            leg.first_token();
         }
     }
 
     /// A stream came to its end; `None`: the client left before that.
     pub(crate) fn streamed(&mut self, report: &Report, end: Option<StreamEnd>) {
-        self.learn(report);
-        if let Some(Serving {
-            sent: Some(sent),
-            first_token: Some(first),
-            ..
-        }) = &self.serving
-        {
-            self.record.timings.first_token = Some(first.duration_since(*sent));
-            self.record.timings.generation = Some(Clock.now().duration_since(*first));
-        }
         let class = match (&report.error, end) {
             (_, None) => OutcomeClass::ClientGone,
             (Some(fault), _) => fault.class,
@@ -274,12 +257,30 @@ impl Settlement {
         if let Some(fault) = &report.error {
             self.record.error = Some(Scrubbed::new(&fault.message));
         }
-        if let (Some(last), Some(sent)) = (
-            self.record.attempts.last_mut(),
-            self.serving.as_ref().and_then(|it| it.sent),
-        ) {
-            last.outcome = class;
-            last.elapsed = Clock.now().duration_since(sent);
+        self.conclude(report, class);
+    }
+
+    /// The leg whose answer was relayed is over.
+    fn conclude(&mut self, report: &Report, class: OutcomeClass) {
+        self.record.finish = report.finish;
+        self.record.service_tier = report.service_tier;
+        if let Some(served) = &mut self.record.served {
+            served.response_model.clone_from(&report.model);
+        }
+        if let Some(leg) = self.serving.take() {
+            if let Some(prefix) = self.prefix.filter(|_| class == OutcomeClass::Success) {
+                let prompt_tokens = self.ledger.prompt_tokens();
+                let slot = leg.candidate.target.cell.slot();
+                self.worker.warmed(prefix, slot, prompt_tokens);
+            }
+            self.record.timings.first_token = leg.ttft();
+            self.record.timings.generation = leg.generation();
+            leg.end(&Verdict {
+                usage: Some(settled_usage(report, self.ledger.prompt_bytes())),
+                tier: report.service_tier,
+                stated_cost: report.stated_cost,
+                ..Verdict::of(class, Some(self.record.status))
+            });
         }
         self.end(Ending::Relayed(class));
     }
@@ -292,21 +293,19 @@ impl Settlement {
         self.record.response_bytes += u64::try_from(bytes).unwrap_or(0);
     }
 
-    /// What the answer cost; `None`: the price is not known, or nothing was used.
+    /// What it has cost so far; `None`: a price is not known, or nothing was used.
     pub(crate) fn cost(&self) -> Option<Nanodollars> {
-        self.record.cost
+        self.ledger.cost()
     }
 
-    /// The provider at work.
+    /// The provider that was asked last.
     pub(crate) fn provider(&self) -> Option<&Arc<Provider>> {
-        self.serving
-            .as_ref()
-            .map(|serving| &serving.candidate.target.provider)
+        self.asked.as_ref().map(|candidate| &candidate.target.provider)
     }
 
-    /// What was used.
+    /// What was used so far.
     pub(crate) fn usage(&self) -> Usage {
-        self.record.usage.unwrap_or_default()
+        self.ledger.usage().unwrap_or_default()
     }
 
     /// The gateway's own share of the time.
@@ -321,38 +320,8 @@ impl Settlement {
 
     fn clock_overhead(&mut self) {
         let elapsed = Clock.now().duration_since(self.arrived);
-        self.record.timings.overhead = elapsed.saturating_sub(self.record.timings.upstream + self.receiving);
-    }
-
-    fn learn(&mut self, report: &Report) {
-        self.record.finish = report.finish;
-        self.record.service_tier = report.service_tier;
-        if let Some(served) = &mut self.record.served {
-            served.response_model.clone_from(&report.model);
-        }
-        self.book(settled_usage(report, self.prompt_bytes), report.stated_cost);
-    }
-
-    /// Books what was used: at the cost that the provider states, else at the catalogue's price.
-    fn book(&mut self, usage: Usage, stated: Option<Nanodollars>) {
-        if self.record.surface == Some(Surface::CountTokens) {
-            // Nothing was used: counting is free, and no model ran.
-            return;
-        }
-        self.record.usage = Some(usage);
-        let Some(Serving { candidate, .. }) = &self.serving else {
-            return;
-        };
-        let target = &candidate.target;
-        let known = || {
-            self.settings
-                .prices
-                .find(target.provider.kind, &candidate.model)
-                .map(|facts| &facts.price)
-        };
-        let price: Option<&Arc<_>> = target.price.as_ref().or_else(known);
-        let computed = || price.map(|price| price.cost(&usage, self.record.service_tier));
-        self.record.cost = stated.or_else(computed);
+        let waiting = self.ledger.upstream() + self.receiving;
+        self.record.timings.overhead = elapsed.saturating_sub(waiting);
     }
 
     fn end(&mut self, ending: Ending) {
@@ -362,14 +331,6 @@ impl Settlement {
 
     /// Dropped on the way: the client hung up, or something panicked.
     fn end_early(&mut self) {
-        let at_work = self
-            .serving
-            .as_ref()
-            .is_some_and(|serving| serving.sent.is_some());
-        if at_work {
-            self.attempted_at_work(OutcomeClass::ClientGone, None);
-            self.book(estimate_usage(self.prompt_bytes, 0), None);
-        }
         if std::thread::panicking() {
             self.end(Ending::Refused(RefusalKind::Internal));
         } else {
@@ -379,6 +340,9 @@ impl Settlement {
     }
 }
 
+/// Providers cache prompts from this length on.
+const CACHEABLE_TOKENS: u64 = 1_024;
+
 /// The status that logs show for a client that hung up before it was answered (nginx's convention).
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
@@ -387,9 +351,25 @@ impl Drop for Settlement {
         if !self.ended {
             self.end_early();
         }
-        self.record.timings.total = Clock.now().duration_since(self.arrived);
-        let blank = RequestRecord::new(self.record.id, self.record.at);
-        let record = std::mem::replace(&mut self.record, blank);
-        self.worker.settled(record);
+        // A leg that nobody concluded writes its own end.
+        self.serving = None;
+        let record = &mut self.record;
+        record.timings.total = Clock.now().duration_since(self.arrived);
+        record.timings.upstream = self.ledger.upstream();
+        record.usage = self.ledger.usage();
+        record.cost = self.ledger.cost();
+        record.attempts = self.ledger.take_attempts();
+        let blank = RequestRecord::new(record.id, record.at);
+        let record = std::mem::replace(record, blank);
+        if let Some(cohort) = record.epoch.and_then(|epoch| self.settings.cohort(epoch)) {
+            let is_ok = match record.ending {
+                Ending::Relayed(class) => !class.policy().counts_in_ratio,
+                Ending::Refused(kind) => kind.status() < 500,
+            };
+            cohort.observe(is_ok, record.timings.first_token);
+        }
+        let decision = self.decision.take();
+        let explained = decision.map(|decision| DecisionRecord::new(&record, *decision));
+        self.worker.settled(record, explained);
     }
 }

@@ -1,15 +1,20 @@
 //! What the stages of one HTTP worker share. It lives on the worker's thread, without locks.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix::{Actor as _, Addr};
-use tollgate_actors::{Published, Router};
+use tollgate_actors::{Observe, Published, Roster, Router};
 use tollgate_adapters::Scratch;
-use tollgate_telemetry::{Journal, Meters, RequestRecord};
+use tollgate_core::Clock;
+use tollgate_routing::{Board, Hedge, RetryBudget, RetryLimits, Route};
+use tollgate_telemetry::{Journal, Meters, Recent, RequestRecord};
 
+use crate::explain::DecisionRecord;
 use crate::lifecycle::Lifecycle;
 use crate::upstream::{Connector, Upstream};
 
@@ -26,6 +31,16 @@ pub(crate) struct Shared {
     pub(crate) meters: Meters,
     /// Where request records go; `None`: the access log is off.
     pub(crate) journal: Option<Journal>,
+    /// Where the health of targets is seen.
+    pub(crate) board: Arc<Board>,
+    /// The actors that are at work.
+    pub(crate) roster: Roster,
+    /// The last decisions of each worker.
+    pub(crate) decisions: Recent<DecisionRecord>,
+    /// Where a share of the decisions is written; `None`: nowhere.
+    pub(crate) decision_journal: Option<Journal<DecisionRecord>>,
+    /// Workers that have started.
+    pub(crate) workers: AtomicUsize,
 }
 
 /// One HTTP worker.
@@ -34,16 +49,23 @@ pub(crate) struct Worker {
     pub(crate) router: Addr<Router>,
     pub(crate) upstream: Upstream,
     pub(crate) scratch: RefCell<Scratch>,
+    /// Its number among the workers.
+    number: usize,
+    /// Hedges that this worker may still make, by route.
+    hedges: RefCell<HashMap<Arc<str>, RetryBudget>>,
 }
 
 impl Worker {
     /// Starts a worker's router and pool. To be called on the worker's own thread.
     pub(crate) fn start(shared: Arc<Shared>) -> Rc<Self> {
-        let router = Router::new(&shared.published, rand::random()).start();
+        let router = Router::new(&shared.published).start();
+        shared.roster.enlist(router.clone());
         let worker = Rc::new(Self {
             router,
             upstream: Upstream::new(Connector::from_env(shared.meters.clone())),
             scratch: RefCell::default(),
+            number: shared.workers.fetch_add(1, Ordering::Relaxed),
+            hedges: RefCell::default(),
             shared,
         });
         let swept = Rc::downgrade(&worker);
@@ -58,11 +80,58 @@ impl Worker {
         worker
     }
 
-    /// Counts and logs what became of a request.
-    pub(crate) fn settled(&self, record: RequestRecord) {
+    /// A request that might be hedged pays into its route's budget. Each worker counts for itself.
+    pub(crate) fn hedgeable(&self, route: &Route, hedge: &Hedge) {
+        let limits = RetryLimits {
+            ratio: hedge.max_ratio,
+            per_second: 0.0,
+        };
+        let mut hedges = self.hedges.borrow_mut();
+        if !hedges.contains_key(&route.name) {
+            hedges.insert(route.name.clone(), RetryBudget::new(limits));
+        }
+        if let Some(budget) = hedges.get(&route.name) {
+            budget.limit(limits);
+            budget.deposit(Clock.moment());
+        }
+    }
+
+    /// Whether the route's budget allows one more hedge; it is taken out.
+    pub(crate) fn may_hedge(&self, route: &Route) -> bool {
+        let hedges = self.hedges.borrow();
+        hedges
+            .get(&route.name)
+            .is_some_and(|budget| budget.withdraw(Clock.moment()))
+    }
+
+    /// A target has answered a long prompt: it may have its beginning in a cache now. Told, not asked: a router that
+    /// is busy misses it.
+    pub(crate) fn warmed(&self, prefix: u64, slot: u32, prompt_tokens: u64) {
+        let _ = self.router.try_send(Observe {
+            prefix,
+            slot,
+            prompt_tokens,
+        });
+    }
+
+    /// Counts and logs what became of a request, and keeps how it was decided.
+    pub(crate) fn settled(&self, record: RequestRecord, decision: Option<DecisionRecord>) {
         self.shared.meters.settle(&record);
         if let Some(journal) = &self.shared.journal {
             journal.post(Box::new(record));
         }
+        if let Some(decision) = decision {
+            self.keep(decision);
+        }
+    }
+
+    fn keep(&self, decision: DecisionRecord) {
+        if let Some(journal) = &self.shared.decision_journal {
+            let sample = self.shared.published.load().telemetry.decisions.sample;
+            if rand::random::<f32>() < sample {
+                journal.post(Box::new(decision.clone()));
+            }
+        }
+        self.shared.decisions.push(self.number, Arc::new(decision));
     }
 }

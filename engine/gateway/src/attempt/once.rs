@@ -6,16 +6,17 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderMap};
 use tokio::time::{Instant, timeout_at};
 use tollgate_adapters::{Answer, Egress, Encoded, Reader, encode};
-use tollgate_core::{Clock, OutcomeClass, Refusal};
-use tollgate_routing::{Candidate, Credential, Plan, Provider, Timeouts};
+use tollgate_core::{Clock, OutcomeClass, Refusal, RequestId, Timestamp};
+use tollgate_routing::{Provider, Timeouts};
 
 use super::request::{self, ClientHeaders};
-use super::{Answered, Failed, Opened, Reason};
+use super::turns::Asked;
+use super::{Answered, Failed, Opened, Reason, on_runtime, runtime_now};
 use crate::accept::Call;
+use crate::leg::{Leg, Verdict};
 use crate::off_thread::{LARGE_BYTES, off_thread};
 use crate::respond::Passed;
 use crate::scrub::without_secrets;
-use crate::settle::Settlement;
 use crate::upstream::{self, UpstreamBody};
 use crate::worker::Worker;
 
@@ -26,10 +27,29 @@ const MAX_FAILURE_BYTES: usize = 1 << 20;
 /// The body of a failure that does not arrive in this time is not waited for.
 const FAILURE_BODY_WAIT: Duration = Duration::from_secs(5);
 
+/// A stream's beginning is held back until its first content, so that a failure before that can be made good by
+/// another target; but no longer than this, because clients want signs of life.
+const HOLD_FOR: Duration = Duration::from_secs(10);
+/// And no more bytes than this.
+const HOLD_BYTES: usize = 1 << 20;
+
+/// What is to be done: the same for every candidate.
+pub(super) struct Errand<'r> {
+    pub(super) worker: &'r Worker,
+    pub(super) call: &'r Call,
+    pub(super) headers: ClientHeaders<'r>,
+    pub(super) strict: bool,
+    pub(super) request_id: RequestId,
+    pub(super) arrived: Timestamp,
+    /// When the request must be answered.
+    pub(super) deadline: Option<std::time::Instant>,
+}
+
 /// The clocks of one attempt.
 #[derive(Clone, Copy)]
 struct Clocks {
     first_byte: Instant,
+    first_token: Instant,
     idle: Duration,
     total: Instant,
 }
@@ -38,56 +58,90 @@ struct Clocks {
 type Unanswered = (OutcomeClass, Option<u16>, Reason);
 
 /// Asks one candidate once.
-pub(super) async fn attempt_once(
-    worker: &Worker,
-    call: &Call,
-    headers: ClientHeaders<'_>,
-    plan: &Plan,
-    candidate: &Candidate,
-    credential: Option<&Credential>,
-    settlement: &mut Settlement,
-) -> Result<Answered, Failed> {
-    let started = Clock.now();
-    let provider = &candidate.target.provider;
+pub(super) async fn attempt_once(errand: &Errand<'_>, asked: Asked<'_>) -> Result<(Leg, Answered), Failed> {
+    let Asked { mut leg, credential } = asked;
+    let target = leg.candidate.target.clone();
+    let model = leg.candidate.model.clone();
+    let provider = &target.provider;
     let egress = Egress {
         kind: provider.kind,
-        model: &candidate.model,
+        model: &model,
         api_version: provider.api_version.as_deref(),
-        max_output_tokens: settlement.max_output_tokens(candidate),
-        strict: plan.route.strict,
-        request_id: settlement.id(),
-        now: settlement.arrived(),
+        max_output_tokens: leg.candidate.facts.max_output_tokens,
+        strict: errand.strict,
+        request_id: errand.request_id,
+        now: errand.arrived,
     };
-    let encoded = encoded(call, &egress).await.map_err(Failed::Untranslatable)?;
+    let encoded = match encoded(errand.call, &egress).await {
+        Ok(encoded) => encoded,
+        Err(refusal) => {
+            let candidate = leg.candidate.clone();
+            leg.end(&Verdict::of(OutcomeClass::InvalidRequest, None));
+            return Err(Failed::Untranslatable(candidate, refusal));
+        }
+    };
+    leg.sent(&encoded.loss);
+    let Encoded {
+        path, body, reader, ..
+    } = encoded;
+    let build = || {
+        request::build(
+            errand.call.surface,
+            provider,
+            credential,
+            errand.headers,
+            (&path, &body),
+        )
+        .map_err(|error| gateway(OutcomeClass::InvalidRequest, error.to_string()))
+    };
     let exchange = async {
-        let request = || {
-            request::build(call.surface, provider, credential, headers, &encoded)
-                .map_err(|error| gateway(OutcomeClass::InvalidRequest, error.to_string()))
-        };
-        let first = request()?;
-        settlement.sent(&encoded.loss);
-        let waiting = Clock.now();
-        let sent = match worker.upstream.send(provider, first).await {
+        let sent = match errand.worker.upstream.send(provider, build()?).await {
             // It closed an idle connection just as the request was on its way: nobody has read that.
-            Err(error) if error.was_stale() => worker.upstream.send(provider, request()?).await,
+            Err(error) if error.was_stale() => errand.worker.upstream.send(provider, build()?).await,
             sent => sent,
         };
-        let answered = match sent {
-            Ok(answer) => receive(call, answer, provider, encoded.reader).await,
+        match sent {
+            Ok(answer) => receive(errand, answer, provider, reader, &mut leg).await,
             Err(error) => Err(gateway(error.class(), error.to_string())),
-        };
-        settlement.waited(Clock.now().duration_since(waiting));
-        answered
+        }
     };
-    exchange.await.map_err(|(outcome, status, reason)| {
-        Failed::attempted(
-            candidate,
-            outcome,
-            status,
-            Clock.now().duration_since(started),
-            reason,
-        )
-    })
+    let answered = before(errand.deadline, exchange).await;
+    leg.waited();
+    match answered {
+        Ok(answered) => Ok((leg, answered)),
+        Err((outcome, status, reason)) => {
+            let candidate = leg.candidate.clone();
+            let retry_after = match &reason {
+                Reason::Provider(failure, _) => failure.retry_after,
+                Reason::Gateway(_) => None,
+            };
+            leg.end(&Verdict {
+                retry_after,
+                ..Verdict::of(outcome, status)
+            });
+            Err(Failed::Attempted {
+                candidate,
+                outcome,
+                reason,
+            })
+        }
+    }
+}
+
+/// The exchange, as long as the request has time.
+async fn before(
+    deadline: Option<std::time::Instant>,
+    exchange: impl Future<Output = Result<Answered, Unanswered>>,
+) -> Result<Answered, Unanswered> {
+    match deadline {
+        None => exchange.await,
+        Some(deadline) => timeout_at(on_runtime(deadline), exchange)
+            .await
+            .unwrap_or_else(|_| {
+                let message = "the request's deadline came before an answer";
+                Err(gateway(OutcomeClass::DeadlineExceeded, message))
+            }),
+    }
 }
 
 async fn encoded(call: &Call, egress: &Egress<'_>) -> Result<Encoded, Refusal> {
@@ -136,10 +190,11 @@ fn gateway(outcome: OutcomeClass, message: impl Into<String>) -> Unanswered {
 /// Reads the answer as far as must be known before the client is told anything: all of it, or the first piece
 /// of a stream.
 async fn receive(
-    call: &Call,
+    errand: &Errand<'_>,
     answer: upstream::Answer,
     provider: &Provider,
     reader: Reader,
+    leg: &mut Leg,
 ) -> Result<Answered, Unanswered> {
     let clocks = Clocks::starting(answer.sent_at, &provider.timeouts);
     let (head, mut body) = answer.response.into_parts();
@@ -159,8 +214,8 @@ async fn receive(
     let first = next(&mut body, clocks.first_byte, clocks.total, late)
         .await?
         .unwrap_or_default();
-    if is_event_stream(&head.headers) || (call.head.stream && !looks_like_json(&first)) {
-        return open_stream(first, body, reader, clocks, passed);
+    if is_event_stream(&head.headers) || (errand.call.head.stream && !looks_like_json(&first)) {
+        return open_stream(first, body, reader, clocks, passed, leg).await;
     }
     let bytes = whole(first, body, clocks).await?;
     match read(reader, bytes).await {
@@ -187,12 +242,14 @@ fn looks_like_json(first: &[u8]) -> bool {
     matches!(first.trim_ascii_start(), [] | [b'{' | b'[' | b'<', ..])
 }
 
-fn open_stream(
+/// Reads a stream up to its first content. What comes before that is thrown away if the stream fails there.
+async fn open_stream(
     piece: Bytes,
-    body: UpstreamBody,
+    mut body: UpstreamBody,
     reader: Reader,
     clocks: Clocks,
     passed: Passed,
+    leg: &mut Leg,
 ) -> Result<Answered, Unanswered> {
     if piece.is_empty() {
         return Err(gateway(
@@ -202,18 +259,50 @@ fn open_stream(
     }
     let mut reader = reader.stream();
     let mut first = Vec::new();
-    reader.push(piece, &mut first);
-    let Clocks {
-        idle,
-        total: deadline,
-        ..
-    } = clocks;
+    let (mut next_piece, mut held) = (Some(piece), 0);
+    let hold_until = clocks.first_token.min(runtime_now() + HOLD_FOR);
+    loop {
+        if let Some(piece) = next_piece.take() {
+            held += piece.len();
+            reader.push(piece, &mut first);
+        }
+        let report = reader.report();
+        if report.has_content {
+            leg.first_token();
+            break;
+        }
+        if let Some(fault) = &report.error
+            && fault.class.policy().may_fail_over
+        {
+            return Err((fault.class, Some(200), Reason::Gateway(fault.message.to_string())));
+        }
+        if report.error.is_some() || report.complete || held > HOLD_BYTES {
+            break;
+        }
+        match next(
+            &mut body,
+            hold_until,
+            clocks.total,
+            OutcomeClass::FirstByteTimeout,
+        )
+        .await
+        {
+            Ok(Some(piece)) => next_piece = Some(piece),
+            Ok(None) => {
+                let message = "the provider's stream ended before its first content";
+                return Err(gateway(OutcomeClass::Malformed, message));
+            }
+            // It may take longer; but the client should hear something.
+            Err((OutcomeClass::FirstByteTimeout, ..)) if hold_until < clocks.first_token => break,
+            Err(unanswered) => return Err(unanswered),
+        }
+    }
     Ok(Answered::Stream(Box::new(Opened {
         body,
         reader,
         first,
-        idle,
-        deadline,
+        idle: clocks.idle,
+        deadline: clocks.total,
         passed,
     })))
 }
@@ -284,6 +373,7 @@ impl Clocks {
         let sent_at = Instant::from_std(sent_at);
         Self {
             first_byte: sent_at + timeouts.first_byte,
+            first_token: sent_at + timeouts.first_token.max(timeouts.first_byte),
             idle: timeouts.idle,
             total: sent_at + timeouts.total,
         }

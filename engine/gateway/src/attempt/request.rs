@@ -8,9 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use http_body_util::Full;
 use rand::Rng as _;
 use smallvec::SmallVec;
-use tollgate_adapters::Encoded;
-use tollgate_core::Surface;
-use tollgate_routing::{Auth, Credential, Provider};
+use tollgate_core::{Moment, Surface};
+use tollgate_routing::{Auth, Credential, Provider, Target};
 
 use crate::upstream::UpstreamRequest;
 
@@ -28,45 +27,51 @@ impl ClientHeaders<'_> {
     }
 }
 
-/// The provider's credentials in the order in which to try them: a weighted draw. A provider that wants none
-/// has one try without.
-pub(super) fn credentials(provider: &Provider) -> SmallVec<[Option<&Credential>; 2]> {
-    match provider.credentials.as_slice() {
-        [] if provider.auth == Auth::None => SmallVec::from_slice(&[None]),
-        [] => SmallVec::new(),
-        [only] if only.weight > 0 => SmallVec::from_slice(&[Some(only)]),
-        several => {
-            let mut rng = rand::rng();
-            let mut drawn: SmallVec<[(f64, &Credential); 4]> = several
-                .iter()
-                .filter(|credential| credential.weight > 0)
-                .map(|credential| {
-                    (
-                        -(1.0 - rng.random::<f64>()).ln() / f64::from(credential.weight),
-                        credential,
-                    )
-                })
-                .collect();
-            drawn.sort_by(|a, b| a.0.total_cmp(&b.0));
-            drawn
-                .into_iter()
-                .map(|(_, credential)| Some(credential))
-                .collect()
-        }
+/// A credential and its index at the provider; nothing, for a provider that wants none.
+pub(super) type Numbered<'p> = (Option<u16>, Option<&'p Credential>);
+
+/// The credentials that may be used at a target now, the last one to be tried first: a weighted draw. A provider
+/// that wants none has one try without. `anyway`: also those that rest or are not accepted.
+pub(super) fn credentials(target: &Target, now: Moment, anyway: bool) -> SmallVec<[Numbered<'_>; 2]> {
+    let provider = &target.provider;
+    if provider.credentials.is_empty() {
+        return match provider.auth {
+            Auth::None => SmallVec::from_slice(&[(None, None)]),
+            _ => SmallVec::new(),
+        };
     }
+    let mut rng = rand::rng();
+    let usable = |number: usize| {
+        target
+            .credentials
+            .get(number)
+            .is_none_or(|cell| cell.is_usable(now))
+    };
+    let mut drawn: SmallVec<[(f64, Numbered<'_>); 4]> = provider
+        .credentials
+        .iter()
+        .enumerate()
+        .filter(|(number, credential)| credential.weight > 0 && (anyway || usable(*number)))
+        .map(|(number, credential)| {
+            let lot = -(1.0 - rng.random::<f64>()).ln() / f64::from(credential.weight);
+            (lot, (u16::try_from(number).ok(), Some(credential)))
+        })
+        .collect();
+    drawn.sort_by(|a, b| b.0.total_cmp(&a.0));
+    drawn.into_iter().map(|(_, numbered)| numbered).collect()
 }
 
-/// Puts the request together.
+/// Puts the request together: what to send where.
 pub(super) fn build(
     surface: Surface,
     provider: &Provider,
     credential: Option<&Credential>,
     client: ClientHeaders<'_>,
-    encoded: &Encoded,
+    (path, body): (&str, &Bytes),
 ) -> Result<UpstreamRequest, http::Error> {
-    let uri = join(&provider.base_url, &encoded.path)?;
+    let uri = join(&provider.base_url, path)?;
     let host = HeaderValue::from_str(uri.authority().map_or("", |authority| authority.as_str()))?;
-    let mut request = http::Request::new(Full::new(encoded.body.clone()));
+    let mut request = http::Request::new(Full::new(body.clone()));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri;
     let headers = request.headers_mut();
@@ -74,6 +79,22 @@ pub(super) fn build(
     headers.insert(USER_AGENT, OURSELVES);
     tollgate_adapters::request_headers(surface, provider.kind, &|name| client.get(name), headers);
     authorize(provider.auth, credential, headers)?;
+    for (name, value) in &provider.headers {
+        headers.insert(name, value.clone());
+    }
+    Ok(request)
+}
+
+/// A request for a sign of life.
+pub(crate) fn probe_request(provider: &Provider, path: &str) -> Result<UpstreamRequest, http::Error> {
+    let uri = join(&provider.base_url, path)?;
+    let host = HeaderValue::from_str(uri.authority().map_or("", |authority| authority.as_str()))?;
+    let mut request = http::Request::new(Full::default());
+    *request.uri_mut() = uri;
+    let headers = request.headers_mut();
+    headers.insert(HOST, host);
+    headers.insert(USER_AGENT, OURSELVES);
+    authorize(provider.auth, provider.credentials.first(), headers)?;
     for (name, value) in &provider.headers {
         headers.insert(name, value.clone());
     }

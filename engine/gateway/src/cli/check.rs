@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use tollgate_actors::ConfigSource;
+use tollgate_routing::Board;
 
 pub(super) fn run(source: &ConfigSource) -> anyhow::Result<ExitCode> {
-    let settings = match source.load(1) {
+    let settings = match source.load(1, &Board::default()) {
         Ok(settings) => settings,
         Err(problems) => {
             crate::say(format_args!("{problems}"));

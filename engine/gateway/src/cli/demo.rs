@@ -3,12 +3,14 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tollgate_actors::ConfigSource;
+use tollgate_routing::Board;
 use tollgate_core::Nanodollars;
 use tollgate_loadtest::{
     Behaviour, Failure, Latency, MockOptions, MockServer, Pacing, Trickle, TrickleKind, TrickleOptions,
@@ -53,10 +55,11 @@ async fn demo(args: &Args) -> anyhow::Result<ExitCode> {
         free_port(args.port.saturating_add(1)),
     )?;
     let source = ConfigSource::File(config.0.clone());
+    let board = Arc::new(Board::default());
     let settings = source
-        .load(1)
+        .load(1, &board)
         .map_err(|problems| anyhow::anyhow!("the demo's own configuration: {problems}"))?;
-    let gateway = Gateway::start(source, settings)?;
+    let gateway = Gateway::start(source, settings, board)?;
     super::print(&introduction(&gateway, &mock, &config.0))?;
     let (trickle, results) = Trickle::start(traffic(&gateway, args.rate))?;
     let mut tally = Tally::default();
@@ -102,6 +105,7 @@ fn misbehave(mock: &MockServer) -> anyhow::Result<()> {
     for (key, behaviour) in [
         ("openai/*", paced(120.0, 5.0)),
         ("claude/*", flaky),
+        ("azure/*", paced(300.0, 6.0)),
         ("local/*", paced(40.0, 12.0)),
     ] {
         let set = mock.control().set(key, behaviour);
@@ -143,6 +147,7 @@ fn traffic(gateway: &Gateway, per_second: f64) -> TrickleOptions {
     let mix = [
         (TrickleKind::Chat, "fast"),
         (TrickleKind::ChatStream, "fast"),
+        (TrickleKind::Chat, "shared"),
         (TrickleKind::Message, "smart"),
         (TrickleKind::MessageStream, "smart"),
         (TrickleKind::ChatStream, "local/llama-3.3"),

@@ -1,25 +1,28 @@
 //! `tollgate serve`: run until a signal says stop, then drain.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tollgate_actors::ConfigSource;
 use tollgate_config::{AuthMode, Settings};
+use tollgate_routing::Board;
 
 use crate::Gateway;
 
 pub(super) fn run(source: &ConfigSource) -> anyhow::Result<ExitCode> {
-    let settings = match source.load(1) {
+    let board = Arc::new(Board::default());
+    let settings = match source.load(1, &board) {
         Ok(settings) => settings,
         Err(problems) => {
             crate::say(format_args!("{problems}"));
             return Ok(ExitCode::from(2));
         }
     };
-    actix_rt::System::new().block_on(serve(source.clone(), settings))
+    actix_rt::System::new().block_on(serve(source.clone(), settings, board))
 }
 
-async fn serve(source: ConfigSource, settings: Settings) -> anyhow::Result<ExitCode> {
+async fn serve(source: ConfigSource, settings: Settings, board: Arc<Board>) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     for warning in &settings.warnings {
@@ -27,7 +30,7 @@ async fn serve(source: ConfigSource, settings: Settings) -> anyhow::Result<ExitC
     }
     let anonymous = settings.auth == AuthMode::Anonymous;
     let tls = settings.server.tls.is_some();
-    let gateway = Gateway::start(source, settings)?;
+    let gateway = Gateway::start(source, settings, board)?;
     let scheme = if tls { "https" } else { "http" };
     crate::say(format_args!(
         "serving on {scheme}://{}, admin on http://{}",
