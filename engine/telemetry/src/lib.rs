@@ -19,7 +19,9 @@ mod scrub;
 pub use journal::{
     CloseError, Drained, Journal, JournalHandle, JournalOptions, JournalPort, Line, Posted, Sink,
 };
-pub use meters::{Exposition, InFlight, JournalMeters, Meters, ReloadResult, TargetMeters, UpstreamMeters};
+pub use meters::{
+    Exposition, InFlight, JournalMeters, Meters, ReloadResult, RolloutResult, TargetMeters, UpstreamMeters,
+};
 pub use recent::Recent;
 pub use record::{AttemptRecord, AttemptRole, Ending, RequestRecord, Served, Timings};
 pub use scrub::Scrubbed;

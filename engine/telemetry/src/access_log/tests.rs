@@ -38,13 +38,16 @@ fn full() -> RequestRecord {
                 Some(503),
                 41_250,
             ),
-            attempt(
-                "claude",
-                "claude-haiku-4-5",
-                OutcomeClass::Success,
-                Some(200),
-                1_204_800,
-            ),
+            AttemptRecord {
+                cost: Some(Nanodollars(1_836_800)),
+                ..attempt(
+                    "claude",
+                    "claude-haiku-4-5",
+                    OutcomeClass::Success,
+                    Some(200),
+                    1_204_800,
+                )
+            },
         ],
         status: 200,
         ending: Ending::Relayed(OutcomeClass::Success),
@@ -127,6 +130,68 @@ fn every_field_of_a_line_is_explained_on_the_reference_page() {
             assert!(page.contains(&format!("| `{name}` |")), "no row for {name}");
         }
     }
+}
+
+#[test]
+fn every_field_of_an_attempt_is_explained_on_the_reference_page() {
+    let page = include_str!("../../../../docs/reference/access-log.md");
+    let (_, of_attempts) = page.split_once("Of each attempt:").unwrap();
+    let (of_attempts, outcomes) = of_attempts.split_once("Outcomes:").unwrap();
+    let mut record = full();
+    for role in [AttemptRole::Probe, AttemptRole::Hedge, AttemptRole::Continuation] {
+        record.attempts[0].role = role;
+        record.attempts[0].cost = Some(Nanodollars(7));
+        for (name, value) in json_of(&record)["attempts"][0].as_object().unwrap() {
+            assert!(
+                of_attempts.contains(&format!("| `{name}` |")),
+                "no row for {name}"
+            );
+            let is_word = name == "role";
+            assert!(!is_word || of_attempts.contains(&format!("`{}`", value.as_str().unwrap())));
+        }
+    }
+    let mut missing: Vec<_> = OUTCOMES.iter().map(|outcome| outcome.name()).collect();
+    missing.retain(|name| !outcomes.contains(&format!("| `{name}` |")));
+    assert!(missing.is_empty(), "no rows for {missing:?}");
+}
+
+const OUTCOMES: [OutcomeClass; 20] = [
+    OutcomeClass::Success,
+    OutcomeClass::InvalidRequest,
+    OutcomeClass::ContextTooLong,
+    OutcomeClass::CredentialRejected,
+    OutcomeClass::QuotaExhausted,
+    OutcomeClass::ModelNotFound,
+    OutcomeClass::RateLimited,
+    OutcomeClass::Overloaded,
+    OutcomeClass::ServerError,
+    OutcomeClass::ConnectFailed,
+    OutcomeClass::ConnectTimeout,
+    OutcomeClass::FirstByteTimeout,
+    OutcomeClass::IdleTimeout,
+    OutcomeClass::TotalTimeout,
+    OutcomeClass::Reset,
+    OutcomeClass::StreamError,
+    OutcomeClass::Malformed,
+    OutcomeClass::DeadlineExceeded,
+    OutcomeClass::Superseded,
+    OutcomeClass::ClientGone,
+];
+
+#[test]
+fn an_attempt_says_its_role_and_its_share_of_the_cost_where_they_tell_something() {
+    let mut record = full();
+    let plain = json_of(&record)["attempts"][0].clone();
+    assert_eq!((plain.get("role"), plain.get("cost_nanodollars")), (None, None));
+    record.attempts[1].role = AttemptRole::Hedge;
+    let hedge = json_of(&record)["attempts"][1].clone();
+    assert_eq!(
+        (&hedge["role"], &hedge["cost_nanodollars"]),
+        (&"hedge".into(), &1_836_800.into())
+    );
+    record.attempts.remove(0);
+    let alone = json_of(&record)["attempts"][0].clone();
+    assert_eq!(alone.get("cost_nanodollars"), None, "it is the request's cost");
 }
 
 #[test]

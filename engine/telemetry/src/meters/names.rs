@@ -98,6 +98,19 @@ const OVERHEAD: &[f64] = &[
     0.1, 0.5,
 ];
 
+/// Up to the most attempts that a route may make.
+const ATTEMPT_COUNTS: &[f64] = &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
+
+/// What a circuit breaker can be.
+pub(crate) const BREAKER_STATES: [&str; 6] = [
+    "closed",
+    "open",
+    "half_open",
+    "forced_open",
+    "forced_closed",
+    "drained",
+];
+
 /// The labels of the conventions for a target.
 const GEN_AI: &[&str] = &[
     "gen_ai_operation_name",
@@ -166,6 +179,87 @@ pub(crate) const ATTEMPTS: Metric = Metric::counter(
     &["provider", "model", "outcome"],
     "Attempts at a provider, by what became of them.",
 );
+pub(crate) const ATTEMPTS_PER_REQUEST: Metric = Metric::histogram(
+    "tollgate_attempts_per_request",
+    ATTEMPT_COUNTS,
+    &["route"],
+    "Attempts of a request, hedges included; requests without any are left out.",
+);
+pub(crate) const FAILOVERS: Metric = Metric::counter(
+    "tollgate_failovers_total",
+    &["route", "reason"],
+    "Attempts that failed and were followed by another, by what they came to. A hedge does not follow a failure, and continuations are counted apart.",
+);
+pub(crate) const HEDGES: Metric = Metric::counter(
+    "tollgate_hedges_total",
+    &["route", "result"],
+    "Attempts made because another was late: won (its answer was used), lost (another was first, or the request was over) or failed.",
+);
+pub(crate) const CONTINUATIONS: Metric = Metric::counter(
+    "tollgate_stream_continuations_total",
+    &["route", "result"],
+    "Attempts to go on with a stream that had broken: completed, failed, or abandoned by the client.",
+);
+pub(crate) const RETRIES_REFUSED: Metric = Metric::counter(
+    "tollgate_retries_refused_total",
+    &["route"],
+    "Requests that failed without asking anybody else, because the route's retry budget was spent.",
+);
+pub(crate) const PANIC: Metric = Metric::counter(
+    "tollgate_panic_total",
+    &["route"],
+    "Requests for which nobody was healthy, and the best was asked all the same.",
+);
+pub(crate) const FILTERED: Metric = Metric::counter(
+    "tollgate_filtered_total",
+    &["route", "filter"],
+    "Candidates that were left out of a plan, by the reason.",
+);
+pub(crate) const BREAKER_STATE: Metric = Metric::gauge(
+    "tollgate_breaker_state",
+    &["provider", "model", "state"],
+    "1 for the present state of a target's circuit breaker, 0 for the others: closed, open, half_open, forced_open, forced_closed, drained. 0 for all: it is no longer configured.",
+);
+pub(crate) const BREAKER_TRANSITIONS: Metric = Metric::counter(
+    "tollgate_breaker_transitions_total",
+    &["provider", "model", "to"],
+    "Changes of a target's circuit breaker, by the new state.",
+);
+pub(crate) const TARGET_TTFT: Metric = Metric::gauge(
+    "tollgate_target_ttft_seconds",
+    &["provider", "model"],
+    "Time to first token of a target as routing sees it: a peak-EWMA. NaN: not known any more.",
+);
+pub(crate) const TARGET_ERROR_RATIO: Metric = Metric::gauge(
+    "tollgate_target_error_ratio",
+    &["provider", "model"],
+    "Errors among the recent attempts at a target, 0 to 1. NaN: it is no longer configured.",
+);
+pub(crate) const TARGET_INFLIGHT: Metric = Metric::gauge(
+    "tollgate_target_inflight",
+    &["provider", "model"],
+    "Attempts at a target that are under way.",
+);
+pub(crate) const OUTCOMES_DROPPED: Metric = Metric::counter(
+    "tollgate_outcomes_dropped_total",
+    &["provider"],
+    "Outcomes that were lost on their way to the provider's health, because its queue was full.",
+);
+pub(crate) const PROBES: Metric = Metric::counter(
+    "tollgate_probes_total",
+    &["provider", "result"],
+    "Signs of life asked of a provider: success, or what went wrong.",
+);
+pub(crate) const ROUTE_VERSION: Metric = Metric::gauge(
+    "tollgate_route_version",
+    &[],
+    "The version of the routes that is in force; rises with each change at run time.",
+);
+pub(crate) const ROLLOUTS: Metric = Metric::counter(
+    "tollgate_rollouts_total",
+    &["result"],
+    "Staged changes of routes that are over: promoted, rolled_back (they broke their objective) or aborted.",
+);
 pub(crate) const TOKENS_TOTAL: Metric = Metric::counter(
     "tollgate_tokens_total",
     &["route", "provider", "model", "class"],
@@ -201,6 +295,16 @@ pub(crate) const LOG_DROPPED: Metric = Metric::counter(
     &[],
     "Records that are missing from the access log: the ring was full, or a write failed.",
 );
+pub(crate) const DECISION_LINES: Metric = Metric::counter(
+    "tollgate_decision_log_lines_total",
+    &[],
+    "Lines written to the journal of decisions.",
+);
+pub(crate) const DECISIONS_DROPPED: Metric = Metric::counter(
+    "tollgate_decision_log_dropped_total",
+    &[],
+    "Decisions that are missing from their journal: the ring was full, or a write failed. Those that the sample left out do not count.",
+);
 pub(crate) const CONFIG_RELOADS: Metric = Metric::counter(
     "tollgate_config_reloads_total",
     &["result"],
@@ -228,7 +332,7 @@ pub(crate) const BUILD_INFO: Metric = Metric::gauge(
 );
 
 /// All of them, in the order in which the reference lists them.
-pub(crate) const ALL: [&Metric; 21] = [
+pub(crate) const ALL: [&Metric; 39] = [
     &TOKEN_USAGE,
     &OPERATION_DURATION,
     &TIME_TO_FIRST_TOKEN,
@@ -238,6 +342,22 @@ pub(crate) const ALL: [&Metric; 21] = [
     &INFLIGHT,
     &OVERHEAD_SECONDS,
     &ATTEMPTS,
+    &ATTEMPTS_PER_REQUEST,
+    &FAILOVERS,
+    &HEDGES,
+    &CONTINUATIONS,
+    &RETRIES_REFUSED,
+    &PANIC,
+    &FILTERED,
+    &BREAKER_STATE,
+    &BREAKER_TRANSITIONS,
+    &TARGET_TTFT,
+    &TARGET_ERROR_RATIO,
+    &TARGET_INFLIGHT,
+    &OUTCOMES_DROPPED,
+    &PROBES,
+    &ROUTE_VERSION,
+    &ROLLOUTS,
     &TOKENS_TOTAL,
     &COST,
     &USAGE_ESTIMATED,
@@ -245,6 +365,8 @@ pub(crate) const ALL: [&Metric; 21] = [
     &TRANSLATION_LOSS,
     &LOG_LINES,
     &LOG_DROPPED,
+    &DECISION_LINES,
+    &DECISIONS_DROPPED,
     &CONFIG_RELOADS,
     &CONFIG_EPOCH,
     &UPSTREAM_CONNECTS,

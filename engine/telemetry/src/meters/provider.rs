@@ -1,6 +1,6 @@
-//! What is counted for a provider: attempts by model and outcome, connections, and which models are labels.
+//! What is counted for a provider: attempts by model and outcome, connections, probes; and which models are labels.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use metrics::{Counter, Gauge};
 use tollgate_core::OutcomeClass;
@@ -8,6 +8,7 @@ use tollgate_core::OutcomeClass;
 use super::family::{Family, Names};
 use super::names;
 use super::registry::Registry;
+use super::signs::VitalSigns;
 
 /// Models of one provider that become labels. A wildcard route lets clients choose the name.
 const MAX_MODELS: usize = 128;
@@ -18,6 +19,9 @@ pub(super) struct ProviderMeters {
     registry: Arc<Registry>,
     models: Names,
     attempts: Family<Box<str>, Family<OutcomeClass, Counter>>,
+    signs: Family<Box<str>, Arc<VitalSigns>>,
+    probes: Family<OutcomeClass, Counter>,
+    outcomes_dropped: OnceLock<Counter>,
 }
 
 /// What the connections towards a provider count. Cheap to clone.
@@ -35,6 +39,9 @@ impl ProviderMeters {
             registry,
             models: Names::new(MAX_MODELS),
             attempts: Family::default(),
+            signs: Family::default(),
+            probes: Family::default(),
+            outcomes_dropped: OnceLock::new(),
         }
     }
 
@@ -59,6 +66,35 @@ impl ProviderMeters {
         if self.attempts.existing(model, count).is_none() {
             self.attempts.with(model.into(), Family::default, count);
         }
+    }
+
+    /// The vital signs of a configured target; those past the cap share one.
+    pub(super) fn signs(&self, model: &str) -> Arc<VitalSigns> {
+        let model = self.models.admit(model);
+        let found = self.signs.existing(model, Arc::clone);
+        found.unwrap_or_else(|| {
+            let make = || Arc::new(VitalSigns::new(&self.name, model, self.registry.clone()));
+            self.signs.with(model.into(), make, Arc::clone)
+        })
+    }
+
+    /// The same, if they were ever shown.
+    pub(super) fn known_signs(&self, model: &str) -> Option<Arc<VitalSigns>> {
+        self.signs.existing(self.models.known(model), Arc::clone)
+    }
+
+    pub(super) fn probed(&self, result: OutcomeClass) {
+        let make = || {
+            self.registry
+                .counter(&names::PROBES, &[&self.name, result.name()])
+        };
+        self.probes.with(result, make, |counter| counter.increment(1));
+    }
+
+    pub(super) fn outcomes_dropped(&self, total: u64) {
+        self.outcomes_dropped
+            .get_or_init(|| self.registry.counter(&names::OUTCOMES_DROPPED, &[&self.name]))
+            .absolute(total);
     }
 
     pub(super) fn upstream(&self) -> UpstreamMeters {

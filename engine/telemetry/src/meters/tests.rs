@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use tollgate_core::{Dialect, Nanodollars, RequestId, Timestamp, Usage, UsageSource};
 
-use super::names::{ALL, Kind};
+use super::names::{ALL, BREAKER_STATES, Kind};
 use super::*;
 use crate::{AttemptRecord, AttemptRole, Served, Timings};
+
+mod routing;
 
 fn answered(provider: &str, model: &str) -> RequestRecord {
     let at = Timestamp::from_unix_millis(0);
@@ -333,7 +335,8 @@ known yet). Models are those of the configuration, and those that a wildcard rou
 did not disown, up to 128 a provider; the names that answers give to their model, up to 8 a target; keys in the
 cost of a target, up to 256; lost fields, up to 64. What is past a cap is counted under `other`. What a client
 calls a model is never a label by itself: the access log has it. `gen_ai_provider_name` is the provider's name
-in the configuration.
+in the configuration. Gauges of a target (`tollgate_breaker_state`, `tollgate_target_*`) are left out past the
+cap: a gauge of several targets says nothing.
 
 Counters are exact integers inside. Prometheus keeps them as floats: past 9 million dollars a counter of
 nanodollars loses its last digits there.
