@@ -48,7 +48,8 @@ impl Control {
                 version: rollout.version,
             });
         }
-        if draft.overlay == self.versions.live_overlay() {
+        // Compared as understood: 2 is 2.0.
+        if Ok(&draft.changes) == overlay::read(&self.versions.live_overlay()).as_ref() {
             return Ok(self.would_apply(draft));
         }
         let entry = Entry {

@@ -58,7 +58,7 @@ pub(super) fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str>
             old.server.keep_alive != new.server.keep_alive,
         ),
         ("admin.listen", old.admin.listen != new.admin.listen),
-        ("admin.state_file", old.admin.state_file != new.admin.state_file),
+        ("admin.state", old.admin.state_file != new.admin.state_file),
         (
             "telemetry.access_log",
             old.telemetry.access_log != new.telemetry.access_log,
