@@ -77,6 +77,11 @@ impl<'d> Report<'d> {
         }
     }
 
+    /// Whether anything is wrong so far.
+    pub(crate) fn has_problems(&self) -> bool {
+        !self.found.borrow().problems.is_empty()
+    }
+
     /// Whether further problems would be dropped: then it is not worth finding out more about them.
     pub(crate) fn is_full(&self) -> bool {
         self.found.borrow().problems.len() >= MOST

@@ -53,8 +53,8 @@ pub(crate) fn resolve(context: Context<'_>, config: &Config) -> Settings {
 
     let providers = providers::resolve(context, config);
     let routes = models::resolve(context, config, &providers, &prices);
-    let catalog = Catalog::new(context.epoch, providers.values().cloned().collect(), routes)
-        .with_models(prices.clone());
+    let listed = routes.iter().map(|it| it.route.clone()).collect();
+    let catalog = Catalog::new(context.epoch, providers.values().cloned().collect(), listed);
     let keys = keys::resolve(context, config, &catalog);
     let has_keys = config.keys.as_ref().is_some_and(|keys| !keys.is_empty());
     let auth = if has_keys {
@@ -62,11 +62,24 @@ pub(crate) fn resolve(context: Context<'_>, config: &Config) -> Settings {
     } else {
         AuthMode::Anonymous
     };
+    let server = listeners::server(context, config, auth);
+    let admin = listeners::admin(context, config);
+    let telemetry = listeners::telemetry(context, config);
+    let catalog = if context.report.has_problems() {
+        catalog
+    } else {
+        // Not before: budgets are shared with the configuration in force.
+        let routes = routes
+            .into_iter()
+            .map(|it| it.with_budget(context.board))
+            .collect();
+        Catalog::new(context.epoch, catalog.providers().to_vec(), routes)
+    };
     Settings {
-        server: listeners::server(context, config, auth),
-        admin: listeners::admin(context, config),
-        telemetry: listeners::telemetry(context, config),
-        catalog,
+        server,
+        admin,
+        telemetry,
+        catalog: catalog.with_models(prices.clone()),
         keyring: Keyring::new(keys),
         auth,
         prices,

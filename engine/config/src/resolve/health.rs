@@ -6,10 +6,62 @@ use tollgate_routing::{BreakerSettings, HealthSettings, Probe};
 
 use super::Context;
 use crate::place::Place;
-use crate::raw;
+use crate::raw::{self, Config};
+
+/// How a provider is watched, or all that do not say otherwise.
+#[derive(Clone, Copy)]
+pub(super) struct Watch {
+    /// How health is measured.
+    pub health: HealthSettings,
+    /// When breakers trip, were they on.
+    breaker: BreakerSettings,
+    is_breaker_on: bool,
+}
+
+impl Watch {
+    /// What the top of the file says.
+    pub(super) fn of_all(context: Context<'_>, config: &Config) -> Self {
+        let default = Self {
+            health: HealthSettings::default(),
+            breaker: BreakerSettings::default(),
+            is_breaker_on: true,
+        };
+        default.with(
+            context,
+            config.health.as_ref(),
+            config.breaker.as_ref(),
+            Place::ROOT,
+        )
+    }
+
+    /// What is written in `health` and `breaker` at `place`, over this.
+    pub(super) fn with(
+        self,
+        context: Context<'_>,
+        health: Option<&raw::Health>,
+        breaker: Option<&raw::Breaker>,
+        place: Place<'_>,
+    ) -> Self {
+        let enabled = breaker.and_then(|it| it.enabled);
+        Self {
+            health: self::health(context, health, place.key("health"), self.health),
+            breaker: self::breaker(context, breaker, place.key("breaker"), self.breaker),
+            is_breaker_on: enabled.unwrap_or(self.is_breaker_on),
+        }
+    }
+
+    /// When breakers trip.
+    pub(super) fn breaker(&self) -> BreakerSettings {
+        if self.is_breaker_on {
+            self.breaker
+        } else {
+            never(self.breaker)
+        }
+    }
+}
 
 /// How health is measured: what is written, over `base`.
-pub(super) fn health(
+fn health(
     context: Context<'_>,
     written: Option<&raw::Health>,
     place: Place<'_>,
@@ -26,7 +78,7 @@ pub(super) fn health(
 }
 
 /// When breakers trip: what is written, over `base`.
-pub(super) fn breaker(
+fn breaker(
     context: Context<'_>,
     written: Option<&raw::Breaker>,
     place: Place<'_>,
@@ -59,10 +111,7 @@ pub(super) fn breaker(
             .report
             .problem(place.key("max_open_for"), found, "open_for, or longer");
     }
-    match written.enabled {
-        Some(false) => never(settings),
-        _ => settings,
-    }
+    settings
 }
 
 /// A breaker that nothing trips.

@@ -1,6 +1,7 @@
 //! Virtual keys.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use tollgate_core::{Pattern, Timestamp};
 use tollgate_governance::{KeyHash, VirtualKey};
@@ -32,6 +33,11 @@ pub(super) fn resolve(context: Context<'_>, config: &Config, catalog: &Catalog) 
         }
         let hash = hash(context, written, place);
         let models = models(context, written, catalog, place.key("models"));
+        let regions = context.regions(written.regions.as_ref(), place.key("regions"));
+        let targets = targets(context, written, catalog, place.key("targets"));
+        if let Some(regions) = &regions {
+            warn_of_regions(context, regions, catalog, place.key("regions"));
+        }
         let expires_at = expires_at(context, written, place.key("expires_at"));
         let Some(hash) = hash else { continue };
         if !hashes.insert(hash) {
@@ -45,8 +51,8 @@ pub(super) fn resolve(context: Context<'_>, config: &Config, catalog: &Catalog) 
             hash,
             models,
             expires_at,
-            regions: context.regions(written.regions.as_ref(), place.key("regions")),
-            targets: targets(context, written, place.key("targets")).into(),
+            regions,
+            targets: targets.into(),
             max_cost: context.amount(written.max_cost.as_ref(), place.key("max_cost")),
         });
     }
@@ -126,21 +132,43 @@ fn models(context: Context<'_>, written: &Key, catalog: &Catalog, place: Place<'
 }
 
 /// Patterns of `provider/model`.
-fn targets(context: Context<'_>, written: &Key, place: Place<'_>) -> Vec<Pattern> {
+fn targets(context: Context<'_>, written: &Key, catalog: &Catalog, place: Place<'_>) -> Vec<Pattern> {
+    let report = context.report;
     let mut patterns = Vec::new();
     for (index, text) in written.targets.iter().flatten().enumerate() {
         let Some(text) = text else { continue };
-        match Pattern::parse(text).filter(|_| text.contains(['/', '*'])) {
-            Some(pattern) => patterns.push(pattern),
-            None => {
-                let place = place.item(index);
-                let found = context.report.quoted(place, text);
-                let expected = "provider/model, with at most one * such as \"claude/*\"";
-                context.report.problem(place, found, expected);
-            }
+        let place = place.item(index);
+        let Some(pattern) = Pattern::parse(text).filter(|_| text.contains(['/', '*'])) else {
+            let expected = "provider/model, with at most one * such as \"claude/*\"";
+            report.problem(place, report.quoted(place, text), expected);
+            continue;
+        };
+        let provider = text.split_once('/').map(|(provider, _)| provider);
+        let is_known = |name: &str| catalog.providers().iter().any(|it| &*it.name == name);
+        if let Some(name) = provider.filter(|name| !name.contains('*') && !is_known(name)) {
+            report.warn(
+                place,
+                format!("there is no provider {}", report.named(place, name)),
+            );
         }
+        patterns.push(pattern);
     }
     patterns
+}
+
+/// Regions are the operator's own words: a misspelt one is like no region at all.
+fn warn_of_regions(context: Context<'_>, regions: &[Arc<str>], catalog: &Catalog, place: Place<'_>) {
+    let is_there = |region: &Arc<str>| {
+        catalog
+            .providers()
+            .iter()
+            .any(|it| it.region.as_ref() == Some(region))
+    };
+    if !regions.iter().any(is_there) {
+        context
+            .report
+            .warn(place, "no provider is in any of these regions");
+    }
 }
 
 fn expires_at(context: Context<'_>, written: &Key, place: Place<'_>) -> Option<Timestamp> {

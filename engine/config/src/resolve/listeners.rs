@@ -108,14 +108,21 @@ pub(super) fn telemetry(context: Context<'_>, config: &Config) -> Telemetry {
     let decisions = config.telemetry.as_ref().and_then(|it| it.decisions.as_ref());
     let decisions = decisions.unwrap_or(&none);
     let place = section.key("decisions");
+    let journal = decisions.journal.as_deref();
+    let journal = journal.map(|path| file(context, path, place.key("journal")));
+    if let (AccessLog::File(log), Some(journal)) = (&access_log, &journal)
+        && log == journal
+    {
+        let found = "the file of the access log";
+        context
+            .report
+            .problem(place.key("journal"), found, "a file of its own");
+    }
     Telemetry {
         access_log,
         decisions: Decisions {
             keep: decisions.keep.unwrap_or(KEPT_DECISIONS),
-            journal: decisions
-                .journal
-                .as_deref()
-                .map(|path| file(context, path, place.key("journal"))),
+            journal,
             sample: context.share(decisions.sample.as_ref(), place.key("sample"), 1.0, 0.01),
         },
     }

@@ -3,11 +3,11 @@
 mod names;
 mod targets;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use tollgate_core::Pattern;
-use tollgate_routing::{Fallback, Limits, Route, RouteTarget};
+use tollgate_routing::{Board, Fallback, Limits, RetryLimits, Route, RouteTarget};
 
 use self::names::Names;
 use self::targets::Targets;
@@ -30,13 +30,33 @@ struct Written<'c> {
     model: &'c Model,
 }
 
+/// A route, and how many further attempts its requests may make: its budget is not yet that of the board.
+pub(super) struct Resolved {
+    /// The route.
+    pub route: Route,
+    /// The limits of its budget.
+    retry: RetryLimits,
+}
+
+impl Resolved {
+    /// The route with its budget, which it shares with those of the same name before it and after it. The limits
+    /// hold at once, also for those before it: only for a file without problems.
+    pub(super) fn with_budget(self, board: &Board) -> Route {
+        let owner = self.route.alias_of.as_deref().unwrap_or(&self.route.name);
+        Route {
+            retry_budget: board.retry_budget(owner, self.retry),
+            ..self.route
+        }
+    }
+}
+
 /// Resolves all models and their aliases to routes. One with a problem may be missing or half right.
 pub(super) fn resolve(
     context: Context<'_>,
     config: &Config,
     providers: &Providers,
     prices: &PriceBook,
-) -> Vec<Route> {
+) -> Vec<Resolved> {
     let mut targets = Targets::new(context, config, providers, prices);
     if config.models.is_none() && config.routes.is_none() {
         return providers
@@ -54,12 +74,14 @@ pub(super) fn resolve(
     for written in &written {
         let section = Place::ROOT.key(written.section);
         let place = section.key(written.name);
-        if let Some(route) = route(context, *written, &names, &mut targets, place) {
-            let aliases = written.model.aliases.iter().flatten().flatten();
-            let aliases: Vec<Route> = aliases.filter_map(|alias| renamed(&route, alias)).collect();
-            routes.push(route);
-            routes.extend(aliases);
-        }
+        let Some(route) = route(context, *written, &names, &mut targets, place) else {
+            continue;
+        };
+        let retry = policy::retry_limits(context, written.model, place);
+        let aliases = written.model.aliases.iter().flatten().flatten();
+        let aliases: Vec<Route> = aliases.filter_map(|alias| renamed(&route, alias)).collect();
+        let all = [route].into_iter().chain(aliases);
+        routes.extend(all.map(|route| Resolved { route, retry }));
     }
     if routes.is_empty() && written.is_empty() {
         context.report.problem(
@@ -72,9 +94,12 @@ pub(super) fn resolve(
 }
 
 /// `PROVIDER/*`, where the file names no models.
-fn whole_provider(name: &Arc<str>, targets: &mut Targets<'_>) -> Option<Route> {
+fn whole_provider(name: &Arc<str>, targets: &mut Targets<'_>) -> Option<Resolved> {
     let route = format!("{name}/*");
-    Route::new(&route, vec![targets.whole_provider(name)?])
+    Some(Resolved {
+        route: Route::new(&route, vec![targets.whole_provider(name)?])?,
+        retry: RetryLimits::default(),
+    })
 }
 
 /// The same route under another name. Targets and their ids are shared.
@@ -115,9 +140,6 @@ fn route(
         strict: model.strict.unwrap_or(false),
         max_attempts: model.max_attempts.unwrap_or(DEFAULT_MAX_ATTEMPTS),
         policy: policy::policy(context, model, place),
-        retry_budget: context
-            .board
-            .retry_budget(written.name, policy::retry_limits(context, model, place)),
         limits,
         ..Route::new(written.name, candidates)?
     })
@@ -134,7 +156,7 @@ fn warn_of(
     let report = context.report;
     if limits.hedge.is_some() && targets.len() < 2 && !has_fallbacks {
         let warning = "there is no second target to hedge with";
-        report.warn(place.key("hedge"), warning.to_owned());
+        report.warn(place.key("hedge"), warning);
     }
     let is_within = |region: &Arc<str>| {
         let of = |entry: &RouteTarget| entry.target.provider.region.as_ref() == Some(region);
@@ -144,12 +166,16 @@ fn warn_of(
         && !regions.iter().any(is_within)
     {
         let warning = "no target of this model is in any of these regions";
-        report.warn(place.key("regions"), warning.to_owned());
+        report.warn(place.key("regions"), warning);
     }
-    let canaries: f32 = targets.iter().filter_map(|entry| entry.canary).sum();
-    if canaries > 1.0 {
-        let warning = "the canaries' shares add up to more than 100 %";
-        report.warn(place.key("targets"), warning.to_owned());
+    let mut canaries: BTreeMap<u32, f32> = BTreeMap::new();
+    for entry in targets {
+        *canaries.entry(entry.priority).or_default() += entry.canary.unwrap_or(0.0);
+    }
+    // Shares are decimal fractions in binary: ten times 10% is not quite one.
+    for (priority, _) in canaries.iter().filter(|(_, share)| **share > 1.000_1) {
+        let warning = format!("the canaries of priority {priority} have shares of more than 100% together");
+        report.warn(place.key("targets"), warning);
     }
 }
 

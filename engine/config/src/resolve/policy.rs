@@ -22,9 +22,8 @@ pub(super) fn policy(context: Context<'_>, model: &Model, place: Place<'_>) -> P
     };
     if strategy == Strategy::Weighted && model.weights.is_some() {
         let place = place.key("weights");
-        context
-            .report
-            .warn(place, "weights have no effect with strategy weighted".to_owned());
+        let warning = "weights have no effect with strategy weighted";
+        context.report.warn(place, warning);
     }
     let near_best = context.share(model.near_best.as_ref(), place.key("near_best"), 100.0, f32::NAN);
     Policy {

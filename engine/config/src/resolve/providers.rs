@@ -7,8 +7,9 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Uri};
 use tollgate_adapters::{AuthScheme, Profile, profile};
 use tollgate_core::ProviderKind;
-use tollgate_routing::{Auth, BreakerSettings, Credential, HealthSettings, HttpVersion, Provider, Timeouts};
+use tollgate_routing::{Auth, Credential, HttpVersion, Provider, Timeouts};
 
+use super::health::Watch;
 use super::{Context, health, url};
 use crate::place::Place;
 use crate::raw::{self, ApiKey, Config};
@@ -37,20 +38,7 @@ const RESERVED_HEADERS: [&str; 11] = [
 pub(super) fn resolve(context: Context<'_>, config: &Config) -> Providers {
     let section = Place::ROOT.key("providers");
     let mut providers = Providers::new();
-    let watched = (
-        health::health(
-            context,
-            config.health.as_ref(),
-            Place::ROOT.key("health"),
-            HealthSettings::default(),
-        ),
-        health::breaker(
-            context,
-            config.breaker.as_ref(),
-            Place::ROOT.key("breaker"),
-            BreakerSettings::default(),
-        ),
-    );
+    let watched = Watch::of_all(context, config);
     for (name, written) in config.providers.iter().flatten() {
         let place = section.key(name);
         check_name(context, name, place);
@@ -77,7 +65,7 @@ fn provider(
     name: &str,
     written: &raw::Provider,
     place: Place<'_>,
-    watched: (HealthSettings, BreakerSettings),
+    watched: Watch,
 ) -> Option<Provider> {
     let kind = ProviderKind::from_name(&written.kind.as_ref()?.0)?;
     let presets = profile(kind);
@@ -93,6 +81,7 @@ fn provider(
             "none: only kind azure has one",
         );
     }
+    let watch = watched.with(context, written.health.as_ref(), written.breaker.as_ref(), place);
     Some(Provider {
         name: name.into(),
         kind,
@@ -109,8 +98,8 @@ fn provider(
         max_idle_connections: written.max_idle_connections.unwrap_or(64),
         max_streams_per_connection: written.max_streams_per_connection.unwrap_or(100),
         region: region(context, written, place.key("region")),
-        health: health::health(context, written.health.as_ref(), place.key("health"), watched.0),
-        breaker: health::breaker(context, written.breaker.as_ref(), place.key("breaker"), watched.1),
+        health: watch.health,
+        breaker: watch.breaker(),
         probe: health::probe(context, written.probe.as_ref(), place.key("probe")),
         outcomes: context.board.outcomes(name),
     })
