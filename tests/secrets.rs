@@ -178,7 +178,7 @@ async fn debug_output_of_settings_has_no_key() {
     )
     .unwrap();
     let settings = ConfigSource::File(file.clone())
-        .load(1)
+        .load(1, &tollgate_routing::Board::default())
         .unwrap_or_else(|problems| panic!("{problems}"));
     std::fs::remove_file(file).unwrap();
     assert_none("settings", &format!("{settings:?} {settings:#?}"));

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -12,6 +13,7 @@ use tokio::sync::oneshot;
 use tollgate::Gateway;
 use tollgate_actors::ConfigSource;
 use tollgate_loadtest::{MockOptions, MockServer};
+use tollgate_routing::Board;
 
 use crate::metrics::Metrics;
 use crate::wire::{Response, Wire, get, post};
@@ -56,8 +58,9 @@ impl Stack {
         let (stop, stopping) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             actix_rt::System::new().block_on(async move {
-                let settings = source.load(1).unwrap_or_else(|problems| panic!("{problems}"));
-                let gateway = Gateway::start(source, settings).unwrap();
+                let board = Arc::new(Board::default());
+                let settings = source.load(1, &board).unwrap_or_else(|problems| panic!("{problems}"));
+                let gateway = Gateway::start(source, settings, board).unwrap();
                 started.send((gateway.addr(), gateway.admin_addr())).unwrap();
                 let _ = stopping.await;
                 gateway.drain().await

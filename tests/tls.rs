@@ -141,10 +141,11 @@ async fn files_that_do_not_fit_are_no_start() {
         let source = ConfigSource::File(file.clone());
         let started = tokio::task::spawn_blocking(move || {
             actix_rt::System::new().block_on(async move {
-                let Ok(settings) = source.load(1) else {
+                let board = std::sync::Arc::new(tollgate_routing::Board::default());
+                let Ok(settings) = source.load(1, &board) else {
                     return false;
                 };
-                tollgate::Gateway::start(source, settings).is_ok()
+                tollgate::Gateway::start(source, settings, board).is_ok()
             })
         });
         assert!(
