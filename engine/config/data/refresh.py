@@ -24,6 +24,16 @@ CLASSES = {
     "audio_output": "audio_output",
 }
 
+# Our names of abilities, and how the extract says that a model has them.
+ABILITIES = {
+    "tools": ("capabilities", "tools"),
+    "vision": ("capabilities", "vision"),
+    "audio": ("input_modalities", "audio"),
+    "documents": ("capabilities", "pdf"),
+    "json_schema": ("capabilities", "json_schema"),
+    "reasoning": ("capabilities", "reasoning"),
+}
+
 
 def picodollars(per_million):
     scaled = Decimal(per_million) * 1_000_000
@@ -58,6 +68,21 @@ def service(base, prices, name):
     return scaled
 
 
+def abilities(model):
+    """What the extract says that a chat model can do. Nothing at all: it does not describe the model."""
+    if model["mode"] != "chat":
+        return []
+    return [name for name, (key, word) in ABILITIES.items() if word in model.get(key, [])]
+
+
+def spoken_of(models):
+    """The abilities that the extract knows at each provider: of the others its silence says nothing."""
+    found = {}
+    for model in models:
+        found.setdefault(model["provider"], set()).update(abilities(model))
+    return {name: [it for it in ABILITIES if it in found[name]] for name in sorted(found) if found[name]}
+
+
 def condensed(model):
     prices = model["price_per_mtok"]
     base = rates(prices)
@@ -66,6 +91,8 @@ def condensed(model):
     for key, name in (("aliases", "aliases"), ("context", "context"), ("max_output", "max_output")):
         if model.get(key):
             entry[name] = [str(it) for it in model[key]] if key == "aliases" else int(model[key])
+    if abilities(model):
+        entry["capabilities"] = abilities(model)
     entry["price"] = base
     for name, value in (
         ("tiers", tiers(base, model.get("tiers", []))),
@@ -83,7 +110,8 @@ def main():
     models = sorted(map(condensed, extract["models"]), key=lambda it: (it["provider"], it["model"]))
     source = {key: str(extract["source"][key]) for key in ("package", "extracted")}
     lines = ",\n".join(json.dumps(model, separators=(",", ":")) for model in models)
-    print(f'{{"source":{json.dumps(source)},"unit":"picodollars per token","models":[\n{lines}\n]}}')
+    head = {"source": source, "unit": "picodollars per token", "abilities": spoken_of(extract["models"])}
+    print(f'{json.dumps(head, separators=(",", ":"))[:-1]},"models":[\n{lines}\n]}}')
 
 
 main()

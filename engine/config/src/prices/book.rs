@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 use thiserror::Error;
-use tollgate_core::{PicodollarsPerToken, Price, PriceTier, ProviderKind, Rates};
+use tollgate_core::{Capabilities, PicodollarsPerToken, Price, PriceTier, ProviderKind, Rates};
 use tollgate_routing::{ModelBook, ModelFacts};
 
 use super::names;
@@ -43,6 +43,10 @@ pub enum PriceBookError {
 #[derive(Deserialize)]
 struct CatalogFile {
     unit: String,
+    /// The abilities of which it speaks, by provider: of others, a model's list says nothing. A provider that is
+    /// not there has complete lists.
+    #[serde(default)]
+    abilities: HashMap<Box<str>, Vec<Ability>>,
     models: Vec<Entry>,
 }
 
@@ -58,6 +62,8 @@ struct Entry {
     context: Option<u32>,
     #[serde(default)]
     max_output: Option<u32>,
+    #[serde(default)]
+    capabilities: Option<Vec<Ability>>,
     price: RawRates,
     #[serde(default)]
     tiers: Vec<RawTier>,
@@ -66,6 +72,11 @@ struct Entry {
     #[serde(default)]
     priority: Option<RawRates>,
 }
+
+/// The name of a capability.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "Box<str>")]
+struct Ability(Capabilities);
 
 #[derive(Deserialize)]
 struct RawTier {
@@ -109,7 +120,11 @@ impl PriceBook {
             return Err(PriceBookError::Unit(file.unit));
         }
         for entry in file.models {
-            let listed = Arc::new(entry.listed());
+            let spoken_of = file.abilities.get(&entry.provider);
+            let unknown = spoken_of.map_or(Capabilities::NONE, |spoken_of| {
+                Capabilities::ALL.missing(all(spoken_of))
+            });
+            let listed = Arc::new(entry.listed(unknown));
             let models = self.providers.entry(entry.provider).or_default();
             for alias in entry.aliases {
                 models.insert(alias, listed.clone());
@@ -157,8 +172,27 @@ impl ModelBook for PriceBook {
     }
 }
 
+impl TryFrom<Box<str>> for Ability {
+    type Error = String;
+
+    fn try_from(name: Box<str>) -> Result<Self, String> {
+        let found = Capabilities::from_name(&name).map(Self);
+        found.ok_or_else(|| {
+            let known: Vec<&str> = Capabilities::ALL.names().collect();
+            format!("no capability: {name:?}, expected one of {}", known.join(", "))
+        })
+    }
+}
+
+/// All of them together.
+fn all(abilities: &[Ability]) -> Capabilities {
+    let abilities = abilities.iter().map(|it| it.0);
+    abilities.fold(Capabilities::NONE, Capabilities::union)
+}
+
 impl Entry {
-    fn listed(&self) -> Listed {
+    /// `unknown`: what is not listed, and is held against nobody.
+    fn listed(&self, unknown: Capabilities) -> Listed {
         let mut tiers: Vec<PriceTier> = self.tiers.iter().map(RawTier::tier).collect();
         tiers.sort_by_key(|tier| tier.above_prompt_tokens);
         let price = Price {
@@ -172,7 +206,10 @@ impl Entry {
                 price: Some(Arc::new(price)),
                 context_tokens: self.context,
                 max_output_tokens: self.max_output,
-                capabilities: None,
+                capabilities: self
+                    .capabilities
+                    .as_deref()
+                    .map(|listed| all(listed).union(unknown)),
             },
             is_servable: self.mode.as_deref() != Some("responses"),
         }

@@ -1,6 +1,6 @@
 //! Prices and zero configuration.
 
-use tollgate_core::{Price, ProviderKind};
+use tollgate_core::{Capabilities, Price, ProviderKind};
 use tollgate_routing::Board;
 
 use crate::{PriceBook, zero_config};
@@ -89,6 +89,45 @@ fn cached_tokens_tiers_and_service_levels_have_their_prices() {
 }
 
 #[test]
+fn the_catalogue_knows_what_models_can_do() {
+    use Capabilities as C;
+    let book = PriceBook::shipped();
+    let can = |kind, model| book.find(kind, model).unwrap().capabilities;
+    let haiku = can(ProviderKind::Anthropic, "claude-haiku-4-5").unwrap();
+    assert!(haiku.contains(C::TOOLS.union(C::VISION).union(C::DOCUMENTS).union(C::REASONING)));
+    let mini = can(ProviderKind::OpenAi, "gpt-4o-mini").unwrap();
+    assert!(mini.contains(C::TOOLS.union(C::VISION).union(C::JSON_SCHEMA)));
+    assert!(!mini.contains(C::REASONING) && !mini.contains(C::AUDIO));
+    let oss = can(ProviderKind::Groq, "openai/gpt-oss-20b").unwrap();
+    assert!(oss.contains(C::TOOLS) && !oss.contains(C::VISION));
+}
+
+#[test]
+fn what_the_catalogue_does_not_know_is_held_against_nobody() {
+    use Capabilities as C;
+    let book = PriceBook::shipped();
+    for kind in ProviderKind::ALL {
+        for model in book.models(kind) {
+            let known = book.find(kind, model).unwrap().capabilities;
+            assert!(known.is_none_or(|it| it.contains(C::JSON_MODE)), "{kind} {model}");
+        }
+    }
+    // Mistral's models are not described by whether they read documents, or hear.
+    let codestral = book
+        .find(ProviderKind::Mistral, "codestral-2508")
+        .unwrap()
+        .capabilities
+        .unwrap();
+    assert!(codestral.contains(C::DOCUMENTS.union(C::AUDIO)) && !codestral.contains(C::VISION));
+    // Nothing is said of this one at all, nor of models on one's own machine.
+    let facts = book.find(ProviderKind::Together, "Qwen/Qwen3.7-Plus").unwrap();
+    assert_eq!(facts.capabilities, None);
+    assert_eq!(book.find(ProviderKind::Vllm, "any").unwrap().capabilities, None);
+    let embedding = book.find(ProviderKind::OpenAi, "text-embedding-3-small").unwrap();
+    assert_eq!(embedding.capabilities, None);
+}
+
+#[test]
 fn what_runs_on_own_machines_costs_nothing() {
     let book = PriceBook::shipped();
     let local = book
@@ -101,8 +140,14 @@ fn what_runs_on_own_machines_costs_nothing() {
 fn a_file_of_prices_replaces_single_entries() {
     let newer = r#"{"unit":"picodollars per token","models":[
         {"provider":"openai","model":"gpt-4o-mini","price":{"input":1,"output":2}},
-        {"provider":"openai","model":"my-own","aliases":["mine"],"price":{"input":3,"output":4}}]}"#;
+        {"provider":"openai","model":"my-own","aliases":["mine"],"capabilities":["vision"],
+         "price":{"input":3,"output":4}}]}"#;
     let book = PriceBook::from_json(newer).unwrap();
+    let capabilities = |model| book.find(ProviderKind::OpenAi, model).unwrap().capabilities;
+    assert_eq!(
+        (capabilities("mine"), capabilities("gpt-4o-mini")),
+        (Some(Capabilities::VISION), None)
+    );
     let input = |model| {
         book.find(ProviderKind::OpenAi, model)
             .unwrap()
@@ -120,6 +165,8 @@ fn a_file_of_prices_replaces_single_entries() {
         "{}",
         r#"{"unit":"dollars","models":[]}"#,
         r#"{"unit":"picodollars per token","models":[{}]}"#,
+        r#"{"unit":"picodollars per token","models":[{"provider":"p","model":"m","price":{"input":1,"output":2},"capabilities":["flying"]}]}"#,
+        r#"{"unit":"picodollars per token","models":[],"abilities":{"p":["flying"]}}"#,
     ] {
         assert!(PriceBook::from_json(bad).is_err(), "{bad}");
     }
