@@ -248,11 +248,11 @@ impl Guarded {
 
     /// Whether it is open because the provider could not be reached, so that reaching it says something.
     fn was_out_of_reach(&self) -> bool {
-        let class = match self.machine.last_trip() {
-            Some((TripReason::Streak { last, .. } | TripReason::Probe(last), _)) => last,
-            _ => return false,
+        let trip = self.machine.last_trip();
+        let Some((TripReason::Streak { last, .. } | TripReason::Probe(last), _)) = trip else {
+            return false;
         };
-        matches!(class, OutcomeClass::ConnectFailed | OutcomeClass::ConnectTimeout)
+        matches!(last, OutcomeClass::ConnectFailed | OutcomeClass::ConnectTimeout)
     }
 }
 

@@ -112,11 +112,11 @@ impl Control {
             _vital: Vital::new("control".to_owned(), parts.on_death),
         };
         if let Some(text) = unusable {
-            control.notice(Notice::StateUnusable { text });
+            control.notice(&Notice::StateUnusable { text });
         }
         if control.versions.live() > 0 {
             let set_aside = control.publish(live.settings.clone());
-            control.notice(Notice::Restored {
+            control.notice(&Notice::Restored {
                 version: control.versions.live(),
                 set_aside,
             });
@@ -126,8 +126,8 @@ impl Control {
         control
     }
 
-    fn notice(&self, notice: Notice) {
-        (self.on_notice)(&notice);
+    fn notice(&self, notice: &Notice) {
+        (self.on_notice)(notice);
     }
 
     fn reload(&mut self) -> Result<Reloaded, ReloadError> {

@@ -62,7 +62,7 @@ impl Control {
         let (author, reason) = (change.author, change.reason);
         if let ApplyMode::Staged(plan) = change.mode {
             let version = self.stage(entry, plan, context);
-            self.notice(Notice::Staged {
+            self.notice(&Notice::Staged {
                 version,
                 author,
                 reason,
@@ -71,7 +71,7 @@ impl Control {
         } else {
             let version = self.versions.go_live(entry);
             let applied = self.applied(version, draft);
-            self.notice(Notice::Changed {
+            self.notice(&Notice::Changed {
                 version,
                 author,
                 reason,
@@ -187,7 +187,7 @@ impl Control {
         self.rollout = None;
         let draft = self.draft_of_live();
         let applied = self.applied(version, draft);
-        self.notice(Notice::Promoted { version });
+        self.notice(&Notice::Promoted { version });
         Ok(applied)
     }
 
@@ -212,7 +212,7 @@ impl Control {
             author,
             reason: reason.clone(),
         })?;
-        self.notice(Notice::TakenBack {
+        self.notice(&Notice::TakenBack {
             version,
             automatic,
             reason,
@@ -247,7 +247,7 @@ impl Control {
             origin: Origin::Rollback { to },
         });
         let applied = self.applied(version, draft);
-        self.notice(Notice::Changed {
+        self.notice(&Notice::Changed {
             version,
             author: back.author,
             reason: back.reason,
@@ -270,7 +270,7 @@ impl Control {
         };
         let saved = state.save(&self.versions);
         if let Err(error) = &saved {
-            self.notice(Notice::NotSaved {
+            self.notice(&Notice::NotSaved {
                 text: error.to_string(),
             });
         }

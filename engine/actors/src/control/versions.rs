@@ -292,6 +292,7 @@ mod rfc3339 {
     use serde::{Deserialize as _, Deserializer, Serializer};
     use tollgate_core::Timestamp;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
     pub(super) fn serialize<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(at)
     }
