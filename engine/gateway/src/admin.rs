@@ -39,9 +39,9 @@ use request::Query;
 
 pub(crate) use document::noun;
 pub(crate) use rehearsal::Rehearser;
-pub(crate) use request::share;
 #[cfg(test)]
 pub(crate) use rehearsal::tests::record as a_record;
+pub(crate) use request::share;
 
 /// What the admin listener's handlers need.
 struct Admin {
@@ -92,7 +92,9 @@ async fn check(
             request.extensions_mut().insert(query);
             Ok(next.call(request).await?.map_into_left_body())
         }
-        Err(problem) => Ok(request.into_response(problem.error_response()).map_into_right_body()),
+        Err(problem) => Ok(request
+            .into_response(problem.error_response())
+            .map_into_right_body()),
     }
 }
 

@@ -34,7 +34,9 @@ pub(super) async fn force(
         Some("drain") => Force::Drain,
         Some("auto") => Force::Auto,
         _ => {
-            let found = members.get("force").map_or_else(|| "nothing".to_owned(), Value::to_string);
+            let found = members
+                .get("force")
+                .map_or_else(|| "nothing".to_owned(), Value::to_string);
             let expected = "\"open\", \"closed\", \"drain\" or \"auto\"";
             let detail = format!("force is {found}: expected {expected}");
             return Err(Problem::new(Kind::InvalidRequest, detail).at("force", found, expected));

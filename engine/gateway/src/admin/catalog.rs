@@ -110,7 +110,9 @@ fn rates(rates: &Rates) -> Value {
         ("audio_input", rates.audio_input),
         ("audio_output", rates.audio_output),
     ];
-    let told = apart.into_iter().filter_map(|(name, rate)| Some((name.to_owned(), json!(per_million(rate?)))));
+    let told = apart
+        .into_iter()
+        .filter_map(|(name, rate)| Some((name.to_owned(), json!(per_million(rate?)))));
     Value::Object(told.collect())
 }
 
@@ -134,6 +136,9 @@ mod tests {
             cache_read: Some(rate("0.000001")),
             ..Rates::default()
         });
-        assert_eq!(told, json!({"input": "0.15", "output": "10", "cache_read": "0.000001"}));
+        assert_eq!(
+            told,
+            json!({"input": "0.15", "output": "10", "cache_read": "0.000001"})
+        );
     }
 }

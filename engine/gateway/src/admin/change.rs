@@ -64,7 +64,9 @@ fn mode(query: &Query) -> Result<ApplyMode, Problem> {
     let slo = Slo {
         error_ratio: query.share("max_error_ratio")?.map(narrow),
         ttft_p99: query.duration("max_ttft")?,
-        min_requests: query.number("min_requests", 1_000_000_000)?.unwrap_or(MIN_REQUESTS),
+        min_requests: query
+            .number("min_requests", 1_000_000_000)?
+            .unwrap_or(MIN_REQUESTS),
         ..Slo::default()
     };
     let Some(share) = query.share("rollout")? else {
@@ -72,10 +74,18 @@ fn mode(query: &Query) -> Result<ApplyMode, Problem> {
             if let Some(found) = query.text(name) {
                 let expected = "it together with rollout, such as rollout=10%";
                 let detail = format!("{name} is a term of a rollout: expected {expected}");
-                return Err(Problem::new(Kind::InvalidRequest, detail).at(&format!("query.{name}"), found, expected));
+                return Err(Problem::new(Kind::InvalidRequest, detail).at(
+                    &format!("query.{name}"),
+                    found,
+                    expected,
+                ));
             }
         }
-        return Ok(if dry_run { ApplyMode::DryRun } else { ApplyMode::Live });
+        return Ok(if dry_run {
+            ApplyMode::DryRun
+        } else {
+            ApplyMode::Live
+        });
     };
     if dry_run {
         return Ok(ApplyMode::DryRun);
@@ -88,7 +98,10 @@ fn mode(query: &Query) -> Result<ApplyMode, Problem> {
 }
 
 fn narrow(share: f64) -> f32 {
-    #[expect(clippy::cast_possible_truncation, reason = "a share of requests needs no more digits")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a share of requests needs no more digits"
+    )]
     let share = share as f32;
     share
 }
@@ -128,7 +141,9 @@ pub(super) async fn made(admin: &Admin, applied: &Applied, started: Instant) -> 
         "rollout": rollout,
         "took_ms": millis(started),
     });
-    Ok(HttpResponse::Ok().insert_header((ETAG, etag(applied.version))).json(body))
+    Ok(HttpResponse::Ok()
+        .insert_header((ETAG, etag(applied.version)))
+        .json(body))
 }
 
 /// The reply to a dry run: what would be different, and what that would have done.
@@ -148,7 +163,9 @@ async fn dry_run(admin: &Admin, applied: &Applied, started: Instant) -> Answer {
         "forecast": forecast,
         "took_ms": millis(started),
     });
-    Ok(HttpResponse::Ok().insert_header((ETAG, etag(live.version))).json(body))
+    Ok(HttpResponse::Ok()
+        .insert_header((ETAG, etag(live.version)))
+        .json(body))
 }
 
 /// The file's catalog under those changes that fit it.
@@ -182,7 +199,14 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<ApplyMode, Problem> {
-        let names = ["dry_run", "rollout", "hold", "max_error_ratio", "max_ttft", "min_requests"];
+        let names = [
+            "dry_run",
+            "rollout",
+            "hold",
+            "max_error_ratio",
+            "max_ttft",
+            "min_requests",
+        ];
         mode(&Query::read(text, &names).unwrap())
     }
 
@@ -196,20 +220,33 @@ mod tests {
 
     #[test]
     fn a_rollout_has_terms() {
-        let ApplyMode::Staged(plan) = read("rollout=10%25&hold=90s&max_error_ratio=2%25&max_ttft=2s&min_requests=100").unwrap()
+        let ApplyMode::Staged(plan) =
+            read("rollout=10%25&hold=90s&max_error_ratio=2%25&max_ttft=2s&min_requests=100").unwrap()
         else {
             panic!("not staged")
         };
         assert_eq!((plan.share, plan.hold), (0.1, Duration::from_secs(90)));
         assert_eq!(plan.slo.error_ratio, Some(0.02));
-        assert_eq!((plan.slo.ttft_p99, plan.slo.min_requests), (Some(Duration::from_secs(2)), 100));
-        let ApplyMode::Staged(plan) = read("rollout=0.5").unwrap() else { panic!("not staged") };
+        assert_eq!(
+            (plan.slo.ttft_p99, plan.slo.min_requests),
+            (Some(Duration::from_secs(2)), 100)
+        );
+        let ApplyMode::Staged(plan) = read("rollout=0.5").unwrap() else {
+            panic!("not staged")
+        };
         assert_eq!((plan.hold, plan.slo.min_requests), (HOLD, MIN_REQUESTS));
     }
 
     #[test]
     fn terms_without_a_rollout_and_nonsense_are_refused() {
-        for text in ["hold=60s", "max_ttft=2s", "min_requests=5", "rollout=0", "rollout=2", "rollout=10%25&hold=soon"] {
+        for text in [
+            "hold=60s",
+            "max_ttft=2s",
+            "min_requests=5",
+            "rollout=0",
+            "rollout=2",
+            "rollout=10%25&hold=soon",
+        ] {
             assert!(read(text).is_err(), "{text}");
         }
     }

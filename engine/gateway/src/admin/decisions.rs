@@ -42,7 +42,8 @@ impl Wanted {
     }
 
     fn takes(&self, record: &DecisionRecord) -> bool {
-        let is = |wanted: &Option<String>, found: Option<&str>| wanted.is_none() || wanted.as_deref() == found;
+        let is =
+            |wanted: &Option<String>, found: Option<&str>| wanted.is_none() || wanted.as_deref() == found;
         is(&self.route, record.route.as_deref())
             && is(&self.outcome, Some(&record.outcome))
             && is(&self.key, record.key.as_deref())
@@ -64,12 +65,26 @@ pub(super) async fn all(admin: Data<Admin>, query: Query) -> Answer {
     let shared = admin.shared.clone();
     // Up to 100,000 records of a few kilobytes.
     let written = web::block(move || {
-        let found = shared.decisions.latest(wanted.limit, |record| wanted.takes(record));
-        if lines { as_lines(&found) } else { as_document(shared.decisions.len(), &found) }
+        let found = shared
+            .decisions
+            .latest(wanted.limit, |record| wanted.takes(record));
+        if lines {
+            as_lines(&found)
+        } else {
+            as_document(shared.decisions.len(), &found)
+        }
     });
-    let body = written.await.map_err(|_| Problem::new(Kind::Unavailable, "the list was broken off"))?;
-    let media_type = if lines { "application/x-ndjson" } else { "application/json" };
-    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, media_type)).body(body))
+    let body = written
+        .await
+        .map_err(|_| Problem::new(Kind::Unavailable, "the list was broken off"))?;
+    let media_type = if lines {
+        "application/x-ndjson"
+    } else {
+        "application/json"
+    };
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, media_type))
+        .body(body))
 }
 
 fn as_lines(found: &[Arc<DecisionRecord>]) -> Vec<u8> {
@@ -91,22 +106,31 @@ fn as_document(kept: usize, found: &[Arc<DecisionRecord>]) -> Vec<u8> {
 /// One decision, with what it means in words.
 pub(super) async fn one(admin: Data<Admin>, request: HttpRequest, id: Path<String>) -> Answer {
     let Some(wanted) = RequestId::parse(&id) else {
-        let detail = format!("'{}' is not a request id: expected req_ and 26 characters, as in x-request-id", id.escape_debug());
+        let detail = format!(
+            "'{}' is not a request id: expected req_ and 26 characters, as in x-request-id",
+            id.escape_debug()
+        );
         return Err(Problem::new(Kind::InvalidRequest, detail));
     };
     let found = admin.shared.decisions.find(|record| record.id == wanted);
     let Some(record) = found else {
         let keep = admin.shared.published.load().telemetry.decisions.keep;
         let detail = format!(
-            "no decision of {wanted} is kept: the last {keep} are (telemetry.decisions.keep), and requests that were \
-             refused before a target was looked for have none"
+            "no decision of {wanted} is kept: the newest are, as many as telemetry.decisions.keep says ({keep}), and \
+             requests that were refused before a target was looked for have none"
         );
         return Err(Problem::new(Kind::NotFound, detail));
     };
     let explanation = record.explanation();
-    let accept = request.headers().get(ACCEPT).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let accept = request
+        .headers()
+        .get(ACCEPT)
+        .and_then(|it| it.to_str().ok())
+        .unwrap_or_default();
     if accept.contains("text/plain") && !accept.contains("application/json") {
-        return Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(explanation));
+        return Ok(HttpResponse::Ok()
+            .content_type("text/plain; charset=utf-8")
+            .body(explanation));
     }
     let mut body = super::document::tidy(&*record);
     if let Some(members) = body.as_object_mut() {

@@ -55,13 +55,18 @@ pub(crate) fn as_it_is(route: &Route) -> RouteChange {
 /// All routes as they are, by name; other names of a route are left out.
 pub(crate) fn all_as_they_are(catalog: &Catalog) -> Changes {
     let routes = catalog.routes().filter(|route| route.alias_of.is_none());
-    routes.map(|route| (route.name.to_string(), as_it_is(route))).collect()
+    routes
+        .map(|route| (route.name.to_string(), as_it_is(route)))
+        .collect()
 }
 
 /// What leads from one catalog to another, as changes that say everything about the routes that differ; also under
 /// the other names that a route has, since decisions are recorded under the name that was asked for.
 pub(crate) fn way(from: &Catalog, to: &Catalog) -> Changes {
-    let before: Changes = from.routes().map(|route| (route.name.to_string(), as_it_is(route))).collect();
+    let before: Changes = from
+        .routes()
+        .map(|route| (route.name.to_string(), as_it_is(route)))
+        .collect();
     let mut changes = Changes::new();
     for route in to.routes() {
         let mut change = as_it_is(route);
@@ -71,7 +76,9 @@ pub(crate) fn way(from: &Catalog, to: &Catalog) -> Changes {
         // Limits that stay are not part of the change.
         change.max_attempts = change.max_attempts.filter(|it| was.max_attempts != Some(*it));
         change.deadline_ms = change.deadline_ms.filter(|it| was.deadline_ms != Some(*it));
-        change.max_cost_usd = change.max_cost_usd.filter(|it| was.max_cost_usd.as_ref() != Some(it));
+        change.max_cost_usd = change
+            .max_cost_usd
+            .filter(|it| was.max_cost_usd.as_ref() != Some(it));
         changes.insert(route.name.to_string(), change);
     }
     changes

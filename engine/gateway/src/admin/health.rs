@@ -22,7 +22,10 @@ pub(super) async fn of_provider(admin: Data<Admin>, provider: Path<String>) -> A
     let providers = live.catalog.providers();
     if !providers.iter().any(|it| *it.name == **provider) {
         let names: Vec<_> = providers.iter().map(|it| &*it.name).collect();
-        let detail = format!("there is no provider '{provider}': there are {}", names.join(", "));
+        let detail = format!(
+            "there is no provider '{provider}': there are {}",
+            names.join(", ")
+        );
         return Err(Problem::new(Kind::NotFound, detail));
     }
     let reports = admin.shared.roster.health().await;

@@ -111,7 +111,10 @@ impl Problem {
 
     /// An actor that is asked does not answer.
     pub(super) fn unavailable(_: actix::MailboxError) -> Self {
-        Self::new(Kind::Unavailable, "an actor has ended; ask again once the process is back")
+        Self::new(
+            Kind::Unavailable,
+            "an actor has ended; ask again once the process is back",
+        )
     }
 }
 

@@ -40,7 +40,11 @@ pub(super) async fn replay(admin: Data<Admin>, request: HttpRequest, body: Paylo
         }
     };
     let Some(patch) = members.remove("changes") else {
-        return Err(refuse("changes", "nothing", "changes by route: {\"routes\": {…}}"));
+        return Err(refuse(
+            "changes",
+            "nothing",
+            "changes by route: {\"routes\": {…}}",
+        ));
     };
     let changes = read(&admin, patch).await?;
     let rehearsal = rehearse(&admin.shared, changes, route, limit).await?;
@@ -59,7 +63,10 @@ async fn read(admin: &Admin, patch: Value) -> Result<Changes, Problem> {
     let applied = admin.control.send(message).await.map_err(Problem::unavailable)?;
     let applied = applied.map_err(|refused| change::refusal(&refused))?;
     let live = admin.shared.published.load();
-    Ok(way(&live.catalog, &change::fitting(&live.settings.catalog, &applied.changes)))
+    Ok(way(
+        &live.catalog,
+        &change::fitting(&live.settings.catalog, &applied.changes),
+    ))
 }
 
 /// Replays the newest decisions that are kept, away from the admin thread.

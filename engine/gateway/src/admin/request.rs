@@ -5,9 +5,9 @@ use std::future::{Ready, ready};
 use std::str::FromStr;
 use std::time::Duration;
 
-use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, IF_MATCH};
 use actix_web::web::{self, Payload};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use serde_json::{Map, Value};
 use tollgate_routing::ChangeProblem;
 
@@ -27,7 +27,12 @@ impl Query {
     /// Reads a query in which only `allowed` parameters may stand.
     pub(super) fn read(text: &str, allowed: &[&str]) -> Result<Self, Problem> {
         let pairs = web::Query::<Vec<(String, String)>>::from_query(text)
-            .map_err(|error| Problem::new(Kind::InvalidRequest, format_args!("the query cannot be read: {error}")))?
+            .map_err(|error| {
+                Problem::new(
+                    Kind::InvalidRequest,
+                    format_args!("the query cannot be read: {error}"),
+                )
+            })?
             .into_inner();
         let mut problems = Vec::new();
         for (position, (name, value)) in pairs.iter().enumerate() {
@@ -45,7 +50,10 @@ impl Query {
                 };
                 note("an unknown parameter".to_owned(), expected);
             } else if pairs.iter().take(position).any(|(before, _)| before == name) {
-                note(format!("'{value}' where it stands a second time"), "it once".to_owned());
+                note(
+                    format!("'{value}' where it stands a second time"),
+                    "it once".to_owned(),
+                );
             }
         }
         if problems.is_empty() {
@@ -57,7 +65,9 @@ impl Query {
     /// A parameter's text; `None`: it is not there, or empty.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+        found
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
     }
 
     fn read_as<T>(
@@ -66,13 +76,15 @@ impl Query {
         expected: &str,
         read: impl FnOnce(&str) -> Option<T>,
     ) -> Result<Option<T>, Problem> {
-        let Some(text) = self.text(name) else { return Ok(None) };
+        let Some(text) = self.text(name) else {
+            return Ok(None);
+        };
         let value = read(text).ok_or_else(|| {
-            Problem::new(Kind::InvalidRequest, format_args!("{name} is '{text}': expected {expected}")).at(
-                &format!("query.{name}"),
-                format_args!("'{text}'"),
-                expected,
+            Problem::new(
+                Kind::InvalidRequest,
+                format_args!("{name} is '{text}': expected {expected}"),
             )
+            .at(&format!("query.{name}"), format_args!("'{text}'"), expected)
         });
         value.map(Some)
     }
@@ -85,7 +97,9 @@ impl Query {
     ) -> Result<Option<T>, Problem> {
         let expected = format!("a whole number from 1 to {most}");
         self.read_as(name, &expected, |text| {
-            text.parse().ok().filter(|number| (T::from(1)..=most).contains(number))
+            text.parse()
+                .ok()
+                .filter(|number| (T::from(1)..=most).contains(number))
         })
     }
 
@@ -111,7 +125,9 @@ impl Query {
 
 /// Reads `10%` or `0.1`. `None`: neither, or not within 0 (exclusive) and 1.
 pub(crate) fn share(text: &str) -> Option<f64> {
-    let (number, scale) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 100.0));
+    let (number, scale) = text
+        .strip_suffix('%')
+        .map_or((text, 1.0), |number| (number, 100.0));
     let plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let share = number.trim().parse::<f64>().ok().filter(|_| plain)? / scale;
     (share > 0.0 && share <= 1.0).then_some(share)
@@ -190,9 +206,17 @@ impl Note {
     }
 }
 
-fn note(members: &mut Map<String, Value>, headers: &HeaderMap, name: &str) -> Result<Option<String>, Problem> {
+fn note(
+    members: &mut Map<String, Value>,
+    headers: &HeaderMap,
+    name: &str,
+) -> Result<Option<String>, Problem> {
     let refuse = |found: &str, expected: &str| {
-        Problem::new(Kind::Refused, format_args!("{name}: found {found}, expected {expected}")).at(name, found, expected)
+        Problem::new(
+            Kind::Refused,
+            format_args!("{name}: found {found}, expected {expected}"),
+        )
+        .at(name, found, expected)
     };
     let text = match members.remove(name) {
         None | Some(Value::Null) => {
@@ -218,20 +242,25 @@ fn note(members: &mut Map<String, Value>, headers: &HeaderMap, name: &str) -> Re
 
 /// The version that the client has seen; `None`: it does not say, or any will do.
 pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
+    let Some(value) = headers.get(IF_MATCH) else {
+        return Ok(None);
+    };
     let text = value.to_str().unwrap_or_default().trim();
     if text == "*" {
         return Ok(None);
     }
     let bare = text.strip_prefix("W/").unwrap_or(text);
-    let bare = bare.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or(bare);
+    let bare = bare
+        .strip_prefix('"')
+        .and_then(|it| it.strip_suffix('"'))
+        .unwrap_or(bare);
     let version = bare.parse().map_err(|_| {
         let expected = "the version of an ETag such as \"7\"";
-        Problem::new(Kind::InvalidRequest, format_args!("if-match is '{text}': expected {expected}")).at(
-            "header.if-match",
-            format_args!("'{text}'"),
-            expected,
+        Problem::new(
+            Kind::InvalidRequest,
+            format_args!("if-match is '{text}': expected {expected}"),
         )
+        .at("header.if-match", format_args!("'{text}'"), expected)
     });
     version.map(Some)
 }
@@ -260,7 +289,11 @@ impl FromRequest for Query {
 
     /// What the door has read.
     fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
-        ready(Ok(request.extensions().get::<Self>().cloned().unwrap_or_default()))
+        ready(Ok(request
+            .extensions()
+            .get::<Self>()
+            .cloned()
+            .unwrap_or_default()))
     }
 }
 

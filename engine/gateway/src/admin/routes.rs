@@ -21,9 +21,13 @@ pub(super) async fn all(admin: Data<Admin>) -> Answer {
     let overrides = weights::overrides(&live);
     let now = Clock.moment();
     let routes = live.catalog.routes().filter(|it| it.alias_of.is_none());
-    let routes: Vec<_> = routes.map(|route| described(&live, route, &overrides, now)).collect();
+    let routes: Vec<_> = routes
+        .map(|route| described(&live, route, &overrides, now))
+        .collect();
     let body = json!({ "version": live.version, "epoch": live.epoch(), "routes": routes });
-    Ok(HttpResponse::Ok().insert_header((ETAG, change::etag(live.version))).json(body))
+    Ok(HttpResponse::Ok()
+        .insert_header((ETAG, change::etag(live.version)))
+        .json(body))
 }
 
 /// One route; another name of it will do.
@@ -35,7 +39,9 @@ pub(super) async fn one(admin: Data<Admin>, route: Path<String>) -> Answer {
         members.insert("version".to_owned(), json!(live.version));
         members.insert("epoch".to_owned(), json!(live.epoch()));
     }
-    Ok(HttpResponse::Ok().insert_header((ETAG, change::etag(live.version))).json(body))
+    Ok(HttpResponse::Ok()
+        .insert_header((ETAG, change::etag(live.version)))
+        .json(body))
 }
 
 /// Changes one route.

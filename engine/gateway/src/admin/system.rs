@@ -14,7 +14,9 @@ pub(super) const OPENAPI: &str = include_str!("../../../../docs/reference/openap
 
 pub(super) async fn metrics(admin: Data<Admin>) -> Answer {
     let text = admin.exposition.render();
-    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
+    Ok(HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .body(text))
 }
 
 pub(super) async fn openapi() -> Answer {

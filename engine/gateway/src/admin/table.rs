@@ -20,7 +20,14 @@ pub(super) struct Endpoint {
 }
 
 /// How a change goes live.
-const CHANGE: &[&str] = &["dry_run", "rollout", "hold", "max_error_ratio", "max_ttft", "min_requests"];
+const CHANGE: &[&str] = &[
+    "dry_run",
+    "rollout",
+    "hold",
+    "max_error_ratio",
+    "max_ttft",
+    "min_requests",
+];
 const DECISIONS: &[&str] = &["route", "outcome", "key", "limit", "format"];
 const NONE: &[&str] = &[];
 
@@ -86,7 +93,9 @@ pub(super) fn find(method: &str, path: &str) -> Option<&'static Endpoint> {
 /// The path as the listener matches it: names of routes and targets may hold slashes.
 fn pattern(path: &str) -> String {
     match path.strip_suffix('}') {
-        Some(open) if !path.ends_with("{provider}") && !path.ends_with("{request_id}") => format!("{open}:.+}}"),
+        Some(open) if !path.ends_with("{provider}") && !path.ends_with("{request_id}") => {
+            format!("{open}:.+}}")
+        }
         _ => path.to_owned(),
     }
 }

@@ -13,7 +13,11 @@ use super::{Admin, Answer, change};
 
 /// Everything that is remembered, newest first.
 pub(super) async fn all(admin: Data<Admin>) -> Answer {
-    let list = admin.control.send(ListVersions).await.map_err(Problem::unavailable)?;
+    let list = admin
+        .control
+        .send(ListVersions)
+        .await
+        .map_err(Problem::unavailable)?;
     let epoch = admin.shared.published.load().epoch();
     let body = json!({
         "version": list.live,
@@ -21,7 +25,9 @@ pub(super) async fn all(admin: Data<Admin>) -> Answer {
         "epoch": epoch,
         "versions": list.versions,
     });
-    Ok(HttpResponse::Ok().insert_header((ETAG, change::etag(list.live))).json(body))
+    Ok(HttpResponse::Ok()
+        .insert_header((ETAG, change::etag(list.live)))
+        .json(body))
 }
 
 /// Goes back.
@@ -34,7 +40,11 @@ pub(super) async fn rollback(admin: Data<Admin>, request: HttpRequest, body: Pay
         None | Some(Value::Null) => None,
         Some(to) => Some(to.as_u64().ok_or_else(|| {
             let expected = "the number of a version, 0 for the config file as it is";
-            Problem::new(Kind::InvalidRequest, format_args!("to is {to}: expected {expected}")).at("to", to, expected)
+            Problem::new(
+                Kind::InvalidRequest,
+                format_args!("to is {to}: expected {expected}"),
+            )
+            .at("to", to, expected)
         })?),
     };
     let message = Rollback {
@@ -50,7 +60,11 @@ pub(super) async fn rollback(admin: Data<Admin>, request: HttpRequest, body: Pay
 
 /// How the rollout stands.
 pub(super) async fn rollout(admin: Data<Admin>) -> Answer {
-    let status = admin.control.send(RolloutNow).await.map_err(Problem::unavailable)?;
+    let status = admin
+        .control
+        .send(RolloutNow)
+        .await
+        .map_err(Problem::unavailable)?;
     Ok(HttpResponse::Ok().json(json!({ "rollout": status })))
 }
 
@@ -64,7 +78,9 @@ pub(super) async fn end_rollout(admin: Data<Admin>, request: HttpRequest, body: 
         Some("promote") => Ending::Promote,
         Some("abort") => Ending::Abort,
         _ => {
-            let found = members.get("action").map_or_else(|| "nothing".to_owned(), Value::to_string);
+            let found = members
+                .get("action")
+                .map_or_else(|| "nothing".to_owned(), Value::to_string);
             let expected = "\"promote\" or \"abort\"";
             let detail = format!("action is {found}: expected {expected}");
             return Err(Problem::new(Kind::InvalidRequest, detail).at("action", found, expected));

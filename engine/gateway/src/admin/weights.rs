@@ -20,7 +20,9 @@ pub(super) async fn all(admin: Data<Admin>) -> Answer {
         "routes": tidy(&all_as_they_are(&live.catalog)),
         "overrides": overrides(&live),
     });
-    Ok(HttpResponse::Ok().insert_header((ETAG, change::etag(live.version))).json(body))
+    Ok(HttpResponse::Ok()
+        .insert_header((ETAG, change::etag(live.version)))
+        .json(body))
 }
 
 /// Changes any number of routes, as a whole or not at all.
@@ -51,7 +53,9 @@ fn differing(file: &Value, now: &Value) -> Option<Value> {
         return (file != now).then(|| now.clone());
     };
     let parts = now.iter().filter_map(|(key, value)| {
-        let part = file.get(key).map_or_else(|| Some(value.clone()), |was| differing(was, value))?;
+        let part = file
+            .get(key)
+            .map_or_else(|| Some(value.clone()), |was| differing(was, value))?;
         Some((key.clone(), part))
     });
     let parts: Map<String, Value> = parts.collect();
@@ -64,7 +68,8 @@ mod tests {
 
     #[test]
     fn only_what_differs_from_the_file_is_an_override() {
-        let file = json!({"a": {"weights": {"cost": 1.0, "latency": 1.0}, "sticky": false}, "b": {"sticky": false}});
+        let file =
+            json!({"a": {"weights": {"cost": 1.0, "latency": 1.0}, "sticky": false}, "b": {"sticky": false}});
         let now = json!({"a": {"weights": {"cost": 2.0, "latency": 1.0}, "deadline_ms": 5, "sticky": false}, "b": {"sticky": false}});
         let parts = differing(&file, &now).unwrap();
         assert_eq!(parts, json!({"a": {"weights": {"cost": 2.0}, "deadline_ms": 5}}));

@@ -26,10 +26,22 @@ const ANSWER_LIMIT_BYTES: usize = 1 << 30;
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Connection {
     /// The admin listener.
-    #[arg(long, global = true, env = "TOLLGATE_ADMIN", default_value = "http://127.0.0.1:8081", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "TOLLGATE_ADMIN",
+        default_value = "http://127.0.0.1:8081",
+        value_name = "URL"
+    )]
     admin: String,
     /// Its key, where the config has an admin.key.
-    #[arg(long, global = true, env = "TOLLGATE_ADMIN_KEY", hide_env_values = true, value_name = "KEY")]
+    #[arg(
+        long,
+        global = true,
+        env = "TOLLGATE_ADMIN_KEY",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
     key: Option<String>,
     /// Write the API's JSON instead of text.
     #[arg(long, global = true)]
@@ -139,7 +151,8 @@ impl Connection {
         let request = self.request(question).map_err(Failure::Arguments)?;
         let admin = &self.admin;
         let answer = exchange(request);
-        let answer = answer.map_err(|error| Failure::NoAnswer(error.context(format!("the admin API at {admin}"))))?;
+        let answer =
+            answer.map_err(|error| Failure::NoAnswer(error.context(format!("the admin API at {admin}"))))?;
         if answer.status.is_success() {
             Ok(answer)
         } else {
@@ -148,13 +161,16 @@ impl Connection {
     }
 
     fn request(&self, question: &Question) -> Result<Request<Full<Bytes>>, String> {
-        let base = self.admin.trim_end_matches('/');
-        let base = if base.contains("://") { base.to_owned() } else { format!("http://{base}") };
+        let (scheme, address) = self.admin.split_once("://").unwrap_or(("http", &self.admin));
+        let base = format!("{scheme}://{}", address.trim_end_matches('/'));
         let uri: Uri = format!("{base}{}", question.target())
             .parse()
             .map_err(|error| format!("--admin {}: not a URL: {error}", self.admin))?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
-            return Err(format!("--admin {}: expected http://HOST:PORT or https://HOST:PORT", self.admin));
+            return Err(format!(
+                "--admin {}: expected http://HOST:PORT or https://HOST:PORT",
+                self.admin
+            ));
         }
         let mut request = Request::builder()
             .method(&question.method)
@@ -178,7 +194,11 @@ impl Connection {
     }
 
     /// Writes an answer: as it came where JSON is wanted, else as `text` makes it.
-    pub(super) fn show(&self, answer: &Answer, text: impl FnOnce(&Value) -> String) -> anyhow::Result<ExitCode> {
+    pub(super) fn show(
+        &self,
+        answer: &Answer,
+        text: impl FnOnce(&Value) -> String,
+    ) -> anyhow::Result<ExitCode> {
         let value = answer.json()?;
         if self.json {
             super::print(&format!("{value:#}\n"))
@@ -209,7 +229,9 @@ impl Connection {
 }
 
 fn exchange(request: Request<Full<Bytes>>) -> anyhow::Result<Answer> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let answered = tokio::time::timeout(TIMEOUT, send(request)).await;
         answered.map_err(|_| anyhow::anyhow!("no answer within {} seconds", TIMEOUT.as_secs()))?
@@ -225,7 +247,9 @@ async fn send(request: Request<Full<Bytes>>) -> anyhow::Result<Answer> {
     let client = HttpClient::builder(TokioExecutor::new()).build(connector);
     let response = client.request(request).await?;
     let status = response.status();
-    let body = Limited::new(response.into_body(), ANSWER_LIMIT_BYTES).collect().await;
+    let body = Limited::new(response.into_body(), ANSWER_LIMIT_BYTES)
+        .collect()
+        .await;
     let body = body.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?;
     Ok(Answer {
         status,
@@ -249,13 +273,26 @@ impl Answer {
     fn refusal(&self) -> String {
         let status = self.status.as_u16();
         let Ok(problem) = self.json() else {
-            return format!("{status}: {}", clean(&self.text().chars().take(500).collect::<String>()));
+            return format!(
+                "{status}: {}",
+                clean(&self.text().chars().take(500).collect::<String>())
+            );
         };
         let text = |name: &str| clean(problem.get(name).and_then(Value::as_str).unwrap_or_default());
         let mut said = format!("{}: {} ({status})", text("title"), text("detail"));
-        for problem in problem.get("problems").and_then(Value::as_array).into_iter().flatten() {
+        for problem in problem
+            .get("problems")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             let text = |name: &str| clean(problem.get(name).and_then(Value::as_str).unwrap_or_default());
-            let line = format!("\n  {}: found {}, expected {}", text("path"), text("found"), text("expected"));
+            let line = format!(
+                "\n  {}: found {}, expected {}",
+                text("path"),
+                text("found"),
+                text("expected")
+            );
             said.push_str(&line);
         }
         said
@@ -285,12 +322,15 @@ mod tests {
 
     #[test]
     fn a_question_becomes_a_request() {
-        let question = Question::new(Method::PATCH, format!("/admin/v1/breakers/{}", in_path("a/m:8b*ü")))
-            .with("rollout", Some("10%"))
-            .with("hold", None::<&str>)
-            .with("route", Some("a b&c"))
-            .body(json!({"a": 1}))
-            .if_match(Some(7));
+        let question = Question::new(
+            Method::PATCH,
+            format!("/admin/v1/breakers/{}", in_path("a/m:8b*ü")),
+        )
+        .with("rollout", Some("10%"))
+        .with("hold", None::<&str>)
+        .with("route", Some("a b&c"))
+        .body(json!({"a": 1}))
+        .if_match(Some(7));
         let request = connection("http://127.0.0.1:8081/").request(&question).unwrap();
         assert_eq!(
             request.uri().to_string(),
@@ -310,7 +350,10 @@ mod tests {
     #[test]
     fn an_address_that_is_none_and_a_key_that_is_none_are_refused() {
         for admin in ["ftp://h", "http://", "http://a b", "unix:/run/x"] {
-            assert!(connection(admin).request(&Question::get("/x")).is_err(), "{admin}");
+            assert!(
+                connection(admin).request(&Question::get("/x")).is_err(),
+                "{admin}"
+            );
         }
         let mut bad = connection("http://h");
         bad.key = Some("a\nb".to_owned());
@@ -336,7 +379,16 @@ mod tests {
              route\n  reason: found nothing, expected why"
         );
         assert_eq!(answer(502, "<html>\u{1b}").refusal(), "502: <html>?");
-        let statuses = [(400, 2), (401, 2), (404, 2), (409, 4), (412, 4), (422, 2), (500, 1), (503, 1)];
+        let statuses = [
+            (400, 2),
+            (401, 2),
+            (404, 2),
+            (409, 4),
+            (412, 4),
+            (422, 2),
+            (500, 1),
+            (503, 1),
+        ];
         for (status, exit) in statuses {
             assert_eq!(answer(status, "").exit_status(), exit);
         }

@@ -15,7 +15,11 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let question = Question::get(format!("/admin/v1/decisions/{}", in_path(&args.request_id)));
     let connection = &args.connection;
-    let question = if connection.json { question } else { question.text() };
+    let question = if connection.json {
+        question
+    } else {
+        question.text()
+    };
     match connection.ask(&question) {
         Ok(answer) if connection.json => connection.show(&answer, |_| String::new()),
         Ok(answer) => super::print(&answer.text()),

@@ -38,7 +38,13 @@ pub(super) fn text(forecast: &Value) -> String {
 
 fn shares(routes: &[&Value]) -> String {
     let row = |route: &Value, share: &Value| {
-        let of = |name: &str, when: &str| share.get(name).and_then(|it| it.get(when)).cloned().unwrap_or_default();
+        let of = |name: &str, when: &str| {
+            share
+                .get(name)
+                .and_then(|it| it.get(when))
+                .cloned()
+                .unwrap_or_default()
+        };
         let percent = |when| format!("{:.1} %", of("share", when).as_f64().unwrap_or(0.0) * 100.0);
         vec![
             name(route, "route"),
@@ -49,9 +55,18 @@ fn shares(routes: &[&Value]) -> String {
             percent("after"),
         ]
     };
-    let rows = routes.iter().flat_map(|route| list(route, "shares").map(move |share| row(route, share)));
+    let rows = routes
+        .iter()
+        .flat_map(|route| list(route, "shares").map(move |share| row(route, share)));
     table(
-        &["ROUTE", "FIRST CHOICE", "REQUESTS", "WOULD BE", "SHARE", "WOULD BE"],
+        &[
+            "ROUTE",
+            "FIRST CHOICE",
+            "REQUESTS",
+            "WOULD BE",
+            "SHARE",
+            "WOULD BE",
+        ],
         &rows.collect::<Vec<_>>(),
     )
 }
@@ -67,7 +82,14 @@ fn totals(routes: &[&Value]) -> String {
     };
     table(
         &[
-            "ROUTE", "DECISIONS", "COST", "WOULD BE", "MEAN TIME", "WOULD BE", "REFUSALS", "WOULD BE",
+            "ROUTE",
+            "DECISIONS",
+            "COST",
+            "WOULD BE",
+            "MEAN TIME",
+            "WOULD BE",
+            "REFUSALS",
+            "WOULD BE",
         ],
         &routes.iter().map(row).collect::<Vec<_>>(),
     )
@@ -80,7 +102,10 @@ pub(super) fn list<'v>(of: &'v Value, name: &str) -> impl Iterator<Item = &'v Va
 
 /// A text; empty where there is none.
 pub(super) fn name(of: &Value, name: &str) -> String {
-    of.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    of.get(name)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// A whole number; 0 where there is none.
@@ -89,7 +114,9 @@ pub(super) fn whole(of: &Value, name: &str) -> u64 {
 }
 
 fn moment(of: &Value, name: &str) -> Option<Timestamp> {
-    of.get(name).and_then(Value::as_u64).map(Timestamp::from_unix_millis)
+    of.get(name)
+        .and_then(Value::as_u64)
+        .map(Timestamp::from_unix_millis)
 }
 
 #[cfg(test)]
@@ -119,17 +146,30 @@ mod tests {
             "tried on 10 recorded decisions (1970-01-01T00:00:00.000Z to 1970-01-01T00:00:01.000Z): 3 would ask \
              somebody else first, 4 would come out in another order"
         );
-        assert_eq!(lines[3].split_whitespace().collect::<Vec<_>>(), ["fast", "a/m", "8", "5", "80.0", "%", "50.0", "%"]);
+        assert_eq!(
+            lines[3].split_whitespace().collect::<Vec<_>>(),
+            ["fast", "a/m", "8", "5", "80.0", "%", "50.0", "%"]
+        );
         assert_eq!(
             lines[6].split_whitespace().collect::<Vec<_>>(),
-            ["fast", "10", "$0.002000000", "$0.001000000", "120ms", "240ms", "0", "1"]
+            [
+                "fast",
+                "10",
+                "$0.002000000",
+                "$0.001000000",
+                "120ms",
+                "240ms",
+                "0",
+                "1"
+            ]
         );
         assert_eq!(lines[8], "exact: the order");
     }
 
     #[test]
     fn a_forecast_over_nothing_is_short() {
-        let text = text(&json!({"decisions": 0, "reordered": 0, "first_changed": 0, "routes": [], "notes": []}));
+        let text =
+            text(&json!({"decisions": 0, "reordered": 0, "first_changed": 0, "routes": [], "notes": []}));
         assert_eq!(text.lines().count(), 1);
     }
 }

@@ -83,7 +83,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for line in &outcome.told {
         crate::say(format_args!("line {}: {}", line.line, line.said));
     }
-    let text = if args.json { format!("{result:#}\n") } else { text(&result, &outcome, verifies) };
+    let text = if args.json {
+        format!("{result:#}\n")
+    } else {
+        text(&result, &outcome, verifies)
+    };
     super::print(&text)?;
     let decisions = forecast::whole(&result, "decisions");
     let failed = decisions == 0 || (verifies && outcome.not_reproduced_count > 0);
@@ -97,9 +101,16 @@ fn changes_in(file: &Path) -> anyhow::Result<Changes> {
         anyhow::bail!("{}: {} instead of routes", file.display(), noun(&document));
     };
     members.retain(|key, _| key != "reason" && key != "author");
-    anyhow::ensure!(members.contains_key("routes"), "{}: expected 'routes' with changes by route", file.display());
+    anyhow::ensure!(
+        members.contains_key("routes"),
+        "{}: expected 'routes' with changes by route",
+        file.display()
+    );
     tollgate_actors::read_changes(&Value::Object(members)).map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(|it| format!("{}: {it}", file.display())).collect();
+        let lines: Vec<String> = problems
+            .iter()
+            .map(|it| format!("{}: {it}", file.display()))
+            .collect();
         anyhow::anyhow!(lines.join("\n"))
     })
 }
@@ -145,7 +156,8 @@ impl Outcome {
         for facts in &question.candidates {
             let route = question.groups.get(usize::from(facts.fallback));
             let route = route.map_or("", |group| &*group.route);
-            self.known.insert(format!("{route}\n{}/{}", facts.provider, facts.model));
+            self.known
+                .insert(format!("{route}\n{}/{}", facts.provider, facts.model));
             self.known.insert(format!("{route}\n{}/*", facts.provider));
         }
     }
@@ -183,7 +195,9 @@ fn text(result: &Value, outcome: &Outcome, verifies: bool) -> String {
     let mut text = String::new();
     if verifies {
         let same = decisions.saturating_sub(outcome.not_reproduced_count);
-        text.push_str(&format!("{same} of {decisions} decisions come out as they were recorded, to the bit\n"));
+        text.push_str(&format!(
+            "{same} of {decisions} decisions come out as they were recorded, to the bit\n"
+        ));
         if !outcome.not_reproduced.is_empty() {
             text.push_str(&format!("otherwise: {}\n", outcome.not_reproduced.join(", ")));
         }
@@ -201,7 +215,10 @@ fn text(result: &Value, outcome: &Outcome, verifies: bool) -> String {
         }
     }
     if outcome.malformed > 0 {
-        text.push_str(&format!("{} lines are no decisions and were left out\n", outcome.malformed));
+        text.push_str(&format!(
+            "{} lines are no decisions and were left out\n",
+            outcome.malformed
+        ));
     }
     text
 }

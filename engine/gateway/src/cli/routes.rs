@@ -96,9 +96,9 @@ pub(super) fn breaker(args: &BreakerArgs) -> anyhow::Result<ExitCode> {
     let question = Question::new(Method::PATCH, format!("/admin/v1/breakers/{}", in_path(target)));
     let question = question.body(json!({ "force": force, "reason": reason, "author": author }));
     match args.connection.ask(&question) {
-        Ok(answer) => args
-            .connection
-            .show(&answer, |it| format!("{}: {}\n", name(it, "target"), name(it, "state"))),
+        Ok(answer) => args.connection.show(&answer, |it| {
+            format!("{}: {}\n", name(it, "target"), name(it, "state"))
+        }),
         Err(failure) => args.connection.fail(failure),
     }
 }
@@ -115,13 +115,27 @@ fn routes(answer: &Value) -> String {
         list(route, "targets").map(move |target| row(&name(route, "route"), &strategy, target))
     });
     let head = [
-        "ROUTE", "STRATEGY", "TARGET", "STATE", "WEIGHT", "SHARE", "PRIORITY", "IN FLIGHT", "TTFT", "ERRORS", "OF",
+        "ROUTE",
+        "STRATEGY",
+        "TARGET",
+        "STATE",
+        "WEIGHT",
+        "SHARE",
+        "PRIORITY",
+        "IN FLIGHT",
+        "TTFT",
+        "ERRORS",
+        "OF",
     ];
     let mut text = table(&head, &rows.collect::<Vec<_>>());
     for route in &all {
         let fallbacks: Vec<_> = list(route, "fallbacks").filter_map(Value::as_str).collect();
         if !fallbacks.is_empty() {
-            text.push_str(&format!("\n{} falls back to {}", name(route, "route"), fallbacks.join(", then ")));
+            text.push_str(&format!(
+                "\n{} falls back to {}",
+                name(route, "route"),
+                fallbacks.join(", then ")
+            ));
         }
     }
     if !text.ends_with('\n') {
@@ -144,9 +158,15 @@ fn row(route: &str, strategy: &str, target: &Value) -> Vec<String> {
         }
         (state, _) => state,
     };
-    let resting = list(target, "credentials").filter(|it| it.as_str() != Some("usable")).count();
+    let resting = list(target, "credentials")
+        .filter(|it| it.as_str() != Some("usable"))
+        .count();
     let of = list(target, "credentials").count();
-    let state = if resting > 0 { format!("{state}, {resting} of {of} keys rest") } else { state };
+    let state = if resting > 0 {
+        format!("{state}, {resting} of {of} keys rest")
+    } else {
+        state
+    };
     vec![
         route.to_owned(),
         strategy.to_owned(),
@@ -164,7 +184,11 @@ fn row(route: &str, strategy: &str, target: &Value) -> Vec<String> {
 
 fn all_breakers(answer: &Value) -> String {
     let rows = list(answer, "breakers").map(|it| {
-        let seconds = |name: &str| it.get(name).and_then(Value::as_u64).map(|ms| format!("{:.1} s", Millis(ms).seconds()));
+        let seconds = |name: &str| {
+            it.get(name)
+                .and_then(Value::as_u64)
+                .map(|ms| format!("{:.1} s", Millis(ms).seconds()))
+        };
         let trip = it.get("last_trip").filter(|it| it.is_object());
         vec![
             name(it, "target"),
@@ -176,7 +200,15 @@ fn all_breakers(answer: &Value) -> String {
             trip.map_or_else(|| "-".to_owned(), |trip| name(trip, "reason")),
         ]
     });
-    let head = ["TARGET", "STATE", "SINCE", "NEXT PROBE", "STREAK", "TRIPS", "LAST TRIP"];
+    let head = [
+        "TARGET",
+        "STATE",
+        "SINCE",
+        "NEXT PROBE",
+        "STREAK",
+        "TRIPS",
+        "LAST TRIP",
+    ];
     table(&head, &rows.collect::<Vec<_>>())
 }
 
@@ -204,8 +236,21 @@ mod tests {
                  "credentials": ["usable", "cooling_down"], "admission": 0.5},
             ],
         }]}));
-        let lines: Vec<Vec<&str>> = text.lines().map(|it| it.split("  ").map(str::trim).filter(|it| !it.is_empty()).collect()).collect();
-        assert_eq!(lines[1], ["fast", "scored", "a/m", "open", "8", "80.0 %", "0", "3", "120 ms", "25.0 %", "40"]);
+        let lines: Vec<Vec<&str>> = text
+            .lines()
+            .map(|it| {
+                it.split("  ")
+                    .map(str::trim)
+                    .filter(|it| !it.is_empty())
+                    .collect()
+            })
+            .collect();
+        assert_eq!(
+            lines[1],
+            [
+                "fast", "scored", "a/m", "open", "8", "80.0 %", "0", "3", "120 ms", "25.0 %", "40"
+            ]
+        );
         assert_eq!(lines[2][3], "closed, 50 % let in, 1 of 2 keys rest");
         assert_eq!(lines[2][5], "5.0 % canary");
         assert!(text.ends_with("fast falls back to slow, then last\n"), "{text}");
@@ -223,6 +268,9 @@ mod tests {
             "target": "a/m", "state": "open", "since_ms_ago": 1500, "next_probe_in_ms": 500, "consecutive_failures": 5,
             "trips": 2, "last_trip": {"reason": "5 failures in a row, the last one overloaded", "ms_ago": 1500},
         }]}));
-        assert!(text.contains("open   1.5 s       0.5 s       5      2  5 failures in a row"), "{text}");
+        assert!(
+            text.contains("open   1.5 s       0.5 s       5      2  5 failures in a row"),
+            "{text}"
+        );
     }
 }

@@ -6,7 +6,10 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let cell = |row: &Vec<String>, column: usize| row.get(column).map(|it| clean(it)).unwrap_or_default();
     let mut lines = vec![String::new(); rows.len() + 1];
     for column in 0..head.len() {
-        let cells: Vec<String> = std::iter::once(&head).chain(rows).map(|row| cell(row, column)).collect();
+        let cells: Vec<String> = std::iter::once(&head)
+            .chain(rows)
+            .map(|row| cell(row, column))
+            .collect();
         let width = cells.iter().map(|it| it.chars().count()).max().unwrap_or(0);
         let numbers = !rows.is_empty() && cells.iter().skip(1).all(|it| is_number(it));
         let is_last = column + 1 == head.len();
@@ -21,12 +24,17 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
             }
         }
     }
-    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+    lines
+        .iter()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect()
 }
 
 /// Text without what a terminal would obey.
 pub(super) fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
 }
 
 /// A number with a unit or without, or nothing.

@@ -172,7 +172,11 @@ fn question(verb: &Verb) -> Result<Question, Failure> {
             Ok(question.body(Value::Object(changes_of(file)?)))
         }
         Verb::Apply { file, how } => patch(changes_of(file)?, how, false),
-        Verb::Rollback { version, note, if_match } => {
+        Verb::Rollback {
+            version,
+            note,
+            if_match,
+        } => {
             let mut body = json!({ "reason": note.reason, "author": note.author });
             if let (Some(version), Some(members)) = (version, body.as_object_mut()) {
                 members.insert("to".to_owned(), json!(version));
@@ -243,7 +247,10 @@ fn changes_of(file: &std::path::Path) -> Result<Map<String, Value>, Failure> {
 pub(super) fn document(file: &std::path::Path) -> anyhow::Result<Value> {
     let name = file.display().to_string();
     let size = std::fs::metadata(file).with_context(|| name.clone())?.len();
-    anyhow::ensure!(size <= FILE_LIMIT_BYTES, "{name}: larger than {FILE_LIMIT_BYTES} bytes");
+    anyhow::ensure!(
+        size <= FILE_LIMIT_BYTES,
+        "{name}: larger than {FILE_LIMIT_BYTES} bytes"
+    );
     let text = std::fs::read_to_string(file).with_context(|| name.clone())?;
     Ok(tollgate_config::document(&name, &text)?)
 }

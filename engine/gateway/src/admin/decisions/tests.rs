@@ -40,10 +40,19 @@ fn so_many_are_shown_as_are_wanted() {
 fn lines_are_read_back_as_they_were() {
     let records: Vec<_> = (0..3).map(|seed| Arc::new(a_record(seed, 1))).collect();
     let text = String::from_utf8(as_lines(&records)).unwrap();
-    let back: Vec<DecisionRecord> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let back: Vec<DecisionRecord> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     let ids: Vec<_> = back.iter().map(|it| it.id).collect();
     assert_eq!(ids, records.iter().map(|it| it.id).collect::<Vec<_>>());
-    assert!(back.iter().zip(&records).all(|(a, b)| a.decision == b.decision), "to the bit");
+    assert!(
+        back.iter().zip(&records).all(|(a, b)| a.decision == b.decision),
+        "to the bit"
+    );
     let document: Value = serde_json::from_slice(&as_document(7, &records)).unwrap();
-    assert_eq!((&document["kept"], document["decisions"].as_array().unwrap().len()), (&Value::from(7), 3));
+    assert_eq!(
+        (&document["kept"], document["decisions"].as_array().unwrap().len()),
+        (&Value::from(7), 3)
+    );
 }

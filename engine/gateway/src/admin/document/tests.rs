@@ -17,7 +17,13 @@ fn catalog() -> Catalog {
         let target = |(id, model): (usize, &&str)| {
             let id = TargetId(u32::try_from(id).unwrap());
             let model = Some(Arc::from(*model));
-            RouteTarget::new(Arc::new(Target::new(id, provider.clone(), model, ModelFacts::default(), &board)))
+            RouteTarget::new(Arc::new(Target::new(
+                id,
+                provider.clone(),
+                model,
+                ModelFacts::default(),
+                &board,
+            )))
         };
         models.iter().enumerate().map(target).collect::<Vec<_>>()
     };
@@ -40,7 +46,10 @@ fn numbers_are_written_as_briefly_as_they_were_read() {
 #[test]
 fn routes_are_told_in_full_and_without_their_other_names() {
     let document = tidy(&all_as_they_are(&catalog()));
-    assert_eq!(document.as_object().unwrap().keys().collect::<Vec<_>>(), ["fast", "slow"]);
+    assert_eq!(
+        document.as_object().unwrap().keys().collect::<Vec<_>>(),
+        ["fast", "slow"]
+    );
     assert_eq!(
         document["fast"],
         json!({
@@ -75,6 +84,10 @@ fn the_way_from_one_catalog_to_another_names_all_names_of_the_routes_that_differ
         assert_eq!(change.weights.cost, Some(3.0));
         assert_eq!(change.targets["p/a"].weight, Some(0));
         assert_eq!(change.targets["p/b/c"].weight, Some(1));
-        assert_eq!((change.max_attempts, change.deadline_ms), (None, None), "limits stay");
+        assert_eq!(
+            (change.max_attempts, change.deadline_ms),
+            (None, None),
+            "limits stay"
+        );
     }
 }

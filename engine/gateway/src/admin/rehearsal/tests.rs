@@ -40,7 +40,11 @@ pub(crate) fn decision(seed: u64, epoch: u64) -> Decision {
     }))
     .unwrap();
     let ranking = Ranking::default().rank(&question).to_vec();
-    Decision { epoch, question, ranking }
+    Decision {
+        epoch,
+        question,
+        ranking,
+    }
 }
 
 fn rehearsed(changes: &serde_json::Value, epochs: &[u64]) -> Rehearsal {
@@ -56,17 +60,31 @@ fn rehearsed(changes: &serde_json::Value, epochs: &[u64]) -> Rehearsal {
 fn without_a_change_everything_comes_out_as_it_was() {
     let rehearsal = rehearsed(&json!({}), &[1; 50]);
     let forecast = &rehearsal.forecast;
-    assert_eq!((forecast.decisions, forecast.reordered, forecast.first_changed), (50, 0, 0));
+    assert_eq!(
+        (forecast.decisions, forecast.reordered, forecast.first_changed),
+        (50, 0, 0)
+    );
     assert_eq!((rehearsal.from_ms, rehearsal.to_ms), (Some(1_000), Some(1_049)));
 }
 
 #[test]
 fn other_weights_move_the_shares_and_the_notes_say_what_is_an_estimate() {
-    let rehearsal = rehearsed(&json!({"fast": {"weights": {"cost": 0.0, "latency": 1.0}}}), &[1; 50]);
+    let rehearsal = rehearsed(
+        &json!({"fast": {"weights": {"cost": 0.0, "latency": 1.0}}}),
+        &[1; 50],
+    );
     assert_eq!(rehearsal.forecast.first_changed, 50);
-    let swift = rehearsal.forecast.routes[0].shares.iter().find(|it| it.target == "p/swift").unwrap();
+    let swift = rehearsal.forecast.routes[0]
+        .shares
+        .iter()
+        .find(|it| it.target == "p/swift")
+        .unwrap();
     assert_eq!((swift.requests.before, swift.requests.after), (0, 50));
-    let starts: Vec<_> = rehearsal.notes.iter().map(|it| it.split(':').next().unwrap()).collect();
+    let starts: Vec<_> = rehearsal
+        .notes
+        .iter()
+        .map(|it| it.split(':').next().unwrap())
+        .collect();
     assert_eq!(starts, ["exact", "estimate", "unknown"]);
 }
 

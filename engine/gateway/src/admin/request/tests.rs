@@ -25,17 +25,31 @@ fn a_query_is_read_by_name() {
     assert_eq!(query.share("rollout").unwrap(), Some(0.1));
     assert_eq!(query.duration("hold").unwrap(), Some(Duration::from_secs(90)));
     let empty = super::Query::read("", &[]).unwrap();
-    assert_eq!((empty.flag("dry_run").unwrap(), empty.number("limit", 9u32).unwrap()), (false, None));
+    assert_eq!(
+        (
+            empty.flag("dry_run").unwrap(),
+            empty.number("limit", 9u32).unwrap()
+        ),
+        (false, None)
+    );
 }
 
-#[actix_web::test]
+#[actix_rt::test]
 async fn parameters_that_are_unknown_or_stand_twice_are_refused_all_at_once() {
     let problem = query("limit=1&colour=red&limit=2").unwrap_err();
     assert_eq!(problem.status_code(), 400);
     let body = body_of(&problem).await;
-    let paths: Vec<_> = body["problems"].as_array().unwrap().iter().map(|it| &it["path"]).collect();
+    let paths: Vec<_> = body["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["path"])
+        .collect();
     assert_eq!(paths, ["query.colour", "query.limit"]);
-    assert_eq!(body["problems"][0]["expected"], "one of limit, dry_run, rollout, hold");
+    assert_eq!(
+        body["problems"][0]["expected"],
+        "one of limit, dry_run, rollout, hold"
+    );
     assert_eq!(body["type"], "urn:tollgate:problem:invalid-request");
 }
 
@@ -83,11 +97,15 @@ async fn read(content_type: Option<&str>, bytes: &[u8]) -> Result<Map<String, Va
     object(&request, payload.unwrap()).await
 }
 
-#[actix_web::test]
+#[actix_rt::test]
 async fn only_a_json_object_within_bounds_is_a_body() {
     let json = Some("application/json");
     assert_eq!(read(json, b"{\"a\":1}").await.unwrap().len(), 1);
-    assert!(read(Some("application/merge-patch+json; charset=utf-8"), b"{}").await.is_ok());
+    assert!(
+        read(Some("application/merge-patch+json; charset=utf-8"), b"{}")
+            .await
+            .is_ok()
+    );
     let huge = format!("{{\"a\":\"{}\"}}", "x".repeat(BODY_LIMIT_BYTES));
     let deep = "[".repeat(10_000);
     for (content_type, bytes, status) in [
@@ -107,7 +125,10 @@ async fn only_a_json_object_within_bounds_is_a_body() {
 
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     let pair = |(name, value): &(&'static str, &str)| {
-        (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
+        (
+            HeaderName::from_static(name),
+            HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+        )
     };
     pairs.iter().map(pair).collect()
 }
@@ -118,15 +139,27 @@ fn taken(body: &Value, given: &[(&'static str, &str)]) -> Result<Note, Problem> 
 
 #[test]
 fn author_and_reason_stand_in_the_body_or_in_headers() {
-    let note = taken(&json!({"reason": " cheaper ", "author": "ann"}), &[("x-tollgate-reason", "other")]).unwrap();
-    assert_eq!((note.reason.as_str(), note.author.as_deref()), ("cheaper", Some("ann")));
+    let note = taken(
+        &json!({"reason": " cheaper ", "author": "ann"}),
+        &[("x-tollgate-reason", "other")],
+    )
+    .unwrap();
+    assert_eq!(
+        (note.reason.as_str(), note.author.as_deref()),
+        ("cheaper", Some("ann"))
+    );
     let note = taken(&json!({}), &[("x-tollgate-reason", "günstiger")]).unwrap();
     assert_eq!((note.reason.as_str(), note.author), ("günstiger", None));
 }
 
-#[actix_web::test]
+#[actix_rt::test]
 async fn a_change_without_a_reason_is_refused_and_told_how_to_give_one() {
-    for body in [json!({}), json!({"reason": "  "}), json!({"reason": null}), json!({"reason": 5})] {
+    for body in [
+        json!({}),
+        json!({"reason": "  "}),
+        json!({"reason": null}),
+        json!({"reason": 5}),
+    ] {
         let refused = taken(&body, &[]).unwrap_err();
         assert_eq!(refused.status_code(), 422, "{body}");
         assert_eq!(body_of(&refused).await["problems"][0]["path"], "reason");
@@ -139,7 +172,12 @@ async fn a_change_without_a_reason_is_refused_and_told_how_to_give_one() {
 #[test]
 fn if_match_is_an_etag_of_ours() {
     let read = |text: &str| if_match(&headers(&[("if-match", text)]));
-    for (text, expected) in [("\"7\"", Some(7)), ("7", Some(7)), ("W/\"7\"", Some(7)), ("*", None)] {
+    for (text, expected) in [
+        ("\"7\"", Some(7)),
+        ("7", Some(7)),
+        ("W/\"7\"", Some(7)),
+        ("*", None),
+    ] {
         assert_eq!(read(text).unwrap(), expected, "{text}");
     }
     assert_eq!(if_match(&HeaderMap::new()).unwrap(), None);

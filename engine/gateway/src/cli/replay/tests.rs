@@ -26,19 +26,30 @@ fn changes(document: Value) -> Changes {
 fn unchanged_decisions_come_out_to_the_bit() {
     let (forecast, outcome) = replayed(&lines(100), &Changes::new());
     assert_eq!(outcome.not_reproduced_count, 0);
-    assert_eq!((&forecast["decisions"], &forecast["reordered"]), (&json!(100), &json!(0)));
-    assert!(text(&forecast, &outcome, true).starts_with("100 of 100 decisions come out as they were recorded"));
+    assert_eq!(
+        (&forecast["decisions"], &forecast["reordered"]),
+        (&json!(100), &json!(0))
+    );
+    assert!(
+        text(&forecast, &outcome, true).starts_with("100 of 100 decisions come out as they were recorded")
+    );
 }
 
 #[test]
 fn a_decision_that_was_tampered_with_is_named() {
     let text_of = String::from_utf8(lines(3)).unwrap();
-    let mut records: Vec<Value> = text_of.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    let mut records: Vec<Value> = text_of
+        .lines()
+        .map(|it| serde_json::from_str(it).unwrap())
+        .collect();
     records[1]["decision"]["ranking"][0]["candidate"] = json!(1);
     let id = records[1]["id"].as_str().unwrap().to_owned();
     let tampered: String = records.iter().map(|it| format!("{it}\n")).collect();
     let (forecast, outcome) = replayed(tampered.as_bytes(), &Changes::new());
-    assert_eq!((outcome.not_reproduced_count, outcome.not_reproduced.as_slice()), (1, &[id.clone()][..]));
+    assert_eq!(
+        (outcome.not_reproduced_count, outcome.not_reproduced.as_slice()),
+        (1, &[id.clone()][..])
+    );
     let said = text(&forecast, &outcome, true);
     assert!(said.starts_with("2 of 3") && said.contains(&id), "{said}");
 }
@@ -69,7 +80,14 @@ fn lines_that_are_no_decisions_are_counted_and_told_with_their_number() {
     assert_eq!(outcome.malformed, 5);
     let numbers: Vec<_> = outcome.told.iter().map(|it| it.line).collect();
     assert_eq!(numbers, [2, 3, 4, 5, 9]);
-    assert!(outcome.told.iter().all(|it| it.said.starts_with("not a decision: ")), "{:?}", outcome.told);
+    assert!(
+        outcome
+            .told
+            .iter()
+            .all(|it| it.said.starts_with("not a decision: ")),
+        "{:?}",
+        outcome.told
+    );
     assert!(text(&forecast, &outcome, true).ends_with("5 lines are no decisions and were left out\n"));
 }
 
@@ -89,7 +107,10 @@ fn a_file_of_changes_is_read_strictly() {
     let good = read("reason: try\nroutes:\n  fast: { weights: { cost: 2 } }\n").unwrap();
     assert_eq!(good["fast"].weights.cost, Some(2.0));
     for (text, expected) in [
-        ("routes: { fast: { weights: { cots: 2 } } }", "routes.fast.weights.cots"),
+        (
+            "routes: { fast: { weights: { cots: 2 } } }",
+            "routes.fast.weights.cots",
+        ),
         ("routes: []", "routes"),
         ("weights: {}", "expected 'routes'"),
         ("[]", "a list"),

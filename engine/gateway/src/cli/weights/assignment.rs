@@ -50,23 +50,32 @@ fn set(tree: &mut Value, path: &[&str], value: Value) -> bool {
     };
     let mut place = tree;
     for key in way {
-        let Value::Object(members) = place else { return false };
+        let Value::Object(members) = place else {
+            return false;
+        };
         place = members.entry(*key).or_insert_with(|| json!({}));
     }
-    let Value::Object(members) = place else { return false };
+    let Value::Object(members) = place else {
+        return false;
+    };
     members.insert((*last).to_owned(), value).is_some()
 }
 
 fn assignment(text: &str) -> Result<(Vec<&str>, Value), String> {
     let Some((key, value)) = text.rsplit_once('=') else {
-        return Err(format!("{text}: expected KEY=VALUE, such as cost=2 or openai/gpt-4o-mini=8"));
+        return Err(format!(
+            "{text}: expected KEY=VALUE, such as cost=2 or openai/gpt-4o-mini=8"
+        ));
     };
     if key.contains('/') {
         return target(text, key, value);
     }
     let Some((key, kind)) = KEYS.iter().find(|(name, _)| *name == key) else {
         let names: Vec<_> = KEYS.iter().map(|(name, _)| *name).collect();
-        return Err(format!("{text}: no such key; expected PROVIDER/MODEL or one of {}", names.join(", ")));
+        return Err(format!(
+            "{text}: no such key; expected PROVIDER/MODEL or one of {}",
+            names.join(", ")
+        ));
     };
     let path = match *key {
         "cost" | "latency" | "availability" => vec!["weights", *key],
@@ -101,7 +110,11 @@ fn value_of(text: &str, value: &str, kind: Kind) -> Result<Value, String> {
         Kind::Whole => value.parse::<u64>().ok().map(Value::from),
         Kind::Number => {
             let number = value.parse::<f64>().ok();
-            value.parse::<u64>().ok().map(Value::from).or(number.and_then(serde_json::Number::from_f64).map(Value::Number))
+            value
+                .parse::<u64>()
+                .ok()
+                .map(Value::from)
+                .or(number.and_then(serde_json::Number::from_f64).map(Value::Number))
         }
         Kind::Flag => value.parse::<bool>().ok().map(Value::from),
         Kind::Text => (!value.is_empty()).then(|| Value::from(value)),

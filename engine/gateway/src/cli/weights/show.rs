@@ -17,12 +17,20 @@ fn cell(value: Option<&Value>) -> String {
 }
 
 fn routes(weights: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    weights.get("routes").and_then(Value::as_object).into_iter().flatten()
+    weights
+        .get("routes")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
 }
 
 /// The weights in force.
 pub(super) fn weights(weights: &Value) -> String {
-    let mut text = format!("version {}, epoch {}\n\n", whole(weights, "version"), whole(weights, "epoch"));
+    let mut text = format!(
+        "version {}, epoch {}\n\n",
+        whole(weights, "version"),
+        whole(weights, "epoch")
+    );
     let row = |(route, it): (&String, &Value)| {
         let weight = |name: &str| cell(it.get("weights").and_then(|weights| weights.get(name)));
         let of = |name: &str| cell(it.get(name));
@@ -36,19 +44,37 @@ pub(super) fn weights(weights: &Value) -> String {
             of("explore"),
         ]
     };
-    let head = ["ROUTE", "STRATEGY", "COST", "LATENCY", "AVAILABILITY", "NEAR BEST", "EXPLORE"];
+    let head = [
+        "ROUTE",
+        "STRATEGY",
+        "COST",
+        "LATENCY",
+        "AVAILABILITY",
+        "NEAR BEST",
+        "EXPLORE",
+    ];
     text.push_str(&table(&head, &routes(weights).map(row).collect::<Vec<_>>()));
     let targets = routes(weights).flat_map(|(route, it)| {
         let targets = it.get("targets").and_then(Value::as_object).into_iter().flatten();
         targets.map(move |(target, it)| {
             let of = |name: &str| cell(it.get(name));
-            vec![route.clone(), target.clone(), of("weight"), of("priority"), of("canary")]
+            vec![
+                route.clone(),
+                target.clone(),
+                of("weight"),
+                of("priority"),
+                of("canary"),
+            ]
         })
     });
     text.push('\n');
     let head = ["ROUTE", "TARGET", "WEIGHT", "PRIORITY", "CANARY"];
     text.push_str(&table(&head, &targets.collect::<Vec<_>>()));
-    if weights.get("overrides").and_then(Value::as_object).is_some_and(|it| !it.is_empty()) {
+    if weights
+        .get("overrides")
+        .and_then(Value::as_object)
+        .is_some_and(|it| !it.is_empty())
+    {
         text.push_str("\nover the config file:\n");
         for (path, value) in leaves(weights.get("overrides").unwrap_or(&Value::Null), "") {
             let _ = writeln!(text, "  {} = {}", clean(&path), clean(&cell(Some(value))));
@@ -63,7 +89,11 @@ fn leaves<'v>(value: &'v Value, path: &str) -> Vec<(String, &'v Value)> {
         return vec![(path.to_owned(), value)];
     };
     let below = members.iter().flat_map(|(key, value)| {
-        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let path = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
         leaves(value, &path)
     });
     below.collect()
@@ -95,8 +125,13 @@ fn live(text: &mut String, change: &Value) {
         Some(true) => "kept over restarts",
         _ => "until the process ends",
     };
-    let staged = change.get("rollout").and_then(|it| it.get("share")).and_then(Value::as_f64);
-    let reach = staged.map_or_else(String::new, |share| format!(" for {:.4} % of the requests", share * 100.0));
+    let staged = change
+        .get("rollout")
+        .and_then(|it| it.get("share"))
+        .and_then(Value::as_f64);
+    let reach = staged.map_or_else(String::new, |share| {
+        format!(" for {:.4} % of the requests", share * 100.0)
+    });
     let reach = reach.replace(".0000", "");
     let _ = writeln!(
         text,
@@ -122,8 +157,20 @@ pub(super) fn history(versions: &Value) -> String {
         let of = |name: &str| clean(version.get(name).and_then(Value::as_str).unwrap_or("-"));
         let (at, author, reason) = (of("at"), of("author"), of("reason"));
         let _ = writeln!(text, "{mark} {number:>4}  {state:<11}  {at}  {author}: {reason}");
-        if let Some(to) = version.get("origin").and_then(|it| it.get("to")).and_then(Value::as_u64) {
-            let _ = writeln!(text, "          back to {}", if to == 0 { "the config file".to_owned() } else { to.to_string() });
+        if let Some(to) = version
+            .get("origin")
+            .and_then(|it| it.get("to"))
+            .and_then(Value::as_u64)
+        {
+            let _ = writeln!(
+                text,
+                "          back to {}",
+                if to == 0 {
+                    "the config file".to_owned()
+                } else {
+                    to.to_string()
+                }
+            );
         }
         for (path, value) in leaves(version.get("overlay").unwrap_or(&Value::Null), "") {
             if !path.is_empty() {
@@ -132,7 +179,13 @@ pub(super) fn history(versions: &Value) -> String {
         }
         if let Some(back) = version.get("taken_back").filter(|it| it.is_object()) {
             let of = |part: &str| clean(&name(back, part));
-            let _ = writeln!(text, "          taken back {} by {}: {}", of("at"), of("author"), of("reason"));
+            let _ = writeln!(
+                text,
+                "          taken back {} by {}: {}",
+                of("at"),
+                of("author"),
+                of("reason")
+            );
         }
     }
     if text.is_empty() {
@@ -150,11 +203,18 @@ pub(super) fn rollout(status: &Value) -> String {
     let mut text = format!(
         "version {} for {share} % of the requests, {} s left to hold\n\n",
         whole(rollout, "version"),
-        whole(rollout, "hold_ms").saturating_sub(whole(rollout, "held_ms")).div_ceil(1000),
+        whole(rollout, "hold_ms")
+            .saturating_sub(whole(rollout, "held_ms"))
+            .div_ceil(1000),
     );
     let row = |(label, part): (&str, &str)| {
         let figures = rollout.get(part).cloned().unwrap_or_default();
-        let millis = |name: &str| figures.get(name).and_then(Value::as_f64).map_or("-".to_owned(), |ms| format!("{ms:.0} ms"));
+        let millis = |name: &str| {
+            figures
+                .get(name)
+                .and_then(Value::as_f64)
+                .map_or("-".to_owned(), |ms| format!("{ms:.0} ms"))
+        };
         let (requests, errors) = (whole(&figures, "requests"), whole(&figures, "errors"));
         vec![
             label.to_owned(),
@@ -164,8 +224,14 @@ pub(super) fn rollout(status: &Value) -> String {
             millis("ttft_p99_ms"),
         ]
     };
-    let rows: Vec<_> = [("with the change", "staged"), ("without", "rest")].into_iter().map(row).collect();
-    text.push_str(&table(&["REQUESTS", "ENDED", "FAILED", "MEAN TTFT", "P99 TTFT"], &rows));
+    let rows: Vec<_> = [("with the change", "staged"), ("without", "rest")]
+        .into_iter()
+        .map(row)
+        .collect();
+    text.push_str(&table(
+        &["REQUESTS", "ENDED", "FAILED", "MEAN TTFT", "P99 TTFT"],
+        &rows,
+    ));
     text
 }
 

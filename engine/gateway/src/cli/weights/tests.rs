@@ -26,8 +26,22 @@ fn asked(words: &[&str]) -> Result<String, String> {
 #[test]
 fn a_route_is_set_in_one_transaction() {
     let asked = asked(&[
-        "set", "fast", "cost=2", "a/m=8", "--reason", "cheaper", "--author", "ann", "--rollout", "10%", "--hold", "60s",
-        "--max-error-ratio", "2%", "--if-match", "7",
+        "set",
+        "fast",
+        "cost=2",
+        "a/m=8",
+        "--reason",
+        "cheaper",
+        "--author",
+        "ann",
+        "--rollout",
+        "10%",
+        "--hold",
+        "60s",
+        "--max-error-ratio",
+        "2%",
+        "--if-match",
+        "7",
     ]);
     let asked = asked.unwrap();
     for part in [
@@ -47,7 +61,11 @@ fn a_route_is_set_in_one_transaction() {
 
 #[test]
 fn a_change_needs_a_reason_and_a_dry_run_does_not() {
-    assert!(asked(&["set", "fast", "cost=2"]).unwrap_err().contains("--reason"));
+    assert!(
+        asked(&["set", "fast", "cost=2"])
+            .unwrap_err()
+            .contains("--reason")
+    );
     let dry = asked(&["set", "fast", "cost=2", "--dry-run"]).unwrap();
     assert!(dry.contains("(\"dry_run\", \"true\")"), "{dry}");
     assert!(typed(&["rollback"]).is_err());
@@ -56,7 +74,10 @@ fn a_change_needs_a_reason_and_a_dry_run_does_not() {
 #[test]
 fn the_terms_of_a_rollout_need_one() {
     assert!(typed(&["set", "fast", "cost=2", "--reason", "x", "--hold", "60s"]).is_err());
-    assert!(typed(&["set", "fast", "--reason", "x"]).is_err(), "nothing to set");
+    assert!(
+        typed(&["set", "fast", "--reason", "x"]).is_err(),
+        "nothing to set"
+    );
 }
 
 #[test]
@@ -70,12 +91,22 @@ fn a_rollback_names_a_version_or_none() {
 #[test]
 fn a_file_of_changes_is_planned_and_applied() {
     let path = std::env::temp_dir().join(format!("tollgate-weights-{}.yaml", std::process::id()));
-    std::fs::write(&path, "reason: from the file\nroutes:\n  fast: { weights: { cost: 3 } }\n").unwrap();
+    std::fs::write(
+        &path,
+        "reason: from the file\nroutes:\n  fast: { weights: { cost: 3 } }\n",
+    )
+    .unwrap();
     let name = path.to_str().unwrap();
     let planned = asked(&["plan", name]).unwrap();
-    assert!(planned.contains("\"cost\": Number(3)") && planned.contains("dry_run"), "{planned}");
+    assert!(
+        planned.contains("\"cost\": Number(3)") && planned.contains("dry_run"),
+        "{planned}"
+    );
     let applied = asked(&["apply", name]).unwrap();
-    assert!(applied.contains("from the file") && !applied.contains("dry_run"), "{applied}");
+    assert!(
+        applied.contains("from the file") && !applied.contains("dry_run"),
+        "{applied}"
+    );
     let other = asked(&["apply", name, "--reason", "from the shell"]).unwrap();
     assert!(other.contains("from the shell"), "{other}");
     for nonsense in ["", "a: 1\na: 2\n", "[1]", "weights: {}"] {

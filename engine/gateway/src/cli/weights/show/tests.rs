@@ -16,8 +16,14 @@ fn weights_are_a_table_of_routes_and_one_of_targets() {
     }));
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines[0], "version 3, epoch 7");
-    assert_eq!(lines[3].split_whitespace().collect::<Vec<_>>(), ["fast", "scored", "2.0", "1.0", "0.5", "0.14", "0.01"]);
-    assert_eq!(lines[7].split_whitespace().collect::<Vec<_>>(), ["fast", "b/m", "2", "1", "0.05"]);
+    assert_eq!(
+        lines[3].split_whitespace().collect::<Vec<_>>(),
+        ["fast", "scored", "2.0", "1.0", "0.5", "0.14", "0.01"]
+    );
+    assert_eq!(
+        lines[7].split_whitespace().collect::<Vec<_>>(),
+        ["fast", "b/m", "2", "1", "0.05"]
+    );
     assert_eq!(*lines.last().unwrap(), "  fast.weights.cost = 2.0");
 }
 
@@ -35,7 +41,10 @@ fn a_change_says_who_has_it_and_for_how_long() {
     made["rollout"] = json!({"share": 0.1});
     made["persistent"] = json!(true);
     let text = change(&made);
-    assert!(text.contains("live for 10 % of the requests at 2 of 2 routers"), "{text}");
+    assert!(
+        text.contains("live for 10 % of the requests at 2 of 2 routers"),
+        "{text}"
+    );
     assert!(text.contains("kept over restarts"), "{text}");
 }
 
@@ -84,7 +93,13 @@ fn a_rollout_shows_both_parts_of_the_requests() {
         "staged": {"requests": 10, "errors": 1, "ttft_mean_ms": 120.4, "ttft_p99_ms": null},
         "rest": {"requests": 90, "errors": 0},
     }}));
-    assert!(text.starts_with("version 5 for 10 % of the requests, 2 s left"), "{text}");
-    assert!(text.contains("with the change     10       1     120 ms"), "{text}");
+    assert!(
+        text.starts_with("version 5 for 10 % of the requests, 2 s left"),
+        "{text}"
+    );
+    assert!(
+        text.contains("with the change     10       1     120 ms"),
+        "{text}"
+    );
     assert_eq!(rollout(&json!({"rollout": null})), "no rollout is under way\n");
 }
