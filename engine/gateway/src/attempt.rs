@@ -3,6 +3,7 @@
 mod once;
 mod race;
 mod request;
+mod succession;
 mod turns;
 
 use std::time::Duration;
@@ -21,6 +22,7 @@ use once::Errand;
 use turns::{Next, Turns};
 
 pub(crate) use request::{ClientHeaders, probe_request};
+pub(crate) use succession::{Succeeded, Succession};
 
 /// What a provider answered, ready to be relayed.
 pub(crate) enum Answered {
@@ -46,6 +48,8 @@ pub(crate) struct Opened {
     pub(crate) deadline: tokio::time::Instant,
     /// Headers for the client.
     pub(crate) passed: Passed,
+    /// Who may go on with it if it breaks; `None`: nobody.
+    pub(crate) succession: Option<Box<Succession>>,
 }
 
 /// One attempt that came to nothing.
@@ -97,7 +101,10 @@ pub(crate) async fn attempt(
         request_id: settlement.id(),
         arrived: settlement.arrived(),
         deadline: bounds.deadline,
+        is_collecting: plan.route.limits.continue_streams,
+        continuing: None,
     };
+    plan.route.retry_budget.deposit(Clock.moment());
     let last_resort = settlement
         .decision()
         .is_some_and(tollgate_routing::Decision::is_panic);
@@ -133,6 +140,16 @@ pub(crate) async fn attempt(
     match last {
         Some(failed) => give_up(failed, bounds, settlement),
         None => Err(turns.refusal(bounds)),
+    }
+}
+
+impl Answered {
+    /// Lets somebody else go on if the stream breaks, where the route asks for it.
+    pub(crate) fn with_succession(mut self, succession: impl FnOnce() -> Option<Succession>) -> Self {
+        if let Self::Stream(opened) = &mut self {
+            opened.succession = succession().map(Box::new);
+        }
+        self
     }
 }
 

@@ -83,6 +83,11 @@ impl Passed {
         }
     }
 
+    /// The provider's id of the exchange.
+    pub(crate) fn into_request_id(self) -> Option<Box<str>> {
+        self.request_id
+    }
+
     /// For an answer that was estimated here.
     pub(crate) fn estimate() -> Self {
         let mark = (USAGE, HeaderValue::from_static("estimated"));

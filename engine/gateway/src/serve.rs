@@ -10,7 +10,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use tollgate_core::{Refusal, Surface};
 
 use crate::accept::accept;
-use crate::attempt::{Answered, ClientHeaders, attempt};
+use crate::attempt::{Answered, ClientHeaders, Succession, attempt};
 use crate::authenticate::authenticate;
 use crate::bounds::Bounds;
 use crate::count_tokens::estimated_here;
@@ -53,5 +53,18 @@ async fn answer(
         planned => planned?,
     };
     let bounds = bounds.within(&plan.route.limits);
-    attempt(worker, &call, ClientHeaders(request), &plan, &bounds, settlement).await
+    let answered = attempt(worker, &call, ClientHeaders(request), &plan, &bounds, settlement).await?;
+    let continued = plan.route.limits.continue_streams;
+    Ok(answered.with_succession(|| {
+        continued.then(|| Succession {
+            worker: worker.clone(),
+            call,
+            request: request.clone(),
+            plan,
+            bounds,
+            ledger: settlement.ledger().clone(),
+            request_id: settlement.id(),
+            arrived: settlement.arrived(),
+        })
+    }))
 }

@@ -247,17 +247,48 @@ impl Settlement {
 
     /// A stream came to its end; `None`: the client left before that.
     pub(crate) fn streamed(&mut self, report: &Report, end: Option<StreamEnd>) {
-        let class = match (&report.error, end) {
-            (_, None) => OutcomeClass::ClientGone,
-            (Some(fault), _) => fault.class,
-            (None, Some(StreamEnd::Broken(class))) => class,
-            (None, Some(StreamEnd::Eof)) if report.complete => OutcomeClass::Success,
-            (None, Some(StreamEnd::Eof)) => OutcomeClass::Malformed,
-        };
+        let class = end.map_or(OutcomeClass::ClientGone, |end| class_of(report, end));
         if let Some(fault) = &report.error {
             self.record.error = Some(Scrubbed::new(&fault.message));
         }
         self.conclude(report, class);
+    }
+
+    /// The stream that is relayed has broken, and somebody else may go on with it: who broke off, and what that is
+    /// billed for. `None`: nothing is being relayed.
+    pub(crate) fn broke_off(&mut self, report: &Report, class: OutcomeClass) -> Option<(Candidate, Usage)> {
+        let leg = self.serving.take()?;
+        let candidate = leg.candidate.clone();
+        let usage = settled_usage(report, self.ledger.prompt_bytes());
+        self.record.timings.first_token = leg.ttft();
+        self.record.timings.generation = leg.generation();
+        leg.end(&Verdict {
+            usage: Some(usage),
+            tier: report.service_tier,
+            stated_cost: report.stated_cost,
+            ..Verdict::of(class, Some(self.record.status))
+        });
+        Some((candidate, usage))
+    }
+
+    /// The client left while somebody was sought to go on.
+    pub(crate) fn left(&mut self) {
+        self.end(Ending::Relayed(OutcomeClass::ClientGone));
+    }
+
+    /// Somebody has taken over the stream.
+    pub(crate) fn goes_on(&mut self, leg: Leg, provider_request_id: Option<Box<str>>) {
+        self.asked = Some(leg.candidate.clone());
+        leg.answering(200);
+        let provider = &leg.candidate.target.provider;
+        self.record.served = Some(Served {
+            provider: provider.name.clone(),
+            model: leg.candidate.model.clone(),
+            dialect: provider.kind.dialect(),
+            response_model: None,
+            request_id: provider_request_id,
+        });
+        self.serving = Some(leg);
     }
 
     /// The leg whose answer was relayed is over.
@@ -273,8 +304,9 @@ impl Settlement {
                 let slot = leg.candidate.target.cell.slot();
                 self.worker.warmed(prefix, slot, prompt_tokens);
             }
-            self.record.timings.first_token = leg.ttft();
-            self.record.timings.generation = leg.generation();
+            let timings = &mut self.record.timings;
+            timings.first_token = timings.first_token.or_else(|| leg.ttft());
+            timings.generation = timings.generation.or_else(|| leg.generation());
             leg.end(&Verdict {
                 usage: Some(settled_usage(report, self.ledger.prompt_bytes())),
                 tier: report.service_tier,
@@ -337,6 +369,16 @@ impl Settlement {
             self.record.status = CLIENT_CLOSED_REQUEST;
             self.end(Ending::Relayed(OutcomeClass::ClientGone));
         }
+    }
+}
+
+/// What a stream came to that has ended like this.
+pub(crate) fn class_of(report: &Report, end: StreamEnd) -> OutcomeClass {
+    match (&report.error, end) {
+        (Some(fault), _) => fault.class,
+        (None, StreamEnd::Broken(class)) => class,
+        (None, StreamEnd::Eof) if report.complete => OutcomeClass::Success,
+        (None, StreamEnd::Eof) => OutcomeClass::Malformed,
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderMap};
 use tokio::time::{Instant, timeout_at};
-use tollgate_adapters::{Answer, Egress, Encoded, Reader, encode};
-use tollgate_core::{Clock, OutcomeClass, Refusal, RequestId, Timestamp};
+use tollgate_adapters::{Answer, Egress, Encoded, Reader, StreamReader, encode, encode_continuation};
+use tollgate_core::{Clock, OutcomeClass, Refusal, RefusalKind, RequestId, Timestamp, Usage};
 use tollgate_routing::{Provider, Timeouts};
 
 use super::request::{self, ClientHeaders};
@@ -43,6 +43,19 @@ pub(super) struct Errand<'r> {
     pub(super) arrived: Timestamp,
     /// When the request must be answered.
     pub(super) deadline: Option<std::time::Instant>,
+    /// Whether what a stream says is kept, so that another target can go on with it.
+    pub(super) is_collecting: bool,
+    /// The stream to go on with; `None`: the answer is to begin at its beginning.
+    pub(super) continuing: Option<Continuing<'r>>,
+}
+
+/// A stream that broke.
+#[derive(Clone, Copy)]
+pub(super) struct Continuing<'r> {
+    /// What it had said.
+    pub(super) broken: &'r StreamReader,
+    /// What it is billed for.
+    pub(super) spent: Usage,
 }
 
 /// The clocks of one attempt.
@@ -72,7 +85,7 @@ pub(super) async fn attempt_once(errand: &Errand<'_>, asked: Asked<'_>) -> Resul
         request_id: errand.request_id,
         now: errand.arrived,
     };
-    let encoded = match encoded(errand.call, &egress).await {
+    let encoded = match errand.encoded(&egress).await {
         Ok(encoded) => encoded,
         Err(refusal) => {
             let candidate = leg.candidate.clone();
@@ -141,6 +154,34 @@ async fn before(
                 let message = "the request's deadline came before an answer";
                 Err(gateway(OutcomeClass::DeadlineExceeded, message))
             }),
+    }
+}
+
+impl Errand<'_> {
+    /// The request in a target's dialect.
+    async fn encoded(&self, egress: &Egress<'_>) -> Result<Encoded, Refusal> {
+        let call = self.call;
+        match &self.continuing {
+            None => encoded(call, egress).await,
+            Some(Continuing { broken, .. }) => match broken.partial() {
+                Some(partial) => encode_continuation(call.surface, &call.head, &call.body, partial, egress),
+                None => Err(Refusal::new(
+                    RefusalKind::NotTranslatable,
+                    "nothing was kept to go on from",
+                )),
+            },
+        }
+    }
+
+    /// The reader of a stream that begins, or goes on.
+    fn stream(&self, reader: Reader) -> Result<StreamReader, Unanswered> {
+        match &self.continuing {
+            None if self.is_collecting => Ok(reader.stream().collecting()),
+            None => Ok(reader.stream()),
+            Some(Continuing { broken, spent }) => broken
+                .continue_with(reader, *spent)
+                .ok_or_else(|| gateway(OutcomeClass::InvalidRequest, "the stream cannot be gone on with")),
+        }
     }
 }
 
@@ -215,7 +256,7 @@ async fn receive(
         .await?
         .unwrap_or_default();
     if is_event_stream(&head.headers) || (errand.call.head.stream && !looks_like_json(&first)) {
-        return open_stream(first, body, reader, clocks, passed, leg).await;
+        return open_stream(first, body, errand.stream(reader)?, clocks, passed, leg).await;
     }
     let bytes = whole(first, body, clocks).await?;
     match read(reader, bytes).await {
@@ -246,7 +287,7 @@ fn looks_like_json(first: &[u8]) -> bool {
 async fn open_stream(
     piece: Bytes,
     mut body: UpstreamBody,
-    reader: Reader,
+    mut reader: StreamReader,
     clocks: Clocks,
     passed: Passed,
     leg: &mut Leg,
@@ -257,7 +298,6 @@ async fn open_stream(
             "the provider's stream ended before it began",
         ));
     }
-    let mut reader = reader.stream();
     let mut first = Vec::new();
     let (mut next_piece, mut held) = (Some(piece), 0);
     let hold_until = clocks.first_token.min(runtime_now() + HOLD_FOR);
@@ -304,6 +344,7 @@ async fn open_stream(
         idle: clocks.idle,
         deadline: clocks.total,
         passed,
+        succession: None,
     })))
 }
 

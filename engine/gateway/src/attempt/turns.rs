@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 use tollgate_core::{Clock, Nanodollars, Refusal, RefusalKind};
-use tollgate_routing::{Candidate, Credential, OnNoCandidates, Permit, Plan, Route, Urgency};
+use tollgate_routing::{Candidate, Credential, OnNoCandidates, Permit, Plan, Route, Target, Urgency};
 use tollgate_telemetry::AttemptRole;
 
 use super::request;
@@ -58,7 +58,6 @@ pub(super) struct Turns<'p> {
 
 impl<'p> Turns<'p> {
     pub(super) fn new(plan: &'p Plan, bounds: &'p Bounds, ledger: Rc<Ledger>, last_resort: bool) -> Self {
-        plan.route.retry_budget.deposit(Clock.moment());
         Self {
             plan,
             bounds,
@@ -110,6 +109,15 @@ impl<'p> Turns<'p> {
             return None;
         }
         self.ask(AttemptRole::Hedge)
+    }
+
+    /// The next one to be asked, whoever has been asked before; but not this one.
+    pub(super) fn ask_anyone_but(&mut self, target: &Arc<Target>, role: AttemptRole) -> Option<Asked<'p>> {
+        let is_excluded = |it: &Candidate| Arc::ptr_eq(&it.target, target);
+        while self.plan.candidates.get(self.current).is_some_and(is_excluded) {
+            self.skip_candidate();
+        }
+        self.ask(role)
     }
 
     /// Moves on after a failure.
