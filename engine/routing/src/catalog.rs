@@ -198,6 +198,15 @@ impl Catalog {
         &self.providers
     }
 
+    /// All targets, each once.
+    pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
+        let mut seen = std::collections::HashSet::new();
+        let all = self.exact.values().chain(&self.wildcards);
+        all.flat_map(|route| &route.targets)
+            .map(|entry| &entry.target)
+            .filter(move |target| seen.insert(target.id))
+    }
+
     /// All routes: exact names in alphabetical order, then patterns, most specific first.
     pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
         let mut exact: Vec<_> = self.exact.values().collect();

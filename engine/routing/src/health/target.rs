@@ -10,13 +10,19 @@ use tollgate_core::{Moment, OutcomeClass};
 use super::peak_ewma::{PeakEwma, blend};
 use super::recent::Recent;
 use super::verdict::{Verdict, is_failure};
-use super::window::Window;
+use super::window::{Counts, Window};
 use crate::{Ended, HealthReport, HealthSettings, Observation, Stage, Vitals};
 
 /// Fewer samples say nothing about a 95th percentile.
 const ENOUGH_FOR_P95: u64 = 20;
 /// The weight of a sample in the slow averages: of answer lengths, and of how prompts were estimated.
 const SLOW_WEIGHT: f64 = 1.0 / 16.0;
+/// The weight of a request in the failing share of the long run.
+const LONG_RUN_WEIGHT: f64 = 1.0 / 32.0;
+/// For how many requests that share counts at the most.
+const LONG_RUN_REQUESTS: u32 = 20;
+/// The time constant with which it fades when nothing is heard.
+const LONG_RUN_FADES: Duration = Duration::from_secs(30);
 /// How far off an estimate of prompt tokens may be taken to be: beyond, the numbers are not about the same.
 const PROMPT_RATIOS: (f64, f64) = (0.1, 10.0);
 /// The least share of a whole answer's time that is taken to be the time to its first token.
@@ -34,11 +40,23 @@ pub struct TargetHealth {
     pub(super) window: Window,
     pub(super) recent_ttft: Recent,
     pub(super) recent_total: Recent,
+    long_run: Option<LongRun>,
     pub(super) consecutive_failures: u32,
     /// A short list: comparing is cheaper than hashing.
     pub(super) outcomes: Vec<(OutcomeClass, u64)>,
     pub(super) last_failure: Option<(OutcomeClass, Moment)>,
     pub(super) last_retry_after: Option<(Duration, Moment)>,
+}
+
+/// How a target has fared beyond the window.
+#[derive(Debug, Clone, Copy)]
+struct LongRun {
+    /// The failing share.
+    failing: f64,
+    /// For how many requests it counts.
+    requests: u32,
+    /// When it was heard of last.
+    at: Moment,
 }
 
 impl TargetHealth {
@@ -53,6 +71,7 @@ impl TargetHealth {
             window: Window::new(settings.window),
             recent_ttft: Recent::default(),
             recent_total: Recent::default(),
+            long_run: None,
             consecutive_failures: 0,
             outcomes: Vec::new(),
             last_failure: None,
@@ -94,14 +113,15 @@ impl TargetHealth {
     /// What routing reads. Time passes for failures too: to be asked for now and then even when nothing comes.
     pub fn vitals(&self, now: Moment) -> Vitals {
         let counts = self.window.totals(now);
+        let (error_ratio, samples) = self.failing_share(now, counts);
         Vitals {
             ttft_us: self.ttft.value().map(narrow),
             measured_at: self.ttft.measured_at().unwrap_or(Moment::ZERO),
             per_token_us: self.per_token.value().map(narrow),
             p95_ttft_us: self.recent_ttft.quantile(now, 0.95, ENOUGH_FOR_P95).map(micros),
             load: narrow(self.load()),
-            error_ratio: counts.failure_ratio(),
-            samples: counts.requests,
+            error_ratio,
+            samples,
             output_tokens: self.output_tokens.map(narrow),
             prompt_ratio: self.prompt_ratio.map_or(1.0, narrow),
         }
@@ -117,10 +137,40 @@ impl TargetHealth {
         self.load.map_or(0.0, |(mean, _)| mean)
     }
 
+    /// The failing share, and how many requests it is of. A window forgets at once: a target that is avoided because
+    /// it fails has an empty one soon, and would look as good as new. So the share is never below that of the long
+    /// run, which fades.
+    fn failing_share(&self, now: Moment, counts: Counts) -> (f32, u32) {
+        let Some(long_run) = &self.long_run else {
+            return (counts.failure_ratio(), counts.requests);
+        };
+        let age = now.since(long_run.at).as_secs_f64() / LONG_RUN_FADES.as_secs_f64();
+        let fading = (-age).exp();
+        let remembered = narrow_count(f64::from(long_run.requests) * fading);
+        (
+            counts.failure_ratio().max(narrow(long_run.failing * fading)),
+            counts.requests.max(remembered),
+        )
+    }
+
     fn count(&mut self, now: Moment, ended: &Ended) {
         let class = ended.class;
         let verdict = Verdict::of(ended, self.settings.slow_after);
-        self.window.record(now, verdict.counts(class));
+        let counts = verdict.counts(class);
+        self.window.record(now, counts);
+        if counts.requests > 0 {
+            let before = self.long_run.unwrap_or(LongRun {
+                failing: 0.0,
+                requests: 0,
+                at: now,
+            });
+            let sample = f64::from(counts.failures);
+            self.long_run = Some(LongRun {
+                failing: before.failing + (sample - before.failing) * LONG_RUN_WEIGHT,
+                requests: (before.requests + 1).min(LONG_RUN_REQUESTS),
+                at: before.at.max(now),
+            });
+        }
         if verdict.is_success() {
             self.consecutive_failures = 0;
         } else if class.policy().counts_in_streak {
@@ -217,6 +267,16 @@ fn follow_slowly(mean: &mut Option<f64>, sample: f64) {
 )]
 fn narrow(value: f64) -> f32 {
     value as f32
+}
+
+/// A small count.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast from floating point saturates"
+)]
+fn narrow_count(value: f64) -> u32 {
+    value.round() as u32
 }
 
 /// A time of at most ten minutes.

@@ -193,8 +193,25 @@ fn failures_leave_the_ratio_with_the_window_and_the_streak_with_a_success() {
     let vitals = health.vitals(at(2_000));
     assert_eq!((vitals.error_ratio, vitals.samples), (0.8, 5));
     assert_eq!(health.report(at(2_000)).consecutive_failures, 0);
-    assert_eq!(health.vitals(at(11_000)).samples, 1);
-    assert_eq!(health.vitals(at(60_000)).error_ratio, 0.0);
+    assert_eq!(health.report(at(11_000)).window.requests, 1);
+}
+
+#[test]
+fn a_target_that_is_avoided_is_not_as_good_as_new_when_its_window_is_empty() {
+    let mut health = health();
+    for millis in 0..200 {
+        let class = if millis % 5 == 0 {
+            OutcomeClass::ServerError
+        } else {
+            OutcomeClass::Success
+        };
+        health.observe(&ended(millis, class, |_| {}));
+    }
+    let ratio = |now| health.vitals(at(now)).error_ratio;
+    assert!((0.19..0.21).contains(&ratio(200)), "{}", ratio(200));
+    // The window is empty after 10 s; what is remembered fades with a time constant of 30 s.
+    assert!((0.10..0.20).contains(&ratio(15_000)), "{}", ratio(15_000));
+    assert!(ratio(60_000) < ratio(15_000) && ratio(300_000) < 0.001);
 }
 
 #[test]
@@ -235,7 +252,7 @@ fn settings_change_without_forgetting() {
         window,
         ..health.settings()
     });
-    assert_eq!(health.vitals(at(1)).samples, 0);
+    assert_eq!(health.report(at(1)).window.requests, 0);
 }
 
 #[test]
