@@ -69,10 +69,9 @@ impl Leg {
         role: AttemptRole,
     ) -> Self {
         ledger.stake(candidate.worst_cost.unwrap_or_default());
-        let role = if permit.is_probe() {
-            AttemptRole::Probe
-        } else {
-            role
+        let role = match role {
+            AttemptRole::Ordinary if permit.is_probe() => AttemptRole::Probe,
+            role => role,
         };
         Self {
             candidate,

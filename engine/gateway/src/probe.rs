@@ -17,7 +17,7 @@ pub(crate) struct HttpProber(pub(crate) Meters);
 
 impl Prober for HttpProber {
     fn probe(&self, provider: Arc<Provider>) -> LocalBoxFuture<'static, ProbeResult> {
-        let meters = self.0.clone();
+        let (meters, counted) = (self.0.clone(), self.0.clone());
         async move {
             let Some(probe) = &provider.probe else {
                 return ProbeResult::Alive;
@@ -25,9 +25,18 @@ impl Prober for HttpProber {
             let upstream = Upstream::new(Connector::from_env(meters));
             let ask = ask(&upstream, &provider, &probe.path);
             let timed = tokio::time::timeout(probe.timeout, ask).await;
-            timed.unwrap_or(ProbeResult::Failed(OutcomeClass::FirstByteTimeout))
+            let result = timed.unwrap_or(ProbeResult::Failed(OutcomeClass::FirstByteTimeout));
+            counted.probed(&provider.name, class_of(result));
+            result
         }
         .boxed_local()
+    }
+}
+
+fn class_of(result: ProbeResult) -> OutcomeClass {
+    match result {
+        ProbeResult::Alive => OutcomeClass::Success,
+        ProbeResult::Failed(class) => class,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The process: listeners, workers, actors, and the way out.
 
+use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -10,11 +11,14 @@ use actix_web::dev::{Server as ActixServer, ServerHandle};
 use actix_web::http::KeepAlive;
 use actix_web::{App, HttpServer};
 use anyhow::Context as _;
-use tollgate_actors::{ConfigSource, Control, ControlParts, Published, Roster, RosterParts, Transition};
+use tollgate_actors::{
+    ConfigSource, Control, ControlParts, Notice, Published, Roster, RosterParts, Transition,
+};
 use tollgate_config::{AccessLog, Settings};
-use tollgate_routing::Board;
+use tollgate_core::Clock;
+use tollgate_routing::{Board, Catalog};
 use tollgate_telemetry::{
-    Exposition, Journal, JournalHandle, JournalOptions, Meters, Recent, ReloadResult, Sink,
+    Exposition, Journal, JournalHandle, JournalOptions, Meters, Recent, ReloadResult, RolloutResult, Sink,
 };
 
 use crate::explain::DecisionRecord;
@@ -24,6 +28,8 @@ use crate::upstream::Connector;
 use crate::worker::{Shared, Worker};
 use crate::{admin, app, tls};
 
+/// How often the health of targets is shown in the metrics: an operator sees a breaker within a second.
+const HEALTH_SHOWN: Duration = Duration::from_millis(500);
 /// How often metrics are folded, which keeps their memory flat.
 const METRICS_UPKEEP: Duration = Duration::from_secs(1);
 /// Connections that the kernel may hold for us.
@@ -87,6 +93,7 @@ impl Gateway {
         let control = control(source, &shared);
         let exposition = Arc::new(exposition);
         keep_up(exposition.clone());
+        show_health(shared.clone());
         let data = serve_data(&shared, listener)?;
         let admin = admin::serve(&shared, control.clone(), exposition, admin_listener)?;
         let (data_handle, admin_handle) = (data.handle(), admin.handle());
@@ -183,10 +190,23 @@ fn control(source: ConfigSource, shared: &Arc<Shared>) -> Addr<Control> {
         board: shared.board.clone(),
         roster: shared.roster.clone(),
         on_reload,
-        on_notice: Box::new(|notice| crate::say(format_args!("{notice}"))),
+        on_notice: on_notice(&shared.meters),
         on_death: Arc::new(end_the_process),
     })
     .start()
+}
+
+fn on_notice(meters: &Meters) -> tollgate_actors::OnNotice {
+    let meters = meters.clone();
+    Box::new(move |notice: &Notice| {
+        match notice {
+            Notice::Promoted { .. } => meters.rollout_ended(RolloutResult::Promoted),
+            Notice::TakenBack { automatic: true, .. } => meters.rollout_ended(RolloutResult::RolledBack),
+            Notice::TakenBack { .. } => meters.rollout_ended(RolloutResult::Aborted),
+            _ => {}
+        }
+        crate::say(format_args!("{notice}"));
+    })
 }
 
 /// Frozen health or configuration is worse than a restart.
@@ -202,8 +222,49 @@ fn on_transition(meters: &Meters) -> tollgate_actors::OnTransition {
         if let Some((provider, model)) = target.split_once('/') {
             meters.breaker_changed(provider, model, from, to);
         }
-        crate::say(format_args!("breaker of {target}: {from} → {to} ({})", change.reason));
+        crate::say(format_args!(
+            "breaker of {target}: {from} → {to} ({})",
+            change.reason
+        ));
     })
+}
+
+/// Shows what routing sees of each target in the metrics.
+fn show_health(shared: Arc<Shared>) {
+    actix_rt::spawn(async move {
+        let mut ticks = tokio::time::interval(HEALTH_SHOWN);
+        let mut shown = HashMap::new();
+        loop {
+            ticks.tick().await;
+            let live = shared.published.load();
+            meters_of_targets(&shared.meters, &live.catalog, &mut shown);
+            shared.meters.route_version(live.version);
+        }
+    });
+}
+
+/// `shown` has the targets of the last time: those that are gone are taken out.
+fn meters_of_targets(meters: &Meters, catalog: &Catalog, shown: &mut HashMap<(Arc<str>, Arc<str>), u64>) {
+    let now = Clock.moment();
+    for target in catalog.targets() {
+        let (provider, model) = (&target.provider.name, target.model.as_deref().unwrap_or("*"));
+        let vitals = target.cell.vitals(now);
+        let ttft = vitals
+            .ttft_us
+            .map(|us| Duration::from_secs_f32(us.max(0.0) / 1e6));
+        let in_flight = u64::from(target.cell.in_flight());
+        meters.target_health(provider, model, ttft, f64::from(vitals.error_ratio), in_flight);
+        meters.breaker_state(provider, model, target.cell.gate(now).mode.name());
+        shown.insert((provider.clone(), model.into()), catalog.epoch);
+        meters.outcomes_dropped(provider, target.provider.outcomes.dropped());
+    }
+    shown.retain(|(provider, model), epoch| {
+        let stays = *epoch == catalog.epoch;
+        if !stays {
+            meters.target_gone(provider, model);
+        }
+        stays
+    });
 }
 
 fn cores() -> usize {
@@ -255,11 +316,11 @@ fn decision_journal(
     };
     let place = || format!("telemetry.decisions.journal: {}", path.display());
     let sink = Sink::file(path).with_context(place)?;
-    Ok(Some(Journal::spawn(
-        JournalOptions::default(),
-        sink,
-        meters.journal(),
-    )?))
+    let options = JournalOptions {
+        name: "decisions",
+        ..JournalOptions::default()
+    };
+    Ok(Some(Journal::spawn(options, sink, meters.decision_journal())?))
 }
 
 /// The access log's writer; `None`: there is no log.

@@ -129,6 +129,14 @@ impl Settlement {
 
     /// A decision was made, whatever it was.
     pub(crate) fn decided(&mut self, decision: Box<Decision>) {
+        let meters = &self.worker.shared.meters;
+        let route = decision.question.groups.first().map_or("", |group| &*group.route);
+        for filter in decision.question.candidates.iter().filter_map(|it| it.filter) {
+            meters.filtered(route, filter.name());
+        }
+        if decision.is_panic() {
+            meters.panicked(route);
+        }
         self.decision = Some(decision);
     }
 

@@ -10,12 +10,12 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tollgate_actors::ConfigSource;
-use tollgate_routing::Board;
 use tollgate_core::Nanodollars;
 use tollgate_loadtest::{
     Behaviour, Failure, Latency, MockOptions, MockServer, Pacing, Trickle, TrickleKind, TrickleOptions,
     TrickleResult,
 };
+use tollgate_routing::Board;
 
 use crate::Gateway;
 
