@@ -8,7 +8,7 @@ mod target;
 mod verdict;
 mod window;
 
-pub use peak_ewma::{PeakEwma, toward};
+pub use peak_ewma::PeakEwma;
 pub use recent::Percentiles;
 pub use report::{HealthReport, LastFailure, LastRetryAfter};
 pub use settings::HealthSettings;

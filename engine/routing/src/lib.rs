@@ -28,7 +28,7 @@ pub use breaker::{
 pub use catalog::{Catalog, Fallback, Match, ModelBook, ModelFacts, Route, RouteTarget, Target, TargetId};
 pub use health::{
     Counts, HealthReport, HealthSettings, LastFailure, LastRetryAfter, PeakEwma, Percentiles, TargetHealth,
-    Window, toward,
+    Window,
 };
 pub use observation::{Ended, Observation, Stage};
 pub use patch::{ChangeProblem, Changes, RouteChange, TargetChange, WeightsChange};

@@ -132,7 +132,12 @@ impl Catalog {
     pub fn changed(&self, changes: &Changes, epoch: u64) -> Result<Self, Vec<ChangeProblem>> {
         let mut problems = Problems::default();
         for name in changes.keys() {
-            if !self.routes().any(|route| *route.name == **name) {
+            let named = self.routes().find(|route| *route.name == **name);
+            if let Some(original) = named.and_then(|route| route.alias_of.as_ref()) {
+                let found = format!("another name for \"{original}\"");
+                problems.note(format!("routes.{name}"), found, format!("\"{original}\" itself"));
+            }
+            if named.is_none() {
                 let near = self.suggestions(name);
                 let expected = match near.first() {
                     Some(near) => format!("the name of a route; did you mean \"{near}\"?"),

@@ -169,10 +169,30 @@ impl Facts {
     }
 }
 
-/// 64 bits as text: JSON numbers are 53 bits wide to most readers.
+/// 64 bits that are written as text: JSON numbers are 53 bits wide to most readers.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct Hex(#[serde(with = "hex")] u64);
+
+mod optional_hex {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use super::Hex;
+
+    #[expect(clippy::ref_option, reason = "serde calls it so")]
+    pub(super) fn serialize<S: Serializer>(value: &Option<u64>, to: S) -> Result<S::Ok, S::Error> {
+        value.map(Hex).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+        Ok(Option::<Hex>::deserialize(from)?.map(|hex| hex.0))
+    }
+}
+
 mod hex {
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
     pub(super) fn serialize<S: Serializer>(value: &u64, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(&format_args!("{value:016x}"))
     }
@@ -180,22 +200,5 @@ mod hex {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
         let text = String::deserialize(from)?;
         u64::from_str_radix(&text, 16).map_err(D::Error::custom)
-    }
-}
-
-mod optional_hex {
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
-
-    pub(super) fn serialize<S: Serializer>(value: &Option<u64>, to: S) -> Result<S::Ok, S::Error> {
-        match value {
-            Some(value) => super::hex::serialize(value, to),
-            None => to.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
-        let text = Option::<String>::deserialize(from)?;
-        text.map(|text| u64::from_str_radix(&text, 16).map_err(D::Error::custom))
-            .transpose()
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! The peak-EWMA of Finagle's `p2c` balancer (`PeakEwma.scala`), as linkerd and tower took it over. We differ in
 //! two ways. Theirs decays towards zero while a server is idle, so that a slow one looks fast after a pause and
-//! gets a burst; here the stored value stands still, and [`toward`] moves what is *read* towards a prior that the
-//! caller knows (the median of the route). And theirs begins with a default round-trip time; here the first
+//! gets a burst; here the stored value stands still, and whoever ranks moves what is *read* towards the median of
+//! the others. And theirs begins with a default round-trip time; here the first
 //! sample is taken as it is.
 
 use std::time::Duration;
@@ -72,16 +72,6 @@ impl PeakEwma {
     fn take(&mut self, now: Moment, value: f64) {
         let at = self.last.map_or(now, |last| last.at.max(now));
         self.last = Some(Sampled { value, at });
-    }
-}
-
-/// What an estimate of `measured_at` is worth at `now`: the longer ago, the nearer to `prior`, with the time
-/// constant `tau`. Always between the two; the value itself where there is no usable prior.
-pub fn toward(value: f64, measured_at: Moment, now: Moment, prior: f64, tau: Duration) -> f64 {
-    if prior.is_finite() {
-        blend(value, prior, now.since(measured_at), tau)
-    } else {
-        value
     }
 }
 

@@ -61,7 +61,7 @@ fn what_is_named_changes_and_the_rest_stays_the_very_same() {
 #[test]
 fn every_problem_is_told_with_its_place_and_nothing_is_changed() {
     let document = r#"{
-        "fats": {}, "other": {"targets": {"a/m": {"weight": 0}}},
+        "fats": {}, "quick": {}, "other": {"targets": {"a/m": {"weight": 0}}},
         "fast": {"weights": {"cost": -1}, "explore": 2, "max_attempts": 0, "deadline_ms": 0, "max_cost_usd": "ten",
                  "targets": {"c/m": {}, "a/m": {"weight": 9000000, "canary": 1.5}}}
     }"#;
@@ -80,6 +80,7 @@ fn every_problem_is_told_with_its_place_and_nothing_is_changed() {
             "routes.fast.weights.cost",
             "routes.fats",
             "routes.other.targets",
+            "routes.quick",
         ]
     );
     assert!(problems[8].expected.contains("fast"), "{}", problems[8]);

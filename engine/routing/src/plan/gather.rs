@@ -72,7 +72,8 @@ impl<'c> Gathered<'c> {
         // The number of the group is its place here, also when a fallback does not exist.
         while self.question.groups.len() <= usize::from(fallback) {
             self.question.groups.push(Group {
-                route: route.name.clone(),
+                // An alias is the same route: what changes that changes this.
+                route: route.alias_of.as_ref().unwrap_or(&route.name).clone(),
                 policy: route.policy,
             });
         }

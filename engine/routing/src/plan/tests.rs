@@ -85,16 +85,16 @@ fn filters(result: &Result<Plan, PlanError>) -> Vec<Option<Filter>> {
     decision.question.candidates.iter().map(|it| it.filter).collect()
 }
 
-fn dollars_per_million(input: u64, output: u64) -> Option<Arc<Price>> {
+fn dollars_per_million(input: u64, output: u64) -> Arc<Price> {
     let base = Rates {
         input: PicodollarsPerToken(input * 1_000_000),
         output: PicodollarsPerToken(output * 1_000_000),
         ..Rates::default()
     };
-    Some(Arc::new(Price {
+    Arc::new(Price {
         base,
         ..Price::default()
-    }))
+    })
 }
 
 fn ids(plan: &Plan) -> Vec<u32> {
@@ -204,8 +204,8 @@ fn a_request_is_not_sent_where_its_worst_case_exceeds_the_ceiling() {
         ..ModelFacts::default()
     };
     let targets = vec![
-        knowing(0, priced(dollars_per_million(10, 50), Some(4_000))),
-        knowing(1, priced(dollars_per_million(1, 5), Some(4_000))),
+        knowing(0, priced(Some(dollars_per_million(10, 50)), Some(4_000))),
+        knowing(1, priced(Some(dollars_per_million(1, 5)), Some(4_000))),
         knowing(2, priced(None, None)),
     ];
     let catalog = catalog(vec![route("r", targets, &[])]);
@@ -233,7 +233,7 @@ fn a_request_is_not_sent_where_its_worst_case_exceeds_the_ceiling() {
 #[test]
 fn a_warm_prompt_cache_makes_its_target_cheaper() {
     let cached = |id| {
-        let mut price = dollars_per_million(10, 10).map(|it| (*it).clone()).unwrap();
+        let mut price = (*dollars_per_million(10, 10)).clone();
         price.base.cache_read = Some(PicodollarsPerToken(1_000_000));
         let facts = ModelFacts {
             price: Some(Arc::new(price)),
@@ -399,7 +399,7 @@ proptest! {
         ceiling in 0u64..1_000_000_000, left_ms in 1u64..8_000, prompt_tokens in 0u64..10_000,
     ) {
         let given: Vec<_> = targets.iter().zip(0..).map(|(&(input, output, most, ttft_ms), id)| {
-            let facts = ModelFacts { price: dollars_per_million(input, output), max_output_tokens: Some(most), ..ModelFacts::default() };
+            let facts = ModelFacts { price: Some(dollars_per_million(input, output)), max_output_tokens: Some(most), ..ModelFacts::default() };
             let entry = knowing(id, facts);
             entry.target.cell.publish(&Vitals {
                 ttft_us: Some(f32::from(ttft_ms) * 1_000.0),

@@ -54,7 +54,7 @@ pub(super) fn below(seed: u64, purpose: u64, bound: usize) -> usize {
 /// 2⁶⁴ over the golden ratio.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The finaliser of SplitMix64 (Steele, Lea and Flood 2014): every bit of the input changes every bit of the
+/// The finaliser of `SplitMix64` (Steele, Lea and Flood 2014): every bit of the input changes every bit of the
 /// output with probability one half.
 fn mix(mut bits: u64) -> u64 {
     bits = bits.wrapping_add(GOLDEN);

@@ -1,10 +1,5 @@
 //! What a target's health makes of streams, whole answers, timeouts and the faults of others.
 
-#![expect(
-    clippy::float_cmp,
-    reason = "what is taken as it is must be the same to the bit"
-)]
-
 use proptest::prelude::*;
 
 use super::*;
