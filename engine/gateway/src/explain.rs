@@ -3,10 +3,11 @@
 //! The record holds the whole question that the scoring function was asked, so that it can be explained to a person
 //! and asked again under other weights.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use tollgate_core::{RequestId, Timestamp};
 use tollgate_routing::{Decision, Facts, Question, Ranked};
 use tollgate_telemetry::{Line, RequestRecord};
@@ -28,7 +29,7 @@ pub struct DecisionRecord {
     /// The status that the client got.
     pub status: u16,
     /// How it ended.
-    pub outcome: String,
+    pub outcome: Cow<'static, str>,
     /// What it cost; absent: nothing was used, or the price is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_nanodollars: Option<u64>,
@@ -47,16 +48,50 @@ pub struct DecisionRecord {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AttemptOutcome {
     /// `provider/model`.
-    pub target: String,
+    pub target: TargetName,
     /// What became of it.
-    pub outcome: String,
+    pub outcome: Cow<'static, str>,
     /// Why it was made.
-    pub role: String,
+    pub role: Cow<'static, str>,
     /// The provider's status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// How long it took, microseconds.
     pub elapsed_us: u64,
+}
+
+/// A provider and a model there, written as `provider/model`. Kept apart: put together only to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetName {
+    /// The provider's name; without a slash.
+    pub provider: Arc<str>,
+    /// The model's name there.
+    pub model: Arc<str>,
+}
+
+impl fmt::Display for TargetName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.provider, self.model)
+    }
+}
+
+impl Serialize for TargetName {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for TargetName {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let (provider, model) = text
+            .split_once('/')
+            .ok_or_else(|| D::Error::custom("expected provider/model"))?;
+        Ok(Self {
+            provider: provider.into(),
+            model: model.into(),
+        })
+    }
 }
 
 impl DecisionRecord {
@@ -69,7 +104,7 @@ impl DecisionRecord {
             key: record.key.clone(),
             route: record.route.clone(),
             status: record.status,
-            outcome: record.ending.error_type().unwrap_or("success").to_owned(),
+            outcome: record.ending.error_type().unwrap_or("success").into(),
             cost_nanodollars: record.cost.map(|cost| cost.0),
             ttft_us: record.timings.first_token.map(micros),
             total_us: micros(record.timings.total),
@@ -77,9 +112,12 @@ impl DecisionRecord {
                 .attempts
                 .iter()
                 .map(|attempt| AttemptOutcome {
-                    target: format!("{}/{}", attempt.provider, attempt.model),
-                    outcome: attempt.outcome.name().to_owned(),
-                    role: attempt.role.name().to_owned(),
+                    target: TargetName {
+                        provider: attempt.provider.clone(),
+                        model: attempt.model.clone(),
+                    },
+                    outcome: attempt.outcome.name().into(),
+                    role: attempt.role.name().into(),
                     status: attempt.status,
                     elapsed_us: micros(attempt.elapsed),
                 })
@@ -129,7 +167,7 @@ impl DecisionRecord {
                 .status
                 .map(|status| format!(" ({status})"))
                 .unwrap_or_default();
-            let role = match attempt.role.as_str() {
+            let role = match &*attempt.role {
                 "ordinary" => String::new(),
                 role => format!(", {role}"),
             };

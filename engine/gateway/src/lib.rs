@@ -31,7 +31,7 @@ mod worker;
 
 pub mod cli;
 
-pub use explain::{AttemptOutcome, DecisionRecord};
+pub use explain::{AttemptOutcome, DecisionRecord, TargetName};
 pub use server::Gateway;
 
 /// Tells the operator something: one line on standard error, where the access log is not.
