@@ -183,7 +183,7 @@ pub(super) fn fitting(file: &Catalog, changes: &Changes) -> Catalog {
     file.changed(&changes, file.epoch).unwrap_or_else(none)
 }
 
-/// The ETag of a version.
+/// The entity tag of a version.
 pub(super) fn etag(version: u64) -> String {
     format!("\"{version}\"")
 }

@@ -89,7 +89,9 @@ pub(super) async fn all(admin: Data<Admin>, query: Query) -> Answer {
 
 fn as_lines(found: &[Arc<DecisionRecord>]) -> Vec<u8> {
     let mut out = Vec::new();
-    found.iter().for_each(|record| record.write_line(&mut out));
+    for record in found {
+        record.write_line(&mut out);
+    }
     out
 }
 

@@ -1,6 +1,8 @@
 //! What an operator sends, read strictly: a query without unknown parameters, a body that is JSON and within bounds,
 //! an author and a reason. What is not understood is refused with where and how, never ignored.
 
+mod strict;
+
 use std::future::{Ready, ready};
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use tollgate_routing::ChangeProblem;
 
 use super::document::noun;
 use super::problem::{Kind, Problem};
+use strict::Strict;
 
 /// The largest body.
 const BODY_LIMIT_BYTES: usize = 1024 * 1024;
@@ -159,8 +162,8 @@ pub(super) async fn object(request: &HttpRequest, body: Payload) -> Result<Map<S
         })?
         .map_err(|error| Problem::new(Kind::InvalidRequest, format_args!("the body broke off: {error}")))?;
     match serde_json::from_slice(&bytes) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(other) => {
+        Ok(Strict(Value::Object(members))) => Ok(members),
+        Ok(Strict(other)) => {
             let detail = format!("the body is {}: expected a JSON object", noun(&other));
             Err(Problem::new(Kind::InvalidRequest, detail))
         }

@@ -11,7 +11,7 @@ use super::{breakers, catalog, decisions, health, replays, routes, system, versi
 pub(super) struct Endpoint {
     /// `GET`, `POST`, `PATCH`.
     pub(super) method: &'static str,
-    /// The path as OpenAPI writes it. A parameter at the end may hold slashes.
+    /// The path as `OpenAPI` writes it. A parameter at the end may hold slashes.
     pub(super) path: &'static str,
     /// The parameters that its query may have.
     pub(super) query: &'static [&'static str],
@@ -85,7 +85,7 @@ pub(super) fn register(config: &mut ServiceConfig) {
     }
 }
 
-/// The endpoint of a path as OpenAPI writes it.
+/// The endpoint of a path as `OpenAPI` writes it.
 pub(super) fn find(method: &str, path: &str) -> Option<&'static Endpoint> {
     ENDPOINTS.iter().find(|it| it.method == method && it.path == path)
 }

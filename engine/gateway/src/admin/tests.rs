@@ -282,163 +282,21 @@ fn a_breaker_is_forced_and_given_back() {
     }
 }
 
-#[test]
-fn what_is_not_understood_is_refused_with_where_and_how() {
-    let stack = Stack::start();
+/// Asserts that each is refused with this status, and with a problem at this path (empty: any).
+fn refused(stack: &Stack, cases: &[(&str, &str, Value, u16, &str)]) {
     let schemas = Schemas(document());
-    let reason = "x";
-    for (method, path, body, status, at) in [
-        (
-            "GET",
-            "/admin/v1/health?colour=red",
-            json!({}),
-            400,
-            "query.colour",
-        ),
-        (
-            "GET",
-            "/admin/v1/decisions?limit=0",
-            json!({}),
-            400,
-            "query.limit",
-        ),
-        (
-            "GET",
-            "/admin/v1/decisions?format=xml",
-            json!({}),
-            400,
-            "query.format",
-        ),
-        ("GET", "/admin/v1/decisions/nonsense", json!({}), 400, ""),
-        (
-            "GET",
-            "/admin/v1/decisions/req_00000000000000000000000000",
-            json!({}),
-            404,
-            "",
-        ),
-        ("GET", "/admin/v1/health/nobody", json!({}), 404, ""),
-        ("GET", "/admin/v1/routes/fsat", json!({}), 404, ""),
-        ("GET", "/admin/v2", json!({}), 404, ""),
-        ("DELETE", "/admin/v1/weights", json!({}), 405, ""),
-        (
-            "PATCH",
-            "/admin/v1/weights",
-            json!({"routes": {"fast": {"sticky": true}}}),
-            422,
-            "reason",
-        ),
-        (
-            "PATCH",
-            "/admin/v1/weights",
-            json!({"reason": reason}),
-            422,
-            "routes",
-        ),
-        (
-            "PATCH",
-            "/admin/v1/weights",
-            json!({"routes": {"nobody": {}}, "reason": reason}),
-            422,
-            "routes.nobody",
-        ),
-        (
-            "PATCH",
-            "/admin/v1/weights",
-            json!({"routes": {"fast": {"weights": {"cots": 1}}}, "reason": reason}),
-            422,
-            "routes.fast.weights.cots",
-        ),
-        (
-            "PATCH",
-            "/admin/v1/weights",
-            json!({"routes": {"fast": {"weights": {"cost": -1}}}, "reason": reason}),
-            422,
-            "routes.fast.weights.cost",
-        ),
-        (
-            "PATCH",
-            "/admin/v1/weights",
-            json!({"routes": {}, "reason": reason, "colour": 1}),
-            400,
-            "colour",
-        ),
-        (
-            "PATCH",
-            "/admin/v1/weights?hold=5s",
-            json!({"routes": {}, "reason": reason}),
-            400,
-            "query.hold",
-        ),
-        (
-            "PATCH",
-            "/admin/v1/breakers/west/nobody",
-            json!({"force": "open", "reason": reason}),
-            404,
-            "",
-        ),
-        (
-            "PATCH",
-            "/admin/v1/breakers/west/m",
-            json!({"force": "ajar", "reason": reason}),
-            400,
-            "force",
-        ),
-        (
-            "PATCH",
-            "/admin/v1/breakers/west/m",
-            json!({"force": "open"}),
-            422,
-            "reason",
-        ),
-        (
-            "POST",
-            "/admin/v1/versions/rollback",
-            json!({"to": -1, "reason": reason}),
-            400,
-            "to",
-        ),
-        (
-            "POST",
-            "/admin/v1/versions/rollback",
-            json!({"to": 99, "reason": reason}),
-            404,
-            "",
-        ),
-        (
-            "POST",
-            "/admin/v1/rollout",
-            json!({"action": "shrug"}),
-            400,
-            "action",
-        ),
-        ("POST", "/admin/v1/replays", json!({}), 400, "changes"),
-        (
-            "POST",
-            "/admin/v1/replays",
-            json!({"changes": {"routes": {"nobody": {}}}}),
-            422,
-            "routes.nobody",
-        ),
-        (
-            "POST",
-            "/admin/v1/replays",
-            json!({"changes": {}, "limit": 0}),
-            400,
-            "limit",
-        ),
-    ] {
-        let (found, problem) = stack.send(method, path, &body);
-        assert_eq!(found, status, "{method} {path} {body}: {problem}");
+    for (method, path, body, status, at) in cases {
+        let (found, problem) = stack.send(method, path, body);
+        assert_eq!(found, *status, "{method} {path} {body}: {problem}");
         assert_eq!(
             schemas.faults("Problem", &problem),
             Vec::<String>::new(),
             "{problem:#}"
         );
-        assert_eq!(problem["status"], status, "{problem}");
+        assert_eq!(problem["status"], *status, "{problem}");
         if !at.is_empty() {
             assert_eq!(
-                problem["problems"][0]["path"], at,
+                problem["problems"][0]["path"], *at,
                 "{method} {path} {body}: {problem}"
             );
         }
@@ -451,10 +309,158 @@ fn what_is_not_understood_is_refused_with_where_and_how() {
 }
 
 #[test]
+fn paths_and_queries_that_are_not_known_are_refused_with_where_and_how() {
+    let none = || json!({});
+    refused(
+        &Stack::start(),
+        &[
+            ("GET", "/admin/v1/health?colour=red", none(), 400, "query.colour"),
+            ("GET", "/admin/v1/decisions?limit=0", none(), 400, "query.limit"),
+            (
+                "GET",
+                "/admin/v1/decisions?format=xml",
+                none(),
+                400,
+                "query.format",
+            ),
+            ("GET", "/admin/v1/decisions/nonsense", none(), 400, ""),
+            (
+                "GET",
+                "/admin/v1/decisions/req_00000000000000000000000000",
+                none(),
+                404,
+                "",
+            ),
+            ("GET", "/admin/v1/health/nobody", none(), 404, ""),
+            ("GET", "/admin/v1/routes/fsat", none(), 404, ""),
+            ("GET", "/admin/v2", none(), 404, ""),
+            ("DELETE", "/admin/v1/weights", none(), 405, ""),
+        ],
+    );
+}
+
+#[test]
+fn changes_that_cannot_be_are_refused_with_where_and_how() {
+    let routes = |routes: Value| json!({"routes": routes, "reason": "x"});
+    let weights = "/admin/v1/weights";
+    refused(
+        &Stack::start(),
+        &[
+            (
+                "PATCH",
+                weights,
+                json!({"routes": {"fast": {"sticky": true}}}),
+                422,
+                "reason",
+            ),
+            ("PATCH", weights, json!({"reason": "x"}), 422, "routes"),
+            (
+                "PATCH",
+                weights,
+                json!({"routes": {}, "reason": "x", "colour": 1}),
+                400,
+                "colour",
+            ),
+            (
+                "PATCH",
+                weights,
+                routes(json!({"nobody": {"sticky": true}})),
+                422,
+                "routes.nobody",
+            ),
+            (
+                "PATCH",
+                weights,
+                routes(json!({"fast": {"weights": {"cots": 1}}})),
+                422,
+                "routes.fast.weights.cots",
+            ),
+            (
+                "PATCH",
+                weights,
+                routes(json!({"fast": {"weights": {"cost": -1}}})),
+                422,
+                "routes.fast.weights.cost",
+            ),
+            (
+                "PATCH",
+                "/admin/v1/weights?hold=5s",
+                routes(json!({})),
+                400,
+                "query.hold",
+            ),
+            ("POST", "/admin/v1/replays", json!({}), 400, "changes"),
+            (
+                "POST",
+                "/admin/v1/replays",
+                json!({"changes": {"routes": {"nobody": {"sticky": true}}}}),
+                422,
+                "routes.nobody",
+            ),
+            (
+                "POST",
+                "/admin/v1/replays",
+                json!({"changes": {}, "limit": 0}),
+                400,
+                "limit",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn orders_that_make_no_sense_are_refused_with_where_and_how() {
+    let force = |force: &str| json!({"force": force, "reason": "x"});
+    refused(
+        &Stack::start(),
+        &[
+            ("PATCH", "/admin/v1/breakers/west/nobody", force("open"), 404, ""),
+            ("PATCH", "/admin/v1/breakers/west/m", force("ajar"), 400, "force"),
+            (
+                "PATCH",
+                "/admin/v1/breakers/west/m",
+                json!({"force": "open"}),
+                422,
+                "reason",
+            ),
+            (
+                "POST",
+                "/admin/v1/versions/rollback",
+                json!({"to": -1, "reason": "x"}),
+                400,
+                "to",
+            ),
+            (
+                "POST",
+                "/admin/v1/versions/rollback",
+                json!({"to": 99, "reason": "x"}),
+                404,
+                "",
+            ),
+            (
+                "POST",
+                "/admin/v1/versions/rollback",
+                json!({"to": 0}),
+                422,
+                "reason",
+            ),
+            (
+                "POST",
+                "/admin/v1/rollout",
+                json!({"action": "shrug"}),
+                400,
+                "action",
+            ),
+            ("POST", "/admin/v1/rollout", json!({"action": "abort"}), 409, ""),
+        ],
+    );
+}
+
+#[test]
 fn with_a_key_everything_but_probes_wants_it() {
     let stack = Stack::with("admin: { listen: \"127.0.0.1:0\", key: \"tg-admin-key-0123456789\" }\n");
     for endpoint in ENDPOINTS {
-        let path = endpoint.path.replace('{', "").replace('}', "");
+        let path = endpoint.path.replace(['{', '}'], "");
         let (status, problem) = stack.send(endpoint.method, &path, &json!({}));
         assert_eq!(status, 401, "{path}");
         assert_eq!(problem["type"], "urn:tollgate:problem:unauthorized", "{path}");

@@ -2,7 +2,7 @@
 //!
 //! Proxies of the environment are not used: the admin listener is near, and its key should not travel far.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -139,7 +139,7 @@ fn encoded(text: &str, kept: &str) -> String {
         if c.is_ascii_alphanumeric() || "-._~".contains(c) || (c.is_ascii() && kept.contains(c)) {
             out.push(c);
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out
@@ -166,7 +166,8 @@ impl Connection {
         let uri: Uri = format!("{base}{}", question.target())
             .parse()
             .map_err(|error| format!("--admin {}: not a URL: {error}", self.admin))?;
-        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
+        let is_whole = uri.authority().is_some_and(|it| !it.as_str().ends_with(':'));
+        if !matches!(uri.scheme_str(), Some("http" | "https")) || !is_whole {
             return Err(format!(
                 "--admin {}: expected http://HOST:PORT or https://HOST:PORT",
                 self.admin

@@ -8,7 +8,7 @@ use super::client::{Connection, Question, in_path};
 pub(super) struct Args {
     #[command(flatten)]
     connection: Connection,
-    /// The request's id: x-request-id of its answer, request_id in the access log.
+    /// The request's id: `x-request-id` of its answer, `request_id` in the access log.
     request_id: String,
 }
 

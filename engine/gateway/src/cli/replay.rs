@@ -3,6 +3,7 @@
 //! Without other weights it is a check: every decision must come out as it was recorded, to the bit.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -195,30 +196,33 @@ fn text(result: &Value, outcome: &Outcome, verifies: bool) -> String {
     let mut text = String::new();
     if verifies {
         let same = decisions.saturating_sub(outcome.not_reproduced_count);
-        text.push_str(&format!(
-            "{same} of {decisions} decisions come out as they were recorded, to the bit\n"
-        ));
+        let _ = writeln!(
+            text,
+            "{same} of {decisions} decisions come out as they were recorded, to the bit"
+        );
         if !outcome.not_reproduced.is_empty() {
-            text.push_str(&format!("otherwise: {}\n", outcome.not_reproduced.join(", ")));
+            let _ = writeln!(text, "otherwise: {}", outcome.not_reproduced.join(", "));
         }
     } else {
         text.push_str(&forecast::text(result));
         if outcome.not_reproduced_count > 0 {
-            text.push_str(&format!(
+            let _ = writeln!(
+                text,
                 "beware: {} decisions do not come out as they were recorded even without a change; another version of \
-                 tollgate made them\n",
+                 tollgate made them",
                 outcome.not_reproduced_count
-            ));
+            );
         }
         for name in forecast::list(result, "unknown").filter_map(Value::as_str) {
-            text.push_str(&format!("beware: no decision knows {name}\n"));
+            let _ = writeln!(text, "beware: no decision knows {name}");
         }
     }
     if outcome.malformed > 0 {
-        text.push_str(&format!(
-            "{} lines are no decisions and were left out\n",
+        let _ = writeln!(
+            text,
+            "{} lines are no decisions and were left out",
             outcome.malformed
-        ));
+        );
     }
     text
 }

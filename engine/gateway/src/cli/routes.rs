@@ -1,6 +1,7 @@
 //! `tollgate routes` and `tollgate breakers`: who is behind a name, and how they fare. `tollgate breaker force`: what
 //! an operator wants of one.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
@@ -131,11 +132,12 @@ fn routes(answer: &Value) -> String {
     for route in &all {
         let fallbacks: Vec<_> = list(route, "fallbacks").filter_map(Value::as_str).collect();
         if !fallbacks.is_empty() {
-            text.push_str(&format!(
+            let _ = write!(
+                text,
                 "\n{} falls back to {}",
                 name(route, "route"),
                 fallbacks.join(", then ")
-            ));
+            );
         }
     }
     if !text.ends_with('\n') {

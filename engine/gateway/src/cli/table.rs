@@ -1,5 +1,7 @@
 //! Tables of plain text: columns as wide as they must be, numbers to the right.
 
+use std::fmt::Write as _;
+
 /// A table with a head. Cells that are missing are empty; control characters do not reach the terminal.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let head: Vec<String> = head.iter().map(|&name| name.to_owned()).collect();
@@ -18,16 +20,13 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
                 line.push_str("  ");
             }
             match (numbers, is_last) {
-                (true, _) => line.push_str(&format!("{text:>width$}")),
-                (false, false) => line.push_str(&format!("{text:<width$}")),
+                (true, _) => drop(write!(line, "{text:>width$}")),
+                (false, false) => drop(write!(line, "{text:<width$}")),
                 (false, true) => line.push_str(&text),
             }
         }
     }
-    lines
-        .iter()
-        .map(|line| format!("{}\n", line.trim_end()))
-        .collect()
+    lines.iter().flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
 
 /// Text without what a terminal would obey.

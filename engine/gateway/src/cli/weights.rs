@@ -35,9 +35,9 @@ enum Verb {
     Set {
         /// The route.
         route: String,
-        /// KEY=VALUE: cost, latency, availability, strategy, near_best, explore, sticky, on_no_candidates,
-        /// max_attempts, deadline_ms, max_cost_usd; PROVIDER/MODEL=WEIGHT, PROVIDER/MODEL:priority=N,
-        /// PROVIDER/MODEL:canary=SHARE. The value 'default' goes back to the config file.
+        /// KEY=VALUE: `cost`, `latency`, `availability`, `strategy`, `near_best`, `explore`, `sticky`,
+        /// `on_no_candidates`, `max_attempts`, `deadline_ms`, `max_cost_usd`; PROVIDER/MODEL=WEIGHT,
+        /// PROVIDER/MODEL:priority=N, PROVIDER/MODEL:canary=SHARE. The value `default` goes back to the config file.
         #[arg(required = true, value_name = "KEY=VALUE")]
         assignments: Vec<String>,
         #[command(flatten)]

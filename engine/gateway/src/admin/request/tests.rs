@@ -113,6 +113,7 @@ async fn only_a_json_object_within_bounds_is_a_body() {
         (Some("text/plain"), b"{}", 415),
         (json, b"", 400),
         (json, b"[]", 400),
+        (json, b"{\"a\":1,\"a\":2}", 400),
         (json, b"{", 400),
         (json, b"{\"a\":\"\xff\"}", 400),
         (json, deep.as_bytes(), 400),

@@ -18,7 +18,7 @@ fn replayed(lines: &[u8], changes: &Changes) -> (Value, Outcome) {
     (serde_json::to_value(rehearser.end()).unwrap(), outcome)
 }
 
-fn changes(document: Value) -> Changes {
+fn changes(document: &Value) -> Changes {
     tollgate_actors::read_changes(&json!({ "routes": document })).unwrap()
 }
 
@@ -44,7 +44,10 @@ fn a_decision_that_was_tampered_with_is_named() {
         .collect();
     records[1]["decision"]["ranking"][0]["candidate"] = json!(1);
     let id = records[1]["id"].as_str().unwrap().to_owned();
-    let tampered: String = records.iter().map(|it| format!("{it}\n")).collect();
+    let tampered: String = records
+        .iter()
+        .flat_map(|it| [it.to_string(), "\n".to_owned()])
+        .collect();
     let (forecast, outcome) = replayed(tampered.as_bytes(), &Changes::new());
     assert_eq!(
         (outcome.not_reproduced_count, outcome.not_reproduced.as_slice()),
@@ -56,7 +59,7 @@ fn a_decision_that_was_tampered_with_is_named() {
 
 #[test]
 fn other_weights_are_rehearsed_and_what_no_decision_knows_is_named() {
-    let changes = changes(json!({
+    let changes = changes(&json!({
         "fast": {"weights": {"cost": 0, "latency": 1}, "targets": {"p/swift": {"weight": 2}, "p/swfit": {"weight": 2}}},
         "fsat": {"sticky": true},
     }));
