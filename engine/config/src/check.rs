@@ -88,8 +88,12 @@ pub(crate) fn check(node: &Node, schema: Schema<'_>, place: Place<'_>, report: &
             report.problem(place, node.value.noun(), expectation(schema));
             None
         }
-        // A key with nothing after it: as if it were not there.
-        Value::Null if expects(schema, "object") => Some(Json::Object(Map::new())),
+        // A key with nothing after it: an empty section, which may lack something.
+        Value::Null if expects(schema, "object") => {
+            let lacks = schema.required().next().is_some();
+            let members = lacks.then(|| check_map(&[], schema, place, report));
+            Some(Json::Object(members.unwrap_or_default()))
+        }
         Value::Null => None,
         scalar => check_scalar(scalar, schema, place, report),
     }
@@ -164,6 +168,7 @@ fn check_list(items: &[Node], schema: Schema<'_>, place: Place<'_>, report: &Rep
         let here = place.item(index);
         if is_silent(item) {
             report.problem(here, "nothing", expectation(of_item));
+            return broken();
         }
         check(item, of_item, here, report).unwrap_or_else(broken)
     };
@@ -211,7 +216,9 @@ pub(crate) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> O
 fn check_scalar(scalar: &Value, schema: Schema<'_>, place: Place<'_>, report: &Report<'_>) -> Option<Json> {
     let retyped = match scalar {
         // `workers: "${WORKERS}"`: a variable is text, and stands for what it looks like.
-        Value::Text { text, expanded: true } if !expects(schema, "string") => Value::plain(text),
+        Value::Text {
+            text, expanded: true, ..
+        } if !expects(schema, "string") => Value::plain(text),
         other => other.clone(),
     };
     let value = match &retyped {
@@ -277,6 +284,7 @@ fn shown(scalar: &Value, schema: Schema<'_>) -> String {
         Value::Text {
             text,
             expanded: false,
+            ..
         } if !schema.is_secret() => quoted(text),
         Value::Text { .. } => HIDDEN.to_owned(),
         other => other.noun().to_owned(),

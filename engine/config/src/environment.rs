@@ -4,14 +4,17 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use tollgate_adapters::profile;
 use tollgate_core::ProviderKind;
 use tollgate_routing::Board;
 
+use crate::effective::Lines;
 use crate::expand::Env;
 use crate::problem::{Problem, Problems};
-use crate::{PriceBook, Settings, Source, load};
+use crate::source::{Text, load_text};
+use crate::{PriceBook, Settings};
 
 /// A provider found in the environment.
 struct Found {
@@ -35,15 +38,13 @@ pub fn zero_config(env: Env<'_>, epoch: u64, board: &Board) -> Result<Settings, 
         return Err(Problems::new(vec![nothing_found()]));
     }
     let text = document(&found);
-    load(
-        Source::Text {
-            name: "environment",
-            text: &text,
-        },
-        env,
-        epoch,
-        board,
-    )
+    let source = Text {
+        name: "environment",
+        yaml: &text,
+        directory: Path::new(""),
+        lines: Lines::Made,
+    };
+    load_text(source, env, epoch, board)
 }
 
 fn find(kind: ProviderKind, env: Env<'_>) -> Option<Found> {

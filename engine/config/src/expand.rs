@@ -25,10 +25,15 @@ pub(crate) fn expand_tree(
     broken: &mut dyn FnMut(Place<'_>, usize, ExpandError),
 ) {
     match &mut node.value {
-        Value::Text { text, expanded } if text.contains('$') => match expand(text, env) {
-            Ok((result, from_env)) => {
-                *text = result;
-                *expanded = from_env;
+        Value::Text {
+            text,
+            expanded,
+            variables,
+        } if text.contains('$') => match expand(text, env) {
+            Ok(result) => {
+                *text = result.text;
+                *expanded = result.has_references;
+                *variables = result.variables;
             }
             Err(error) => {
                 broken(place, node.line, error);
@@ -49,48 +54,67 @@ pub(crate) fn expand_tree(
     }
 }
 
-/// The text with its variables replaced, and whether there were any. A `$` that starts neither `$$` nor `${`
-/// stands for itself, so that `$1.00` needs no escape.
-fn expand(text: &str, env: Env<'_>) -> Result<(String, bool), ExpandError> {
-    let mut result = String::with_capacity(text.len());
-    let mut from_env = false;
+/// A text with its variables replaced.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Expanded {
+    text: String,
+    /// Whether it referred to any variable.
+    has_references: bool,
+    /// The variables that are in it; where a default was taken instead, there is none.
+    variables: Vec<String>,
+}
+
+/// Replaces the variables. A `$` that starts neither `$$` nor `${` stands for itself, so that `$1.00` needs no
+/// escape.
+fn expand(text: &str, env: Env<'_>) -> Result<Expanded, ExpandError> {
+    let mut result = Expanded::default();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
-        result.push_str(before);
+        result.text.push_str(before);
         if let Some(after) = after.strip_prefix('$') {
-            result.push('$');
+            result.text.push('$');
             rest = after;
         } else if let Some(after) = after.strip_prefix('{') {
             let (reference, after) = after.split_once('}').ok_or(ExpandError::Malformed)?;
-            result.push_str(&value_of(reference, env)?);
-            from_env = true;
+            result.refer_to(reference, env)?;
             rest = after;
         } else {
-            result.push('$');
+            result.text.push('$');
             rest = after;
         }
     }
-    result.push_str(rest);
-    Ok((result, from_env))
+    result.text.push_str(rest);
+    Ok(result)
 }
 
-fn value_of(reference: &str, env: Env<'_>) -> Result<String, ExpandError> {
-    let (name, default) = match reference.split_once(":-") {
-        Some((name, default)) => (name, Some(default)),
-        None => (reference, None),
-    };
-    let starts_well = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-    let goes_on_well = name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if !starts_well || !goes_on_well {
-        return Err(ExpandError::Malformed);
+impl Expanded {
+    fn refer_to(&mut self, reference: &str, env: Env<'_>) -> Result<(), ExpandError> {
+        let (name, default) = match reference.split_once(":-") {
+            Some((name, default)) => (name, Some(default)),
+            None => (reference, None),
+        };
+        let starts_well = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+        let goes_on_well = name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !starts_well || !goes_on_well {
+            return Err(ExpandError::Malformed);
+        }
+        self.has_references = true;
+        match (env(name), default) {
+            (None, None) => return Err(ExpandError::Unset(name.to_owned())),
+            (Some(value), None) => self.take(name, &value),
+            (Some(value), Some(_)) if !value.is_empty() => self.take(name, &value),
+            (_, Some(default)) => self.text.push_str(default),
+        }
+        Ok(())
     }
-    match (env(name), default) {
-        (Some(value), Some(default)) if value.is_empty() => Ok(default.to_owned()),
-        (Some(value), _) => Ok(value),
-        (None, Some(default)) => Ok(default.to_owned()),
-        (None, None) => Err(ExpandError::Unset(name.to_owned())),
+
+    fn take(&mut self, name: &str, value: &str) {
+        self.text.push_str(value);
+        if !self.variables.iter().any(|known| known == name) {
+            self.variables.push(name.to_owned());
+        }
     }
 }
 
@@ -108,7 +132,7 @@ mod tests {
     }
 
     fn expanded(text: &str) -> Result<String, ExpandError> {
-        expand(text, &env).map(|(text, _)| text)
+        expand(text, &env).map(|it| it.text)
     }
 
     #[test]
@@ -135,6 +159,19 @@ mod tests {
         assert_eq!(expanded("${NONE}"), Err(ExpandError::Unset("NONE".to_owned())));
         for text in ["${", "${}", "${1A}", "${A B}", "${A-b}", "x${KEY"] {
             assert_eq!(expanded(text), Err(ExpandError::Malformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_variables_in_a_text_are_named_once_each() {
+        let named = |text| expand(text, &env).map(|it| (it.has_references, it.variables.join(" ")));
+        for (text, has_references, variables) in [
+            ("plain $1", false, ""),
+            ("$${KEY}", false, ""),
+            ("${KEY} ${EMPTY} ${KEY}", true, "KEY EMPTY"),
+            ("${NONE:-x}${EMPTY:-y}", true, ""),
+        ] {
+            assert_eq!(named(text), Ok((has_references, variables.to_owned())), "{text}");
         }
     }
 

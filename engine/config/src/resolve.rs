@@ -85,7 +85,7 @@ pub(crate) fn resolve(context: Context<'_>, config: &Config) -> Settings {
         prices,
         hash,
         warnings: Vec::new(),
-        effective: serde_json::Value::Null,
+        written: Arc::default(),
     }
 }
 

@@ -10,6 +10,7 @@ use tollgate_governance::Keyring;
 use tollgate_routing::Catalog;
 
 use crate::PriceBook;
+use crate::effective::{Written, effective};
 
 /// A valid configuration.
 #[derive(Debug)]
@@ -33,14 +34,19 @@ pub struct Settings {
     pub hash: String,
     /// What is worth a look, and no reason to refuse the configuration.
     pub warnings: Vec<String>,
-    pub(crate) effective: serde_json::Value,
+    /// What the file says, for [`Settings::effective`].
+    pub(crate) written: Arc<Written>,
 }
 
 impl Settings {
-    /// The configuration in force as a tree of JSON: for each value `{"value": …, "origin": …}`, the origin being
-    /// `default`, `FILE:LINE` or `FILE:LINE (environment)`. Secrets and what came from the environment are masked.
-    pub fn effective(&self) -> &serde_json::Value {
-        &self.effective
+    /// The configuration in force as a tree of JSON: sections and lists as in the file, and for each value
+    /// `{"value": …, "origin": …}`. The origin is `FILE:LINE`, `env:NAME` (in zero configuration and wherever a
+    /// variable is in the value), `catalog` (the price catalogue) or `default`; a value of `null` is none.
+    ///
+    /// Secrets are `"***"`, and so is free text with a variable in it, which might be one. Built anew by each
+    /// call, from what is kept without any secret: this is for people, not for requests.
+    pub fn effective(&self) -> serde_json::Value {
+        effective(self)
     }
 }
 

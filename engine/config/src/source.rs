@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use tollgate_routing::Board;
 
 use crate::Settings;
 use crate::check::{Schema, check};
-use crate::effective::effective;
+use crate::effective::{Lines, Written};
 use crate::expand::{Env, ExpandError, expand_tree};
 use crate::place::Place;
 use crate::problem::{Problem, Problems};
@@ -35,24 +36,37 @@ pub enum Source<'a> {
     },
 }
 
+/// A config file that has been read.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<'a> {
+    /// Its name for messages.
+    pub name: &'a str,
+    /// The YAML.
+    pub yaml: &'a str,
+    /// What paths in it are relative to.
+    pub directory: &'a Path,
+    /// Whether its lines mean anything to its user.
+    pub lines: Lines,
+}
+
 /// Reads a configuration: all its problems at once, or settings without any.
 ///
 /// `env` looks up environment variables; `epoch` is given to the catalog; `board` has the
 /// cells of its targets, which outlive it.
 pub fn load(source: Source<'_>, env: Env<'_>, epoch: u64, board: &Board) -> Result<Settings, Problems> {
+    let of_file = |name, yaml, directory| Text {
+        name,
+        yaml,
+        directory,
+        lines: Lines::OfFile,
+    };
     match source {
-        Source::Text { name, text } => from_text(name, text, Path::new(""), env, epoch, board),
+        Source::Text { name, text } => load_text(of_file(name, text, Path::new("")), env, epoch, board),
         Source::File(path) => {
             let name = path.display().to_string();
             let text = read_text(path).map_err(|error| Problems::new(vec![whole(&name, error)]))?;
-            from_text(
-                &name,
-                &text,
-                path.parent().unwrap_or(Path::new("")),
-                env,
-                epoch,
-                board,
-            )
+            let directory = path.parent().unwrap_or(Path::new(""));
+            load_text(of_file(&name, &text, directory), env, epoch, board)
         }
     }
 }
@@ -75,14 +89,19 @@ pub(crate) fn read_text(path: &Path) -> Result<String, String> {
     })
 }
 
-fn from_text(
-    name: &str,
-    text: &str,
-    directory: &Path,
+/// Reads a configuration from text.
+pub(crate) fn load_text(
+    source: Text<'_>,
     env: Env<'_>,
     epoch: u64,
     board: &Board,
 ) -> Result<Settings, Problems> {
+    let Text {
+        name,
+        yaml: text,
+        directory,
+        lines,
+    } = source;
     if text.len() as u64 > MAX_FILE_BYTES {
         return Err(Problems::new(vec![whole(name, "larger than 16 MiB".to_owned())]));
     }
@@ -101,12 +120,13 @@ fn from_text(
         epoch,
         board,
     };
-    let settings = usable(&root, &report).map(|config| resolve(context, &config));
+    let schema = schema();
+    let settings = usable(&root, &schema, &report).map(|config| resolve(context, &config));
     let (problems, warnings) = report.into_parts();
     match settings {
         Some(settings) if problems.is_empty() => Ok(Settings {
             warnings,
-            effective: effective(name, &root, Schema::new(&schema())),
+            written: Arc::new(Written::new(name, lines, root, Schema::new(&schema))),
             ..settings
         }),
         _ => Err(Problems::new(problems)),
@@ -114,9 +134,8 @@ fn from_text(
 }
 
 /// What of the document fits the schema; the rest is reported.
-fn usable(root: &Node, report: &Report<'_>) -> Option<Config> {
-    let schema = schema();
-    let usable = check(root, Schema::new(&schema), Place::ROOT, report)?;
+fn usable(root: &Node, schema: &serde_json::Value, report: &Report<'_>) -> Option<Config> {
+    let usable = check(root, Schema::new(schema), Place::ROOT, report)?;
     // What has passed the schema is of these types; were it not, that is a problem like any other.
     match serde_json::from_value(usable) {
         Ok(config) => Some(config),

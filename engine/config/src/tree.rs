@@ -27,8 +27,10 @@ pub(crate) enum Value {
     Text {
         /// The text, with variables expanded.
         text: String,
-        /// Whether any of it came from a variable: then it must never be shown.
+        /// Whether any of it stood for a variable: then no message may show it.
         expanded: bool,
+        /// The environment variables that are in it, in their order. Not those of which the default was taken.
+        variables: Vec<String>,
     },
     /// A list.
     List(Vec<Node>),
@@ -87,6 +89,7 @@ impl Value {
         Self::Text {
             text: text.into(),
             expanded: false,
+            variables: Vec::new(),
         }
     }
 }

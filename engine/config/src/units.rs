@@ -31,6 +31,26 @@ pub fn duration(text: &str) -> Option<Duration> {
     (total <= LONGEST).then_some(total)
 }
 
+/// Writes what [`duration`] reads: `1h30m`, `500ms`. Fractions of a millisecond are dropped.
+pub(crate) fn duration_text(duration: Duration) -> String {
+    let (seconds, millis) = (duration.as_secs(), duration.subsec_millis());
+    let parts = [
+        (seconds / 3600, "h"),
+        (seconds / 60 % 60, "m"),
+        (seconds % 60, "s"),
+        (u64::from(millis), "ms"),
+    ];
+    let mut text = String::new();
+    for (count, unit) in parts.into_iter().filter(|(count, _)| *count > 0) {
+        text.push_str(&count.to_string());
+        text.push_str(unit);
+    }
+    if text.is_empty() {
+        text.push_str("0s");
+    }
+    text
+}
+
 /// Reads `1024B`, `512KiB`, `32MiB`, `1GB`. `None`: no such size, or beyond 64 bits.
 pub(crate) fn size_bytes(text: &str) -> Option<u64> {
     let (number, unit) = split_number(text.trim())?;
@@ -121,6 +141,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn durations_are_read_as_they_are_written(millis in 0..=86_400_000u64) {
+            let span = Duration::from_millis(millis);
+            prop_assert_eq!(duration(&duration_text(span)), Some(span));
+        }
+
         #[test]
         fn any_text_is_read_or_refused(text in "[0-9.]{0,25}[a-zA-Z]{0,3}|\\PC*") {
             let _ = (duration(&text), size_bytes(&text));

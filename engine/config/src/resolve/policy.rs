@@ -52,7 +52,7 @@ fn weights(context: Context<'_>, written: Option<&raw::Weights>, place: Place<'_
         latency: written.latency.unwrap_or(default.latency),
         availability: written.availability.unwrap_or(default.availability),
     };
-    if [weights.cost, weights.latency, weights.availability] == [0.0; 3] {
+    if weights.cost.max(weights.latency).max(weights.availability) <= 0.0 {
         let expected = "one weight above 0, or strategy weighted";
         context.report.problem(place, "only weights of 0", expected);
     }

@@ -75,6 +75,12 @@ const CASES: &[(&str, &str)] = &[
         "models: { m: {} }",
         "2: models.m.targets: missing; expected a list",
     ),
+    ("models: { m: }", "2: models.m.targets: missing; expected a list"),
+    (
+        "server: { tls: }",
+        "2: server.tls.cert_file: missing; expected text\n\
+         t.yaml:2: server.tls.key_file: missing; expected text",
+    ),
     (
         "models: { m: { targets: [] } }",
         "2: models.m.targets: an empty list; expected at least one item",
@@ -215,6 +221,10 @@ const PROVIDERS: &[(&str, &str)] = &[
     (
         "kind: azure, api_key: x",
         "base_url: missing, and kind azure has no address of its own; expected the resource's URL such as \"https://NAME.openai.azure.com\"",
+    ),
+    (
+        "",
+        "kind: missing; expected one of openai, anthropic, azure, deepseek, dashscope, mistral, groq, together, fireworks, xai, openrouter, ollama, vllm",
     ),
     (
         "kind: vllm, base_url: 'https://u:pw@h/v1'",
