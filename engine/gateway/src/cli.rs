@@ -109,3 +109,30 @@ fn print(text: &str) -> anyhow::Result<ExitCode> {
         _ => Ok(ExitCode::SUCCESS),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_operators_verbs_are_read() {
+        Cli::command().debug_assert();
+        for line in [
+            "routes fast --json",
+            "breakers --admin http://h:1",
+            "breaker force a/m drain --reason x",
+            "explain req_1 --key k",
+            "weights get",
+            "weights set fast cost=2 --reason x --rollout 10% --hold 60s --max-error-ratio 2%",
+            "weights rollback 3 --reason x",
+            "weights history --json",
+            "weights rollout promote",
+            "replay --decisions f --weights w --json",
+        ] {
+            let words = std::iter::once("tollgate").chain(line.split(' '));
+            assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+        }
+    }
+}

@@ -71,7 +71,7 @@ impl<'c> Rehearser<'c> {
             ];
         }
         let mut notes = vec![
-            "exact: shares and refusals. The order of each decision is computed by the function that the router \
+            "exact: who is asked first, and refusals. The order of each decision is computed by the function that the router \
              uses, from what was known at that moment; without a change every order comes out as it was, to the bit"
                 .to_owned(),
             "estimate: cost and time. They are what was expected at that moment of whoever is asked first; \

@@ -280,7 +280,8 @@ impl Answer {
             );
         };
         let text = |name: &str| clean(problem.get(name).and_then(Value::as_str).unwrap_or_default());
-        let mut said = format!("{}: {} ({status})", text("title"), text("detail"));
+        let detail = text("detail");
+        let mut said = format!("{}: {detail} ({status})", text("title"));
         for problem in problem
             .get("problems")
             .and_then(Value::as_array)
@@ -288,13 +289,11 @@ impl Answer {
             .flatten()
         {
             let text = |name: &str| clean(problem.get(name).and_then(Value::as_str).unwrap_or_default());
-            let line = format!(
-                "\n  {}: found {}, expected {}",
-                text("path"),
-                text("found"),
-                text("expected")
-            );
-            said.push_str(&line);
+            let (path, found, expected) = (text("path"), text("found"), text("expected"));
+            // A single problem stands in the detail already.
+            if !(detail.contains(&path) && detail.contains(&expected)) {
+                let _ = write!(said, "\n  {path}: found {found}, expected {expected}");
+            }
         }
         said
     }

@@ -121,7 +121,7 @@ fn routes(answer: &Value) -> String {
         "TARGET",
         "STATE",
         "WEIGHT",
-        "SHARE",
+        "BY WEIGHT",
         "PRIORITY",
         "IN FLIGHT",
         "TTFT",

@@ -61,7 +61,8 @@ enum Verb {
     /// Go back to a version: the one before, or the one that is named.
     Rollback {
         /// The version to go back to [default: the one before].
-        version: Option<u64>,
+        #[arg(value_name = "VERSION")]
+        to: Option<u64>,
         #[command(flatten)]
         note: Note,
         /// Refuse if the version in force is another than this.
@@ -147,7 +148,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             Err(failure) => connection.fail(failure),
         },
         Verb::History => connection.show(&answer, show::history),
-        Verb::Rollout { .. } => connection.show(&answer, show::rollout),
+        Verb::Rollout { action: None, .. } => connection.show(&answer, show::rollout),
+        Verb::Rollout { action: Some(_), .. } => connection.show(&answer, show::ended),
         Verb::Set { .. } | Verb::Plan { .. } | Verb::Apply { .. } | Verb::Rollback { .. } => {
             connection.show(&answer, show::change)
         }
@@ -172,14 +174,10 @@ fn question(verb: &Verb) -> Result<Question, Failure> {
             Ok(question.body(Value::Object(changes_of(file)?)))
         }
         Verb::Apply { file, how } => patch(changes_of(file)?, how, false),
-        Verb::Rollback {
-            version,
-            note,
-            if_match,
-        } => {
+        Verb::Rollback { to, note, if_match } => {
             let mut body = json!({ "reason": note.reason, "author": note.author });
-            if let (Some(version), Some(members)) = (version, body.as_object_mut()) {
-                members.insert("to".to_owned(), json!(version));
+            if let (Some(to), Some(members)) = (to, body.as_object_mut()) {
+                members.insert("to".to_owned(), json!(to));
             }
             let question = Question::new(Method::POST, "/admin/v1/versions/rollback");
             Ok(question.body(body).if_match(*if_match))

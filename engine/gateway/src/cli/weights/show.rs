@@ -116,6 +116,14 @@ pub(super) fn change(change: &Value) -> String {
     text
 }
 
+/// What the end of a rollout came to.
+pub(super) fn ended(change: &Value) -> String {
+    let mut text = String::new();
+    live(&mut text, change);
+    diff(&mut text, change, "  ");
+    text
+}
+
 fn live(text: &mut String, change: &Value) {
     let (version, epoch) = (whole(change, "version"), whole(change, "epoch"));
     let applied = change.get("applied").cloned().unwrap_or_default();

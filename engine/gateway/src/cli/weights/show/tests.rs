@@ -103,3 +103,15 @@ fn a_rollout_shows_both_parts_of_the_requests() {
     );
     assert_eq!(rollout(&json!({"rollout": null})), "no rollout is under way\n");
 }
+
+#[test]
+fn the_end_of_a_rollout_says_which_version_is_in_force() {
+    let text = ended(&json!({
+        "version": 2, "epoch": 6, "applied": {"applied": 2, "of": 2}, "persistent": true, "took_ms": 1.0, "diff": [],
+        "rollout": null,
+    }));
+    assert_eq!(
+        text,
+        "version 2, epoch 6: live at 2 of 2 routers after 1.0 ms, kept over restarts\n"
+    );
+}
