@@ -5,6 +5,7 @@ mod generated;
 mod good_files;
 mod lookups;
 mod nonsense;
+mod routing;
 
 use crate::{Problems, Settings, Source, load};
 use tollgate_routing::Board;

@@ -61,7 +61,7 @@ pub(super) fn resolve(
     if config.models.is_none() && config.routes.is_none() {
         return providers
             .keys()
-            .filter_map(|name| whole_provider(name, &mut targets))
+            .filter_map(|name| whole_provider(context, name, &mut targets))
             .collect();
     }
     let mut written = Vec::new();
@@ -94,11 +94,16 @@ pub(super) fn resolve(
 }
 
 /// `PROVIDER/*`, where the file names no models.
-fn whole_provider(name: &Arc<str>, targets: &mut Targets<'_>) -> Option<Resolved> {
-    let route = format!("{name}/*");
+fn whole_provider(context: Context<'_>, name: &Arc<str>, targets: &mut Targets<'_>) -> Option<Resolved> {
+    let silent = Model::default();
+    let route = Route::new(&format!("{name}/*"), vec![targets.whole_provider(name)?])?;
     Some(Resolved {
-        route: Route::new(&route, vec![targets.whole_provider(name)?])?,
-        retry: RetryLimits::default(),
+        route: Route {
+            policy: policy::policy(context, &silent, Place::ROOT),
+            limits: policy::limits(context, &silent, Place::ROOT),
+            ..route
+        },
+        retry: policy::retry_limits(context, &silent, Place::ROOT),
     })
 }
 

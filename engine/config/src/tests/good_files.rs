@@ -313,16 +313,44 @@ fn documented_defaults_are_the_defaults() {
     };
     let mut provider = defaults("Provider");
     provider.insert("kind".to_owned(), "vllm".into());
-    provider.insert("timeouts".to_owned(), defaults("Timeouts").into());
+    let (health, breaker) = (defaults("Health"), defaults("Breaker"));
+    for (name, section) in [
+        ("timeouts", defaults("Timeouts")),
+        ("health", health.clone()),
+        ("breaker", breaker.clone()),
+    ] {
+        provider.insert(name.to_owned(), section.into());
+    }
     let mut server = defaults("Server");
     server.insert("drain".to_owned(), defaults("Drain").into());
+    let mut telemetry = defaults("Telemetry");
+    telemetry.insert("decisions".to_owned(), defaults("Decisions").into());
+    let mut target = defaults("Target");
+    target.insert("provider".to_owned(), "l".into());
+    let mut model = defaults("Model");
+    model.insert("strategy".to_owned(), "weighted".into());
+    model.insert("targets".to_owned(), serde_json::json!([target]));
+    // As near as the logarithm of 15% is to 0.14.
+    model.shift_remove("near_best");
+    for (name, definition) in [("weights", "Weights"), ("retry_budget", "RetryBudget")] {
+        model.insert(name.to_owned(), defaults(definition).into());
+    }
     let written = serde_json::json!({
-        "providers": { "l": provider }, "server": server, "admin": defaults("Admin"), "telemetry": defaults("Telemetry"),
+        "providers": { "l": provider }, "server": server, "admin": defaults("Admin"), "telemetry": telemetry,
+        "health": health, "breaker": breaker, "models": { "l/*": model },
     });
     let written = read(&written.to_string()).unwrap();
     let silent = read("providers: { l: { kind: vllm } }").unwrap();
     assert_eq!((&written.server, &written.admin), (&silent.server, &silent.admin));
     assert_eq!(written.telemetry, silent.telemetry);
+    let model = |settings: &crate::Settings| {
+        let route = settings.catalog.find("l/x").unwrap().route;
+        format!(
+            "{:?} {:?} {:?} {} {}",
+            route.policy, route.limits, route.retry_budget, route.strict, route.max_attempts
+        )
+    };
+    assert_eq!(model(&written), model(&silent));
     let provider = |settings: &crate::Settings| format!("{:?}", settings.catalog.providers()[0]);
     assert_eq!(provider(&written), provider(&silent));
 }
