@@ -23,15 +23,16 @@ pub fn reference_markdown() -> String {
     let _ = write!(
         text,
         "\n## Units\n\n- Time: `500ms`, `2s`, `5m`, `1h30m`; a day at most.\n- Size: `512KiB`, `32MiB`, `1GiB`, \
-         `10MB`.\n- Money: US dollars, `\"$0.15\"`; prices are per million tokens.\n"
+         `10MB`.\n- Share: `5%` or `0.05`.\n- Money: US dollars, `\"$0.15\"`; prices are per million tokens.\n"
     );
-    mappings(&mut text, root, "");
+    mappings(&mut text, root, "", &mut Vec::new());
     text
 }
 
-/// The sections of everything below `schema` that has keys of its own.
-fn mappings(text: &mut String, schema: Schema<'_>, path: &str) {
+/// The sections of everything below `schema` that has keys of its own. `written` are those that have been, by name.
+fn mappings<'s>(text: &mut String, schema: Schema<'s>, path: &str, written: &mut Vec<(&'s str, String)>) {
     for (name, property) in schema.properties().into_iter().flatten() {
+        let definition = property.get("$ref").and_then(Value::as_str);
         let property = schema.at(property);
         let path = format!("{path}{name}");
         let (path, inner) = match (property.values(), property.items()) {
@@ -40,11 +41,17 @@ fn mappings(text: &mut String, schema: Schema<'_>, path: &str) {
             _ => (path, property),
         };
         // `routes` is `models` by another name.
-        if inner.properties().is_some() && !path.starts_with("routes") {
-            let _ = write!(text, "\n## `{path}`\n\n");
-            section(text, inner);
-            mappings(text, inner, &format!("{path}."));
+        if inner.properties().is_none() || path.starts_with("routes") {
+            continue;
         }
+        let _ = write!(text, "\n## `{path}`\n\n");
+        if let Some((_, same)) = written.iter().find(|(known, _)| Some(*known) == definition) {
+            let _ = writeln!(text, "The keys are those of `{same}`.");
+            continue;
+        }
+        written.extend(definition.map(|definition| (definition, path.clone())));
+        section(text, inner);
+        mappings(text, inner, &format!("{path}."), written);
     }
 }
 
@@ -73,12 +80,16 @@ fn what(schema: Schema<'_>, annotations: Option<&Map<String, Value>>) -> String 
         .and_then(|it| it.get("description"))
         .and_then(Value::as_str);
     let mut what = own.unwrap_or_default().replace('|', "\\|");
-    if let Some(values) = schema.keyword("enum").and_then(Value::as_array) {
-        let values: Vec<String> = values
-            .iter()
-            .map(|it| format!("`{}`", it.as_str().map_or(it.to_string(), str::to_owned)))
-            .collect();
-        let _ = write!(what, " One of {}.", values.join(", "));
+    let words = |schema: Schema<'_>| -> Option<String> {
+        let values = schema.keyword("enum")?.as_array()?.iter();
+        let values = values.map(|it| format!("`{}`", it.as_str().map_or(it.to_string(), str::to_owned)));
+        Some(values.collect::<Vec<_>>().join(", "))
+    };
+    if let Some(words) = words(schema) {
+        let _ = write!(what, " One of {words}.");
+    }
+    if let Some(words) = schema.items().and_then(words) {
+        let _ = write!(what, " Any of {words}.");
     }
     if let (Some(least), Some(most)) = (schema.keyword("minimum"), schema.keyword("maximum")) {
         let _ = write!(what, " From {least} to {most}.");
