@@ -1,4 +1,6 @@
-//! What the benches share: bodies like those that clients and providers send.
+//! What the benches share: bodies like those that clients and providers send, and a simulation of routing.
+
+pub mod sim;
 
 use tollgate_adapters::Egress;
 use tollgate_core::{ProviderKind, RequestId, Timestamp};

@@ -131,7 +131,7 @@ pub(crate) struct Breaker {
     #[schemars(extend("default" = "5s"))]
     pub open_for: Option<DurationText>,
     /// And no longer than this.
-    #[schemars(extend("default" = "60s"))]
+    #[schemars(extend("default" = "15s"))]
     pub max_open_for: Option<DurationText>,
     /// Times are varied by up to this share, so that many gateways do not probe at once.
     #[schemars(extend("default" = "20%"))]
@@ -140,7 +140,7 @@ pub(crate) struct Breaker {
     #[schemars(range(min = 1, max = 255), extend("default" = 3))]
     pub half_open_probes: Option<u8>,
     /// How long the share of requests takes to rise from a tenth to all after that.
-    #[schemars(extend("default" = "10s"))]
+    #[schemars(extend("default" = "5s"))]
     pub ramp: Option<DurationText>,
 }
 

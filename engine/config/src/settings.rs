@@ -40,8 +40,13 @@ pub struct Settings {
 
 impl Settings {
     /// The configuration in force as a tree of JSON: sections and lists as in the file, and for each value
-    /// `{"value": …, "origin": …}`. The origin is `FILE:LINE`, `env:NAME` (in zero configuration and wherever a
-    /// variable is in the value), `catalog` (the price catalogue) or `default`; a value of `null` is none.
+    /// `{"value": …, "origin": …}`; a value of `null` is none. The origin is one of
+    ///
+    /// - `FILE:LINE`;
+    /// - `env:NAME`, or `env:NAME,NAME`: variables are in the value; `env`: made from the environment, where there
+    ///   is no file;
+    /// - `catalog`: the price catalogue;
+    /// - `default`, also of what follows from other values.
     ///
     /// Secrets are `"***"`, and so is free text with a variable in it, which might be one. Built anew by each
     /// call, from what is kept without any secret: this is for people, not for requests.

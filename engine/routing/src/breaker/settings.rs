@@ -39,10 +39,10 @@ impl Default for BreakerSettings {
             slow_after: None,
             slow_ratio: 0.8,
             open_for: Duration::from_secs(5),
-            max_open_for: Duration::from_secs(60),
+            max_open_for: Duration::from_secs(15),
             jitter: 0.2,
             half_open_probes: 3,
-            ramp: Duration::from_secs(10),
+            ramp: Duration::from_secs(5),
         }
     }
 }

@@ -21,8 +21,8 @@ const SLOW_WEIGHT: f64 = 1.0 / 16.0;
 const LONG_RUN_WEIGHT: f64 = 1.0 / 32.0;
 /// For how many requests that share counts at the most.
 const LONG_RUN_REQUESTS: u32 = 20;
-/// The time constant with which it fades when nothing is heard.
-const LONG_RUN_FADES: Duration = Duration::from_secs(30);
+/// The time constant with which it fades, whatever is heard.
+const LONG_RUN_FADES: Duration = Duration::from_secs(10);
 /// How far off an estimate of prompt tokens may be taken to be: beyond, the numbers are not about the same.
 const PROMPT_RATIOS: (f64, f64) = (0.1, 10.0);
 /// The least share of a whole answer's time that is taken to be the time to its first token.
@@ -57,6 +57,14 @@ struct LongRun {
     requests: u32,
     /// When it was heard of last.
     at: Moment,
+}
+
+impl LongRun {
+    /// What is left of it.
+    fn fading(&self, now: Moment) -> f64 {
+        let age = now.since(self.at).as_secs_f64() / LONG_RUN_FADES.as_secs_f64();
+        (-age).exp()
+    }
 }
 
 impl TargetHealth {
@@ -144,8 +152,7 @@ impl TargetHealth {
         let Some(long_run) = &self.long_run else {
             return (counts.failure_ratio(), counts.requests);
         };
-        let age = now.since(long_run.at).as_secs_f64() / LONG_RUN_FADES.as_secs_f64();
-        let fading = (-age).exp();
+        let fading = long_run.fading(now);
         let remembered = narrow_count(f64::from(long_run.requests) * fading);
         (
             counts.failure_ratio().max(narrow(long_run.failing * fading)),
@@ -164,9 +171,10 @@ impl TargetHealth {
                 requests: 0,
                 at: now,
             });
+            let faded = before.failing * before.fading(now);
             let sample = f64::from(counts.failures);
             self.long_run = Some(LongRun {
-                failing: before.failing + (sample - before.failing) * LONG_RUN_WEIGHT,
+                failing: faded + (sample - faded) * LONG_RUN_WEIGHT,
                 requests: (before.requests + 1).min(LONG_RUN_REQUESTS),
                 at: before.at.max(now),
             });

@@ -17,7 +17,7 @@ pub struct Terms {
     pub cost: f32,
     /// ln(predicted time / shortest in the group).
     pub latency: f32,
-    /// ln of the failing share over the smallest in the group, each with 1 % added.
+    /// ln of the failing share over the smallest in the group, each with 5 % added.
     pub availability: f32,
     /// −ln(static weight / largest in the group).
     pub bias: f32,
@@ -29,9 +29,11 @@ pub struct Terms {
 
 /// No term is larger: ln 100.
 const CAP: f32 = 4.605_170_2;
-/// A failing share is not known better than this: a window holds some hundreds of requests.
-const ERROR_FLOOR: f32 = 0.01;
-/// A few requests more or fewer in flight say nothing.
+/// One failure in a window of some dozen requests must not decide: a failing share of this much counts double.
+const ERROR_FLOOR: f32 = 0.05;
+/// Twice as many requests in flight as usual, and a few more, are no pile-up: a target that is back must be able to
+/// grow.
+const LOAD_GROWTH: f32 = 2.0;
 const LOAD_SLACK: f32 = 8.0;
 /// The time constant with which an estimate that is not renewed gives way to the group's median, milliseconds.
 const FADING_MS: f32 = 60_000.0;
@@ -84,8 +86,8 @@ fn members_of<'q>(question: &'q Question, members: &[Ranked]) -> impl Iterator<I
 
 /// The time that a whole answer is expected to take, microseconds: to the first token, and from there.
 ///
-/// The time to first token counts as much more as there are requests in flight beyond those under which it was
-/// measured. Finagle multiplies by all that are in flight; but a model provider is a fleet, whose latency hardly
+/// The time to first token counts as much more as there are requests in flight beyond twice those under which it
+/// was measured. Finagle multiplies by all that are in flight; but a model provider is a fleet, whose latency hardly
 /// depends on our own requests: what matters is a pile-up, which shows before its outcomes do.
 fn predict(facts: &Facts, median: f32, per_token: f32, output_tokens: f32) -> f32 {
     let ttft = facts.ttft_us.map_or(median, |measured| {
@@ -96,7 +98,7 @@ fn predict(facts: &Facts, median: f32, per_token: f32, output_tokens: f32) -> f3
         let age = facts.age_ms as f32;
         faded(measured, age, median)
     });
-    let crowd = (small(facts.in_flight) + LOAD_SLACK) / (facts.load + LOAD_SLACK);
+    let crowd = small(facts.in_flight) / (facts.load * LOAD_GROWTH + LOAD_SLACK);
     ttft * crowd.max(1.0) + facts.per_token_us.unwrap_or(per_token) * output_tokens
 }
 

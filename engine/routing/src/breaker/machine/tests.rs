@@ -15,7 +15,12 @@ fn at(millis: u64) -> Moment {
 }
 
 fn breaker() -> Breaker {
-    Breaker::new(BreakerSettings::default(), at(0))
+    let settings = BreakerSettings {
+        max_open_for: Duration::from_secs(60),
+        ramp: Duration::from_secs(10),
+        ..BreakerSettings::default()
+    };
+    Breaker::new(settings, at(0))
 }
 
 fn ended(class: OutcomeClass) -> Ended {

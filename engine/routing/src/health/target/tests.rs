@@ -204,9 +204,9 @@ fn a_target_that_is_avoided_is_not_as_good_as_new_when_its_window_is_empty() {
     }
     let ratio = |now| health.vitals(at(now)).error_ratio;
     assert!((0.19..0.21).contains(&ratio(200)), "{}", ratio(200));
-    // The window is empty after 10 s; what is remembered fades with a time constant of 30 s.
-    assert!((0.10..0.20).contains(&ratio(15_000)), "{}", ratio(15_000));
-    assert!(ratio(60_000) < ratio(15_000) && ratio(300_000) < 0.001);
+    // The window is empty after 10 s; what is remembered fades with the same time constant.
+    assert!((0.02..0.10).contains(&ratio(12_000)), "{}", ratio(12_000));
+    assert!(ratio(20_000) < ratio(12_000) && ratio(120_000) < 0.001);
 }
 
 #[test]
