@@ -82,19 +82,18 @@ async fn whatever_fails_before_the_first_byte_fails_over() {
         (broken(FaultKind::Cut, FaultPoint::BeforeHead), "reset"),
         (broken(FaultKind::Reset, FaultPoint::AfterHead), "reset"),
     ];
-    let stack = Stack::start(TWO).await;
-    let mut requests = 0;
     for (fault, outcome) in faults {
-        stack.mock.control().set("east/*", fault).unwrap();
         for body in [chat("both"), chat_stream("both")] {
+            // Anew each time: what failed once is remembered, and would not be asked again.
+            let stack = Stack::start(TWO).await;
+            stack.mock.control().set("east/*", fault.clone()).unwrap();
             let response = stack.chat(&body).await;
             assert_eq!(response.status, 200, "{outcome}: {}", response.text());
             assert_eq!(response.header("x-tollgate-attempts"), Some("2"), "{outcome}");
             assert_eq!(response.header("x-tollgate-provider"), Some("west"), "{outcome}");
             assert_eq!(response.header("x-tollgate-model"), Some("small"), "{outcome}");
             assert_eq!(response.header("x-should-retry"), None, "{outcome}");
-            requests += 1;
-            let record = stack.settled(requests).await.pop().unwrap();
+            let record = stack.settled(1).await.pop().unwrap();
             assert_eq!(record["attempts"][0]["outcome"], outcome, "{record}");
             assert_eq!(record["attempts"][1]["outcome"], "success", "{record}");
             assert_eq!(
@@ -355,7 +354,6 @@ async fn no_more_is_attempted_than_the_route_allows() {
 #[tokio::test]
 async fn a_credential_that_is_rejected_is_replaced_by_the_providers_next() {
     let keys = r#"api_keys: [ { key: "first-key-of-east" }, { key: "second-key-of-east" } ]"#;
-    let stack = Stack::start(&TWO.replacen(r#"api_key: "key-of-east-000001""#, keys, 1)).await;
     for (status, model) in [
         (401, "both"),
         (403, "both"),
@@ -363,12 +361,12 @@ async fn a_credential_that_is_rejected_is_replaced_by_the_providers_next() {
         (401, "east-only"),
         (429, "east-only"),
     ] {
+        let stack = Stack::start(&TWO.replacen(r#"api_key: "key-of-east-000001""#, keys, 1)).await;
         let does = Behaviour {
             fail_first: Some(1),
             ..failing(status)
         };
         stack.mock.control().set("east/*", does).unwrap();
-        stack.mock.control().clear_journal();
         let response = stack.chat(&chat(model)).await;
         assert_eq!(
             (response.status, response.header("x-tollgate-provider")),

@@ -8,7 +8,7 @@ providers:
   claude: { kind: anthropic, base_url: "http://{mock}", api_key: simulated-key-2 }
 models:
   same: { targets: [ { provider: openai, model: m } ] }
-  other: { targets: [ { provider: claude, model: claude-haiku-4-5 } ] }
+  other: { targets: [ { provider: claude, model: claude-haiku-4-5, context_tokens: 1000000 } ] }
 "#;
 
 /// As the simulated providers count: four bytes of the prompt are a token.

@@ -59,7 +59,9 @@ impl Stack {
         let thread = std::thread::spawn(move || {
             actix_rt::System::new().block_on(async move {
                 let board = Arc::new(Board::default());
-                let settings = source.load(1, &board).unwrap_or_else(|problems| panic!("{problems}"));
+                let settings = source
+                    .load(1, &board)
+                    .unwrap_or_else(|problems| panic!("{problems}"));
                 let gateway = Gateway::start(source, settings, board).unwrap();
                 started.send((gateway.addr(), gateway.admin_addr())).unwrap();
                 let _ = stopping.await;
