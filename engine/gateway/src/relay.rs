@@ -39,7 +39,7 @@ pub(crate) struct Relay {
 /// Where a stream stands.
 enum Flow {
     /// A provider sends.
-    Open(UpstreamBody, StreamReader),
+    Open(UpstreamBody, Box<StreamReader>),
     /// It has broken like this, and somebody is sought to go on.
     Seeking(LocalBoxFuture<'static, Succeeded>, StreamEnd),
     /// It is over.
@@ -60,7 +60,7 @@ impl Relay {
         } = opened;
         let clock = Box::pin(sleep_until(next_alarm(idle, deadline)));
         let mut relay = Self {
-            flow: Flow::Open(body, reader),
+            flow: Flow::Open(body, Box::new(reader)),
             ready: VecDeque::new(),
             scratch: first,
             idle,
@@ -159,8 +159,8 @@ impl Relay {
         let heirs = heirs.filter(|_| class != OutcomeClass::Success && can_go_on);
         let heirs = heirs.and_then(|heirs| Some((heirs, self.settlement.broke_off(reader.report(), class)?)));
         match heirs {
-            Some((heirs, (by, spent))) => self.flow = Flow::Seeking(heirs.go_on(reader, by, spent), end),
-            None => self.end(reader, end),
+            Some((heirs, (by, spent))) => self.flow = Flow::Seeking(heirs.go_on(*reader, by, spent), end),
+            None => self.end(*reader, end),
         }
     }
 
@@ -177,7 +177,7 @@ impl Relay {
         let (provider, model) = (&leg.candidate.target.provider.name, &leg.candidate.model);
         self.ready.push_back(render_seam(provider, model));
         self.settlement.goes_on(leg, opened.passed.into_request_id());
-        self.flow = Flow::Open(opened.body, opened.reader);
+        self.flow = Flow::Open(opened.body, Box::new(opened.reader));
         self.scratch = opened.first;
         (self.idle, self.deadline) = (opened.idle, opened.deadline);
         self.clock.as_mut().reset(next_alarm(self.idle, self.deadline));

@@ -1,5 +1,6 @@
 //! One attempt: encode, send, wait for the answer to begin, classify.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -108,17 +109,20 @@ pub(super) async fn attempt_once(errand: &Errand<'_>, asked: Asked<'_>) -> Resul
         .map_err(|error| gateway(OutcomeClass::InvalidRequest, error.to_string()))
     };
     let exchange = async {
-        let sent = match errand.worker.upstream.send(provider, build()?).await {
-            // It closed an idle connection just as the request was on its way: nobody has read that.
-            Err(error) if error.was_stale() => errand.worker.upstream.send(provider, build()?).await,
-            sent => sent,
+        let mut is_again = false;
+        let sent = loop {
+            match errand.worker.upstream.send(provider, build()?).await {
+                // It closed an idle connection just as the request was on its way: nobody has read that.
+                Err(error) if error.was_stale() && !is_again => is_again = true,
+                sent => break sent,
+            }
         };
         match sent {
             Ok(answer) => receive(errand, answer, provider, reader, &mut leg).await,
             Err(error) => Err(gateway(error.class(), error.to_string())),
         }
     };
-    let answered = before(errand.deadline, exchange).await;
+    let answered = before(errand.deadline, std::pin::pin!(exchange)).await;
     leg.waited();
     match answered {
         Ok(answered) => Ok((leg, answered)),
@@ -144,17 +148,17 @@ pub(super) async fn attempt_once(errand: &Errand<'_>, asked: Asked<'_>) -> Resul
 /// The exchange, as long as the request has time.
 async fn before(
     deadline: Option<std::time::Instant>,
-    exchange: impl Future<Output = Result<Answered, Unanswered>>,
+    exchange: Pin<&mut impl Future<Output = Result<Answered, Unanswered>>>,
 ) -> Result<Answered, Unanswered> {
-    match deadline {
-        None => exchange.await,
-        Some(deadline) => timeout_at(on_runtime(deadline), exchange)
-            .await
-            .unwrap_or_else(|_| {
-                let message = "the request's deadline came before an answer";
-                Err(gateway(OutcomeClass::DeadlineExceeded, message))
-            }),
-    }
+    let Some(deadline) = deadline else {
+        return exchange.await;
+    };
+    timeout_at(on_runtime(deadline), exchange)
+        .await
+        .unwrap_or_else(|_| {
+            let message = "the request's deadline came before an answer";
+            Err(gateway(OutcomeClass::DeadlineExceeded, message))
+        })
 }
 
 impl Errand<'_> {

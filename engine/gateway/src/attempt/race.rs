@@ -25,12 +25,13 @@ pub(super) struct Raced {
 pub(super) async fn race<'p>(errand: &Errand<'_>, asked: Asked<'p>, turns: &mut Turns<'p>) -> Raced {
     let ledger = asked.leg.ledger().clone();
     let route = turns.route();
-    let late_after = route.limits.hedge.and_then(|hedge| late_after(&hedge, &asked));
-    let (Some(hedge), Some(late_after)) = (route.limits.hedge, late_after) else {
-        return Raced::of(attempt_once(errand, asked).await);
+    let hedge = route.limits.hedge;
+    let late_after = hedge.and_then(|hedge| late_after(&hedge, &asked));
+    let mut first = std::pin::pin!(attempt_once(errand, asked));
+    let (Some(hedge), Some(late_after)) = (hedge, late_after) else {
+        return Raced::of(first.await);
     };
     errand.worker.hedgeable(route, &hedge);
-    let mut first = std::pin::pin!(attempt_once(errand, asked));
     if let Ok(done) = tokio::time::timeout(late_after, &mut first).await {
         return Raced::of(done);
     }
@@ -38,7 +39,8 @@ pub(super) async fn race<'p>(errand: &Errand<'_>, asked: Asked<'p>, turns: &mut 
     let Some(second) = may_hedge.then(|| turns.hedge(hedge.max_cost)).flatten() else {
         return Raced::of(first.await);
     };
-    let second = std::pin::pin!(attempt_once(errand, second));
+    // In a box: hedges are few, and every request would carry the room for one.
+    let second = Box::pin(attempt_once(errand, second));
     let (done, other) = match select(first, second).await {
         Either::Left((done, other)) => (done, Either::Left(other)),
         Either::Right((done, other)) => (done, Either::Right(other)),
