@@ -14,6 +14,7 @@ mod bodies;
 mod http2;
 mod metrics;
 mod process;
+mod routes;
 mod scripted;
 mod stack;
 mod wire;
@@ -22,6 +23,7 @@ pub use bodies::{chat, chat_stream, data, messages, messages_stream, text_of_cha
 pub use http2::Http2;
 pub use metrics::Metrics;
 pub use process::{Finished, Process, run};
+pub use routes::{broken, failing, slow, tally};
 pub use scripted::{Scripted, json_answer, refusing};
 pub use stack::{BEARER, KEY, Stack, eventually, scratch_file};
 pub use wire::{Cut, Response, Wire, get, post};

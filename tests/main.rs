@@ -13,6 +13,8 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod breakers;
+#[cfg(test)]
 mod disconnects;
 #[cfg(test)]
 mod drain;
@@ -30,6 +32,8 @@ mod refusals;
 #[cfg(test)]
 mod reload;
 mod reuse;
+#[cfg(test)]
+mod scoring;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

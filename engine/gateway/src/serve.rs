@@ -30,7 +30,8 @@ pub(crate) async fn serve(
     if request.headers().contains_key("x-tollgate-decision") {
         settlement.explain();
     }
-    match answer(&worker, surface, &request, payload, &mut settlement).await {
+    // In a box: the framework moves what it is given several times, and this is large.
+    match Box::pin(answer(&worker, surface, &request, payload, &mut settlement)).await {
         Ok(answered) => respond(answered, settlement),
         Err(refusal) => refuse(surface.dialect(), &refusal, settlement),
     }
