@@ -24,6 +24,10 @@ mod failover;
 mod http2_upstream;
 #[cfg(test)]
 mod large;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod operators;
 mod passthrough;
 #[cfg(test)]
 mod proxy;
