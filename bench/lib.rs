@@ -1,5 +1,11 @@
 //! What the benches share: bodies like those that clients and providers send, and a simulation of routing.
 
+pub mod decisions;
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
+    reason = "counts and times are small, and a simulation that is wrong should stop"
+)]
 pub mod sim;
 
 use tollgate_adapters::Egress;

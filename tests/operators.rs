@@ -120,7 +120,8 @@ async fn a_dry_run_foretells_what_then_happens() {
             .map_or(0.0, |it| it["share"]["after"].as_f64().unwrap())
     };
     assert_eq!(serves(&stack, "scored").await, "cheap", "nothing has changed yet");
-    stack.admin_send("PATCH", WEIGHTS, &[], &change).await;
+    let changed = stack.admin_send("PATCH", WEIGHTS, &[], &change).await;
+    assert_eq!(changed.status, 200, "{}", changed.text());
     let served = tally(&stack.many("scored", 200, 4).await);
     let happened = served.get("quick").copied().unwrap_or(0) as f64 / 200.0;
     assert!(

@@ -1,68 +1,135 @@
 //! What a decision costs, and what it costs to tell of it.
+//!
+//! The allocator is that of the gateway: a plan is made of memory.
 
 #![expect(clippy::expect_used, reason = "a bench whose fixture is wrong should stop")]
 
+use std::fmt::Write as _;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 
+use actix::{Actor as _, Addr};
 use criterion::{Criterion, criterion_group, criterion_main};
-use rand::SeedableRng as _;
-use rand::rngs::SmallRng;
-use tollgate_core::{Pattern, ProviderKind, RequestId, Surface, Timestamp};
-use tollgate_routing::{
-    Ask, Auth, Catalog, HttpVersion, Provider, Route, RouteTarget, Target, TargetId, Timeouts, plan,
-};
+use tollgate_actors::{Published, Router};
+use tollgate_bench::decisions::{NOW, Routed, answered, ask};
+use tollgate_config::Source;
+use tollgate_core::{Capabilities, Clock, RequestId, Surface, Timestamp};
+use tollgate_routing::{Board, Observation, OutcomeRing, Planner, Ranking, Stage, Urgency};
 use tollgate_telemetry::{Line as _, Meters, RequestRecord};
 
-fn catalog(targets: u32) -> Catalog {
-    let provider = Arc::new(Provider {
-        name: "p".into(),
-        kind: ProviderKind::OpenAi,
-        base_url: http::Uri::from_static("http://127.0.0.1:1/v1"),
-        api_version: None,
-        auth: Auth::None,
-        credentials: Vec::new(),
-        headers: Vec::new(),
-        timeouts: Timeouts::default(),
-        http: HttpVersion::Http1,
-        max_idle_connections: 1,
-        max_streams_per_connection: 1,
-    });
-    let target = |id| RouteTarget {
-        target: Arc::new(Target {
-            id: TargetId(id),
-            provider: provider.clone(),
-            model: Some("m".into()),
-            price: None,
-            max_output_tokens: None,
-            context_tokens: None,
-        }),
-        weight: 1 + id,
-        priority: 0,
-    };
-    let route = Route {
-        pattern: Pattern::parse("fast").expect("a name"),
-        name: "fast".into(),
-        targets: (0..targets).map(target).collect(),
-        fallbacks: Vec::new(),
-        strict: false,
-        max_attempts: 8,
-    };
-    Catalog::new(1, vec![provider], vec![route])
-}
-
-fn decide(c: &mut Criterion) {
-    let mut rng = SmallRng::seed_from_u64(1);
-    for targets in [1, 8, 100] {
-        let catalog = catalog(targets);
-        let ask = Ask {
-            surface: Surface::ChatCompletions,
-            model: "fast",
-        };
-        c.bench_function(&format!("plan/{targets}"), |b| {
-            b.iter(|| plan(black_box(&catalog), ask, &mut rng));
+fn score(c: &mut Criterion) {
+    for targets in [8, 100] {
+        let routed = Routed::new(targets).expect("a route");
+        let mut question = routed.question().expect("a question");
+        let mut ranking = Ranking::default();
+        c.bench_function(&format!("score/{targets}"), |b| {
+            b.iter(|| {
+                question.seed = question.seed.wrapping_add(1);
+                black_box(ranking.rank(black_box(&question)).len())
+            });
         });
     }
+}
+
+fn plan(c: &mut Criterion) {
+    for targets in [1, 8, 100] {
+        let routed = Routed::new(targets).expect("a route");
+        let mut planner = Planner::default();
+        let mut seed = 0_u64;
+        c.bench_function(&format!("plan/{targets}"), |b| {
+            b.iter(|| {
+                seed = seed.wrapping_add(1);
+                planner.plan(black_box(&routed.catalog), &ask(seed))
+            });
+        });
+    }
+}
+
+/// A permit taken and given back, with its two observations posted and read.
+fn permit(c: &mut Criterion) {
+    let routed = Routed::new(1).expect("a route");
+    let target = routed.targets.first().expect("a target");
+    let ring = Arc::new(OutcomeRing::new(64));
+    c.bench_function("permit", |b| {
+        b.iter(|| {
+            let permit = target
+                .cell
+                .admit(&ring, NOW, Urgency::Ordinary)
+                .expect("a permit");
+            permit.ended(NOW, black_box(answered()));
+            black_box(ring.pop())
+        });
+    });
+    let seen = Observation {
+        at: NOW,
+        slot: 0,
+        credential: Some(0),
+        stage: Stage::Ended(answered()),
+    };
+    c.bench_function("outcome_post", |b| {
+        b.iter(|| {
+            ring.post(black_box(seen));
+            black_box(ring.pop())
+        });
+    });
+}
+
+/// A router on this thread, as on a worker's.
+fn router(targets: u32) -> Addr<Router> {
+    let mut text = String::from("server: { listen: \"127.0.0.1:0\" }\nproviders:\n");
+    let mut route = String::from("models:\n  fast:\n    strategy: scored\n    targets:\n");
+    for id in 0..targets {
+        writeln!(
+            text,
+            "  p{id}: {{ kind: openai, base_url: \"http://127.0.0.1:9/v1\", api_key: k }}"
+        )
+        .expect("text");
+        writeln!(route, "      - {{ provider: p{id}, model: gpt-4o-mini }}").expect("text");
+    }
+    text.push_str(&route);
+    let source = Source::Text {
+        name: "bench",
+        text: &text,
+    };
+    let settings = tollgate_config::load(source, &|_| None, 1, &Board::default()).expect("a configuration");
+    Router::new(&Published::new(settings)).start()
+}
+
+/// A message to the router on the same thread, and its reply.
+fn local_ask(c: &mut Criterion) {
+    let system = actix::System::new();
+    for targets in [8, 100] {
+        let router = system.block_on(async { router(targets) });
+        c.bench_function(&format!("local_ask/{targets}"), |b| {
+            b.iter_custom(|times| system.block_on(asked(&router, times)));
+        });
+    }
+}
+
+async fn asked(router: &Addr<Router>, times: u64) -> Duration {
+    let (model, targets): (Arc<str>, Arc<[_]>) = ("fast".into(), Arc::new([]));
+    let began = Clock.moment();
+    for seed in 0..times {
+        let question = tollgate_actors::Ask {
+            surface: Surface::ChatCompletions,
+            model: model.clone(),
+            needs: Capabilities::NONE,
+            prompt_tokens: 400,
+            max_output_tokens: Some(256),
+            stream: true,
+            session: None,
+            prefix: None,
+            time_left: None,
+            max_cost: None,
+            regions: None,
+            targets: targets.clone(),
+            seed,
+        };
+        let reply = router.send(question).await.expect("the router lives");
+        black_box(reply.expect("a plan"));
+    }
+    Clock.moment().since(began)
 }
 
 fn tell(c: &mut Criterion) {
@@ -88,5 +155,5 @@ fn tell(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, decide, tell);
+criterion_group!(benches, score, plan, permit, local_ask, tell);
 criterion_main!(benches);

@@ -85,6 +85,8 @@ struct Scratch {
     near: Vec<usize>,
 }
 
+/// Scores that are nearer than this are equal.
+const TIE: f32 = 1e-4;
 /// Nothing heard for this long makes a candidate worth exploring, milliseconds.
 const STALE_MS: u32 = 1_000;
 
@@ -217,10 +219,15 @@ fn by_score(question: &Question, policy: &Policy, members: &mut [Ranked], near: 
         let chosen = near.iter().copied().min_by(|a, b| lot(a).total_cmp(&lot(b)));
         promote(members, chosen.unwrap_or(0), Place::Sticky);
     } else {
-        // Positions are in the order of scores: the better of two is the one that stands first.
         let first = draw::below(question.seed, 1, near.len());
         let second = (first + 1 + draw::below(question.seed, 2, near.len() - 1)) % near.len();
-        let chosen = near.get(first.min(second)).copied();
+        let score = |drawn: usize| -> f32 {
+            let member = near.get(drawn).and_then(|position| members.get(*position));
+            member.map_or(f32::INFINITY, |it| it.terms.score)
+        };
+        // Of equals the first one drawn, or whoever was never measured would never be.
+        let is_better = score(second) < score(first) - TIE;
+        let chosen = near.get(if is_better { second } else { first }).copied();
         promote(members, chosen.unwrap_or(0), Place::Sampled);
     }
 }

@@ -52,6 +52,8 @@ pub(super) struct Turns<'p> {
     is_loaded: bool,
     /// Who asked to be asked again, and when.
     comeback: Option<(usize, Duration)>,
+    /// Whoever asked to be asked again is asked now: that its credential still rests by a hair is no reason not to.
+    is_back: bool,
     is_over: bool,
     stopped: Option<Stopped>,
 }
@@ -72,6 +74,7 @@ impl<'p> Turns<'p> {
             credentials: SmallVec::new(),
             is_loaded: false,
             comeback: None,
+            is_back: false,
             is_over: false,
             stopped: None,
         }
@@ -213,7 +216,7 @@ impl<'p> Turns<'p> {
 
     fn load(&mut self, candidate: &'p Candidate) {
         if !self.is_loaded {
-            let anyway = self.urgency == Urgency::NobodyElse;
+            let anyway = self.is_back || self.urgency == Urgency::NobodyElse;
             self.credentials = request::credentials(&candidate.target, Clock.moment(), anyway);
             self.is_loaded = true;
         }
@@ -221,6 +224,7 @@ impl<'p> Turns<'p> {
 
     fn skip_candidate(&mut self) {
         self.current += 1;
+        self.is_back = false;
         self.credentials.clear();
         self.is_loaded = false;
     }
@@ -251,6 +255,7 @@ impl<'p> Turns<'p> {
         }
         self.current = place;
         self.is_loaded = false;
+        self.is_back = true;
         Some(wait)
     }
 
