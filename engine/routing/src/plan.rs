@@ -166,10 +166,8 @@ impl Planner {
         })?;
         let gathered = Gathered::new(catalog, ask, &found.route, found.model);
         let ranked = self.ranking.rank(&gathered.question);
-        let candidates: SmallVec<[Candidate; 4]> = ranked
-            .iter()
-            .filter_map(|ranked| gathered.candidate(ranked))
-            .collect();
+        let mut candidates = SmallVec::with_capacity(ranked.len());
+        candidates.extend(ranked.iter().filter_map(|ranked| gathered.candidate(ranked)));
         let ranking = ranked.to_vec();
         let epoch = catalog.epoch;
         if candidates.is_empty() {
