@@ -18,6 +18,9 @@ use tollgate_core::{Capabilities, Clock, RequestId, Surface, Timestamp};
 use tollgate_routing::{Board, Observation, OutcomeRing, Planner, Ranking, Stage, Urgency};
 use tollgate_telemetry::{Line as _, Meters, RequestRecord};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn score(c: &mut Criterion) {
     for targets in [8, 100] {
         let routed = Routed::new(targets).expect("a route");

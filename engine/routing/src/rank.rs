@@ -83,6 +83,10 @@ struct Scratch {
     lots: Vec<(f64, Ranked)>,
     /// Positions of those about as good as the best.
     near: Vec<usize>,
+    /// Scores with positions: sorting them moves eight bytes, not all of a [`Ranked`].
+    keys: Vec<u64>,
+    /// A group in its order.
+    sorted: Vec<Ranked>,
 }
 
 /// Scores that are nearer than this are equal.
@@ -126,7 +130,10 @@ impl Ranking {
     /// Sorts by group, then orders each.
     fn order_groups(&mut self, question: &Question) {
         let place_of = |it: &Ranked| facts(question, it).map(|facts| (facts.fallback, facts.priority));
-        self.order.sort_unstable_by_key(|it| (place_of(it), it.candidate));
+        // Most routes are one group, and candidates come in their order.
+        if !self.order.is_sorted_by_key(place_of) {
+            self.order.sort_unstable_by_key(|it| (place_of(it), it.candidate));
+        }
         let mut start = 0;
         while let Some(first) = self.order.get(start) {
             let place = place_of(first);
@@ -147,7 +154,7 @@ impl Ranking {
         score::score(question, policy.weights, members, &mut self.scratch.values);
         match policy.strategy {
             Strategy::Weighted => by_weight(question, policy, members, &mut self.scratch.lots),
-            Strategy::Scored => by_score(question, policy, members, &mut self.scratch.near),
+            Strategy::Scored => by_score(question, policy, members, &mut self.scratch),
         }
         by_admission(question, members, &mut self.scratch.lots);
     }
@@ -186,11 +193,9 @@ fn by_weight(question: &Question, policy: &Policy, members: &mut [Ranked], lots:
 /// By score; but the first place goes to one of those about as good as the best, so that workers who all see the
 /// same averages do not all run to the same target: the better of two drawn at random (Mitzenmacher 2001, "The
 /// power of two choices in randomized load balancing"), or the session's own.
-fn by_score(question: &Question, policy: &Policy, members: &mut [Ranked], near: &mut Vec<usize>) {
-    members.sort_unstable_by(|a, b| {
-        let by_score = a.terms.score.total_cmp(&b.terms.score);
-        by_score.then(a.candidate.cmp(&b.candidate))
-    });
+fn by_score(question: &Question, policy: &Policy, members: &mut [Ranked], scratch: &mut Scratch) {
+    sort_by_score(members, scratch);
+    let near = &mut scratch.near;
     if let Some(position) = explored(question, policy, members) {
         promote(members, position, Place::Explored);
         return;
@@ -288,6 +293,33 @@ fn by_admission(question: &Question, members: &mut [Ranked], lots: &mut Vec<(f64
         sort_by_lot(members, lots, |position, it| {
             f64::from(turn(it)) * f64::from(u16::MAX) + f64::from(position)
         });
+    }
+}
+
+/// Sorts by score; of equals, who stood first stays first.
+fn sort_by_score(members: &mut [Ranked], scratch: &mut Scratch) {
+    let Scratch { keys, sorted, .. } = scratch;
+    keys.clear();
+    let key = |(position, it): (u32, &Ranked)| {
+        (u64::from(ascending(it.terms.score)) << 32) | u64::from(position)
+    };
+    keys.extend((0u32..).zip(members.iter()).map(key));
+    keys.sort_unstable();
+    let position = |key: &u64| usize::try_from(key & u64::from(u32::MAX)).unwrap_or(usize::MAX);
+    sorted.clear();
+    sorted.extend(keys.iter().filter_map(|key| members.get(position(key))));
+    for (member, sorted) in members.iter_mut().zip(&*sorted) {
+        *member = *sorted;
+    }
+}
+
+/// A number that rises with `value`, in the order of [`f32::total_cmp`].
+fn ascending(value: f32) -> u32 {
+    let bits = value.to_bits();
+    if value.is_sign_negative() {
+        !bits
+    } else {
+        bits | (1 << 31)
     }
 }
 

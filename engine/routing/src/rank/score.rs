@@ -40,39 +40,37 @@ const FADING_MS: f32 = 60_000.0;
 /// Younger estimates are taken as they are.
 const FRESH_MS: f32 = 250.0;
 
-/// Fills in the terms of one group's members.
-pub(super) fn score(question: &Question, weights: Weights, members: &mut [Ranked], times: &mut Vec<f32>) {
-    let all = || members_of(question, members);
-    let ttft = median(times, all().filter_map(|it| it.ttft_us));
-    let per_token = median(times, all().filter_map(|it| it.per_token_us)).unwrap_or(0.0);
-    let price = median(times, all().filter_map(cost_of)).unwrap_or(1.0);
-    let least = |values: f32, value: f32| values.min(value);
-    let cheapest = all()
-        .map(|it| cost_of(it).unwrap_or(price))
-        .fold(f32::INFINITY, least);
-    let safest = all().map(failing).fold(f32::INFINITY, least);
-    let heaviest = all().map(|it| it.weight).max().unwrap_or(1);
-    let mut fastest = f32::INFINITY;
+/// What has yet to be found out; no measured time and no price is it.
+const UNKNOWN: f32 = f32::NAN;
+
+/// Fills in the terms of one group's members. `values` is memory for medians.
+///
+/// The facts are read once: what they say is put into the terms as it is, and then set in proportion to the best.
+pub(super) fn score(question: &Question, weights: Weights, members: &mut [Ranked], values: &mut Vec<f32>) {
+    let mut is_complete = true;
     for member in members.iter_mut() {
         let Some(facts) = super::facts(question, member) else {
             continue;
         };
-        let predicted = ttft.map_or(0.0, |ttft| {
-            predict(facts, ttft, per_token, question.output_tokens)
-        });
-        fastest = fastest.min(predicted);
         member.terms = Terms {
-            cost: log_ratio(cost_of(facts).unwrap_or(price), cheapest),
+            cost: cost_of(facts).unwrap_or(UNKNOWN),
             latency: 0.0,
-            availability: log_ratio(failing(facts), safest),
-            bias: log_ratio(small(heaviest), small(facts.weight)),
+            availability: failing(facts),
+            bias: small(facts.weight),
             score: 0.0,
-            predicted_us: predicted,
+            predicted_us: predicted_alone(facts, question.output_tokens).unwrap_or(UNKNOWN),
         };
+        is_complete &= !member.terms.cost.is_nan() && !member.terms.predicted_us.is_nan();
     }
-    for member in members {
-        let terms = &mut member.terms;
-        terms.latency = log_ratio(terms.predicted_us, fastest);
+    if !is_complete {
+        complete(question, members, values);
+    }
+    let best = Best::of(members);
+    for Ranked { terms, .. } in members {
+        terms.cost = log_ratio(terms.cost, best.cost);
+        terms.latency = log_ratio(terms.predicted_us, best.predicted_us);
+        terms.availability = log_ratio(terms.availability, best.failing);
+        terms.bias = log_ratio(best.weight, terms.bias);
         terms.score = weights.cost * terms.cost
             + weights.latency * terms.latency
             + weights.availability * terms.availability
@@ -80,8 +78,64 @@ pub(super) fn score(question: &Question, weights: Weights, members: &mut [Ranked
     }
 }
 
-fn members_of<'q>(question: &'q Question, members: &[Ranked]) -> impl Iterator<Item = &'q Facts> {
-    members.iter().filter_map(|it| super::facts(question, it))
+/// Fills in what facts alone do not say, by the medians of the group. Who was never measured is taken to be like the
+/// others.
+fn complete(question: &Question, members: &mut [Ranked], values: &mut Vec<f32>) {
+    let of_all = |it: &[Ranked], values: &mut Vec<f32>, value: fn(&Facts) -> Option<f32>| {
+        let all = it.iter().filter_map(|it| super::facts(question, it));
+        median(values, all.filter_map(value))
+    };
+    let ttft = of_all(members, values, |it| it.ttft_us);
+    let per_token = of_all(members, values, |it| it.per_token_us).unwrap_or(0.0);
+    let price = of_all(members, values, cost_of).unwrap_or(1.0);
+    for member in members {
+        let Some(facts) = super::facts(question, member) else {
+            continue;
+        };
+        let terms = &mut member.terms;
+        if terms.cost.is_nan() {
+            terms.cost = price;
+        }
+        if terms.predicted_us.is_nan() {
+            terms.predicted_us = ttft.map_or(0.0, |ttft| {
+                predict(facts, ttft, per_token, question.output_tokens)
+            });
+        }
+    }
+}
+
+/// The best of a group, term by term.
+struct Best {
+    cost: f32,
+    predicted_us: f32,
+    failing: f32,
+    weight: f32,
+}
+
+impl Best {
+    fn of(members: &[Ranked]) -> Self {
+        let none = Self {
+            cost: f32::INFINITY,
+            predicted_us: f32::INFINITY,
+            failing: f32::INFINITY,
+            weight: 0.0,
+        };
+        members.iter().fold(none, |best, Ranked { terms, .. }| Self {
+            cost: best.cost.min(terms.cost),
+            predicted_us: best.predicted_us.min(terms.predicted_us),
+            failing: best.failing.min(terms.availability),
+            weight: best.weight.max(terms.bias),
+        })
+    }
+}
+
+/// The predicted time of a target for which its own measurements are enough: they are there, and fresh.
+fn predicted_alone(facts: &Facts, output_tokens: f32) -> Option<f32> {
+    let is_fresh = small(facts.age_ms) < FRESH_MS;
+    let (Some(ttft), Some(per_token), true) = (facts.ttft_us, facts.per_token_us, is_fresh) else {
+        return None;
+    };
+    Some(predict(facts, ttft, per_token, output_tokens))
 }
 
 /// The time that a whole answer is expected to take, microseconds: to the first token, and from there.
@@ -90,14 +144,10 @@ fn members_of<'q>(question: &'q Question, members: &[Ranked]) -> impl Iterator<I
 /// was measured. Finagle multiplies by all that are in flight; but a model provider is a fleet, whose latency hardly
 /// depends on our own requests: what matters is a pile-up, which shows before its outcomes do.
 fn predict(facts: &Facts, median: f32, per_token: f32, output_tokens: f32) -> f32 {
-    let ttft = facts.ttft_us.map_or(median, |measured| {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "ages beyond 2^24 ms make no difference"
-        )]
-        let age = facts.age_ms as f32;
-        faded(measured, age, median)
-    });
+    let age = small(facts.age_ms);
+    let ttft = facts
+        .ttft_us
+        .map_or(median, |measured| faded(measured, age, median));
     let crowd = small(facts.in_flight) / (facts.load * LOAD_GROWTH + LOAD_SLACK);
     ttft * crowd.max(1.0) + facts.per_token_us.unwrap_or(per_token) * output_tokens
 }
