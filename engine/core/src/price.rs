@@ -62,7 +62,10 @@ impl Price {
     /// What `usage` costs at `service`: exact in picodollars, rounded once, half up.
     pub fn cost(&self, usage: &Usage, service: ServiceTier) -> Nanodollars {
         let picodollars = self.rates_for(usage.prompt_total(), service).picodollars(usage);
-        Nanodollars(u64::try_from(picodollars.saturating_add(500) / 1000).unwrap_or(u64::MAX))
+        let rounded = picodollars.saturating_add(500);
+        // Whatever anybody pays fits into 64 bits; to divide 128 is a call.
+        let nanodollars = u64::try_from(rounded).map(|small| small / 1000);
+        Nanodollars(nanodollars.unwrap_or_else(|_| u64::try_from(rounded / 1000).unwrap_or(u64::MAX)))
     }
 
     fn rates_for(&self, prompt_tokens: u64, service: ServiceTier) -> &Rates {
@@ -94,6 +97,7 @@ impl Rates {
             (self.audio_output.unwrap_or(self.output), usage.audio_output),
         ]
         .into_iter()
+        .filter(|(_, tokens)| *tokens > 0)
         .fold(0, |sum: u128, (rate, tokens)| {
             sum.saturating_add(rate.times(tokens))
         })

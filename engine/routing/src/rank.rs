@@ -300,9 +300,8 @@ fn by_admission(question: &Question, members: &mut [Ranked], lots: &mut Vec<(f64
 fn sort_by_score(members: &mut [Ranked], scratch: &mut Scratch) {
     let Scratch { keys, sorted, .. } = scratch;
     keys.clear();
-    let key = |(position, it): (u32, &Ranked)| {
-        (u64::from(ascending(it.terms.score)) << 32) | u64::from(position)
-    };
+    let key =
+        |(position, it): (u32, &Ranked)| (u64::from(ascending(it.terms.score)) << 32) | u64::from(position);
     keys.extend((0u32..).zip(members.iter()).map(key));
     keys.sort_unstable();
     let position = |key: &u64| usize::try_from(key & u64::from(u32::MAX)).unwrap_or(usize::MAX);
