@@ -4,10 +4,12 @@
 //! - [`Usage`], [`Price`], [`Nanodollars`]: what was used and what it costs, in integers.
 //! - [`OutcomeClass`]: what an attempt came to, and the one table of its consequences.
 //! - [`Refusal`]: every "no" to a client, before a dialect gives it a body.
+//! - [`Digest`]: what stands for a text where only sameness matters.
 //! - [`Secret`], [`RequestId`], [`Pattern`], [`Clock`]: small things with one right way to do them.
 
 mod clock;
 mod dialect;
+mod digest;
 mod hash;
 mod id;
 mod money;
@@ -21,6 +23,7 @@ mod usage;
 
 pub use clock::{Clock, Moment, Timestamp};
 pub use dialect::{Dialect, ProviderKind, Surface};
+pub use digest::{Digest, Digester};
 pub use hash::fnv1a;
 pub use id::RequestId;
 pub use money::{MoneyError, Nanodollars, PicodollarsPerToken};

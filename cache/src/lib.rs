@@ -1,0 +1,18 @@
+//! The cache of answers: exact first, then by meaning, and never a wrong one.
+//!
+//! - [`text`]: words and their pieces, folded text, what cannot be understood without its surroundings.
+//! - [`embed`]: text to [`Vector`], by a static model that ships with the program, or another one.
+//! - [`verify`]: whether two questions ask for the same, with the reasons.
+//! - [`index`]: who is near in a partition: a scan while it is small, a graph beyond.
+//! - [`store`]: the entries, their budget, their end.
+//! - [`persist`]: entries across restarts.
+
+pub mod embed;
+pub mod index;
+pub mod persist;
+pub mod store;
+pub mod text;
+mod vector;
+pub mod verify;
+
+pub use vector::Vector;

@@ -1,0 +1,1 @@
+//! The entries, their budget, their end.

@@ -1,0 +1,95 @@
+//! A direction in the space of meanings, in one byte per dimension.
+
+/// A unit vector, quantised: each component is `code / scale` with the largest at ±127.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vector {
+    codes: Box<[i8]>,
+    /// 1 / length of `codes`.
+    inverse_length: f32,
+}
+
+impl Vector {
+    /// The direction of `components`. `None`: they have none (empty, all zero, or not finite).
+    pub fn of(components: &[f32]) -> Option<Self> {
+        let largest = components.iter().fold(0.0_f32, |most, it| most.max(it.abs()));
+        if !(largest.is_finite() && largest > 0.0) || components.iter().any(|it| it.is_nan()) {
+            return None;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "within ±127 by the division")]
+        let codes = components
+            .iter()
+            .map(|it| (it / largest * 127.0).round() as i8)
+            .collect();
+        Self::of_codes(codes)
+    }
+
+    /// The direction of `codes`. `None`: they have none.
+    pub fn of_codes(codes: Box<[i8]>) -> Option<Self> {
+        let square = dot(&codes, &codes);
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a sum of squares of bytes, rounded at the seventh digit"
+        )]
+        let length = (square as f32).sqrt();
+        (square > 0).then(|| Self {
+            codes,
+            inverse_length: 1.0 / length,
+        })
+    }
+
+    /// The components, times some positive number.
+    pub fn codes(&self) -> &[i8] {
+        &self.codes
+    }
+
+    /// How many dimensions it has.
+    pub fn dimensions(&self) -> usize {
+        self.codes.len()
+    }
+
+    /// The cosine of the angle between the two: -1 ..= 1. 0 if they differ in dimensions.
+    pub fn cosine(&self, other: &Self) -> f32 {
+        if self.codes.len() != other.codes.len() {
+            return 0.0;
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a sum of products of bytes, rounded at the seventh digit"
+        )]
+        let product = dot(&self.codes, &other.codes) as f32;
+        (product * self.inverse_length * other.inverse_length).clamp(-1.0, 1.0)
+    }
+}
+
+fn dot(a: &[i8], b: &[i8]) -> i32 {
+    a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_has_no_direction_is_no_vector() {
+        assert_eq!(Vector::of(&[]), None);
+        assert_eq!(Vector::of(&[0.0, -0.0]), None);
+        assert_eq!(Vector::of(&[1.0, f32::NAN]), None);
+        assert_eq!(Vector::of(&[1.0, f32::INFINITY]), None);
+        assert!(Vector::of(&[f32::MIN_POSITIVE, 0.0]).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn the_cosine_is_that_of_the_components(
+            a in prop::collection::vec(-1.0f32..1.0, 128), b in prop::collection::vec(-1.0f32..1.0, 128)) {
+            let length = |v: &[f32]| v.iter().map(|x| x * x).sum::<f32>().sqrt();
+            prop_assume!(length(&a) > 0.1 && length(&b) > 0.1);
+            let exact = a.iter().zip(&b).map(|(a, b)| a * b).sum::<f32>() / (length(&a) * length(&b));
+            let (a, b) = (Vector::of(&a).unwrap(), Vector::of(&b).unwrap());
+            prop_assert!((a.cosine(&b) - exact).abs() < 0.02, "{} {exact}", a.cosine(&b));
+            prop_assert!((a.cosine(&a) - 1.0).abs() < 1e-5);
+            prop_assert_eq!(a.cosine(&b), b.cosine(&a));
+        }
+    }
+}
