@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tollgate_loadtest::{Behaviour, Failure, FaultKind, FaultPoint};
-use tollgate_tests::{Stack, broken, chat, failing};
+use tollgate_tests::{Stack, broken, chat, failing, slow, tally};
 
 /// Two providers, and one alone; breakers without jitter.
 const TWO: &str = r#"
@@ -218,4 +218,246 @@ async fn operators_force_and_drain() {
         .admin_send("PATCH", "/admin/v1/breakers/nobody/m", &[], &unknown)
         .await;
     assert_eq!(response.status, 404, "{}", response.text());
+}
+
+/// What the admin API says of a target's breaker.
+async fn report(stack: &Stack, target: &str) -> Value {
+    let all = stack.admin_get("/admin/v1/breakers").await;
+    let breakers = all["breakers"].as_array().unwrap();
+    let found = breakers.iter().find(|it| it["target"] == target);
+    found.unwrap_or_else(|| panic!("no {target} in {all}")).clone()
+}
+
+#[tokio::test]
+async fn no_more_than_its_probes_are_under_way_however_many_want_to_go() {
+    let stack = Stack::start(TWO).await;
+    stack.set("east", failing(500));
+    for _ in 0..3 {
+        stack.chat(&chat("both")).await;
+    }
+    stack.breaker_is("east/m", "half_open", SOON * 2).await;
+    stack.set("east", broken(FaultKind::Hang, FaultPoint::BeforeHead));
+    let (east, west) = (stack.asked("east"), stack.asked("west"));
+    let mut probes = Vec::new();
+    for _ in 0..12 {
+        probes.push(stack.begin("/v1/chat/completions", &chat("both")).await);
+    }
+    let counted = |journal: &[tollgate_loadtest::JournalEntry], provider: &str| {
+        journal.iter().filter(|it| it.provider == provider).count()
+    };
+    let waited = stack
+        .mock
+        .control()
+        .wait_until(SOON * 5, |journal| {
+            counted(journal, "east") + counted(journal, "west") >= east + west + 12
+        })
+        .await;
+    waited.unwrap();
+    assert_eq!((stack.asked("east") - east, stack.asked("west") - west), (2, 10));
+    let counts = tally(&stack.many("both", 40, 8).await);
+    assert_eq!(counts.get("west"), Some(&40), "{counts:?}");
+    assert_eq!(stack.asked("east") - east, 2);
+}
+
+#[tokio::test]
+async fn a_share_of_failures_opens_it_once_there_are_enough_to_tell() {
+    let config = TWO.replace(
+        "consecutive_failures: 3",
+        "consecutive_failures: 0, error_ratio: 50%, min_requests: 12, window: 10s",
+    );
+    let stack = Stack::start(&config).await;
+    for number in 0..12 {
+        assert_eq!(stack.breaker("east/m").await, "closed", "after {number}");
+        let does = if number % 2 == 0 {
+            failing(500)
+        } else {
+            Behaviour::default()
+        };
+        stack.set("east", does);
+        assert_eq!(stack.chat(&chat("both")).await.status, 200);
+        // Failures among successes: no two in a row.
+        stack.settled(number + 1).await;
+    }
+    stack.breaker_is("east/m", "open", SOON).await;
+    let report = report(&stack, "east/m").await.to_string();
+    assert!(report.contains("6 of 12 requests"), "{report}");
+}
+
+#[tokio::test]
+async fn answers_that_are_late_open_it_where_they_are_counted() {
+    let config = TWO.replace(
+        "consecutive_failures: 3",
+        "slow_after: 40ms, slow_ratio: 80%, min_requests: 5",
+    );
+    let stack = Stack::start(&config).await;
+    stack.set("east", slow(90.0));
+    for _ in 0..5 {
+        assert_eq!(stack.chat(&chat("both")).await.status, 200);
+    }
+    stack.breaker_is("east/m", "open", SOON).await;
+    let response = stack.chat(&chat("both")).await;
+    assert_eq!(response.header("x-tollgate-provider"), Some("west"));
+}
+
+#[tokio::test]
+async fn its_traffic_is_given_back_gradually() {
+    // Beside another target, and before it.
+    for (model, all) in [("level", 30), ("both", 60)] {
+        let routes = "models:\n  level: { targets: [ { provider: east, model: m, weight: 9 }, { provider: west, model: m, weight: 1 } ] }\n";
+        let config = TWO.replace("ramp: 0s", "ramp: 2s");
+        let stack = Stack::start(&config.replace("models:\n", routes)).await;
+        stack.set("east", failing(500));
+        while stack.breaker("east/m").await != "open" {
+            stack.chat(&chat(model)).await;
+        }
+        stack.set("east", Behaviour::default());
+        stack.breaker_is("east/m", "half_open", SOON * 2).await;
+        stack.many(model, 2, 1).await;
+        stack.breaker_is("east/m", "closed", SOON).await;
+        let closed = Instant::now();
+        let admission = report(&stack, "east/m").await["admission"].as_f64().unwrap();
+        assert!(admission < 0.5, "{admission}");
+        let early = tally(&stack.many(model, 100, 4).await);
+        assert!(
+            closed.elapsed() < Duration::from_millis(800),
+            "the machine is too slow for this test"
+        );
+        assert!(
+            early.get("east").copied().unwrap_or(0) < 60,
+            "{model}, at once: {early:?}"
+        );
+        loop {
+            let admission = report(&stack, "east/m").await["admission"].as_f64().unwrap();
+            if admission >= 1.0 {
+                break;
+            }
+            assert!(closed.elapsed() < Duration::from_secs(5), "{admission}");
+            stack.many(model, 5, 1).await;
+        }
+        assert!(closed.elapsed() >= Duration::from_millis(1_500));
+        let late = tally(&stack.many(model, 60, 4).await);
+        assert!(late.get("east").copied().unwrap_or(0) >= all, "{model}: {late:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_credential_rests_for_as_long_as_its_provider_says_and_then_works_again() {
+    let stack = Stack::start(TWO).await;
+    let limited = Failure {
+        status: 429,
+        retry_after: Some("1".to_owned()),
+        ..Failure::default()
+    };
+    let does = Behaviour {
+        failure: Some(limited),
+        fail_first: Some(2),
+        ..Behaviour::default()
+    };
+    stack.set("east", does);
+    let begun = Instant::now();
+    let first = stack.chat(&chat("both")).await;
+    assert_eq!(
+        (first.header("x-tollgate-provider"), stack.asked("east")),
+        (Some("west"), 2),
+        "both credentials were tried"
+    );
+    // Both rest as soon as their answers have been heard of.
+    let deadline = Instant::now() + Duration::from_millis(500);
+    while report(&stack, "east/m")
+        .await
+        .to_string()
+        .matches("cooling_down")
+        .count()
+        < 2
+    {
+        assert!(Instant::now() < deadline, "{}", report(&stack, "east/m").await);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let mut provider = String::new();
+    while provider != "east" {
+        assert!(begun.elapsed() < SOON * 5, "it never works again");
+        let response = stack.chat(&chat("both")).await;
+        provider = response.header("x-tollgate-provider").unwrap().to_owned();
+        assert_eq!(response.header("x-tollgate-attempts"), Some("1"));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(
+        begun.elapsed() >= Duration::from_millis(950),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert_eq!(stack.breaker("east/m").await, "closed");
+}
+
+#[tokio::test]
+async fn a_target_without_an_accepted_credential_is_left_out_until_it_gets_a_new_one() {
+    let stack = Stack::start(TWO).await;
+    stack.set("west", failing(401));
+    stack.set("east", failing(500));
+    let first = stack.chat(&chat("both")).await;
+    assert_eq!(first.status, 502);
+    stack.set("east", Behaviour::default());
+    stack.set("west", Behaviour::default());
+    stack.settled(1).await;
+    let only_west = TWO.replace(
+        "models:\n",
+        "models:\n  west-only: { on_no_candidates: refuse, targets: [ { provider: west, model: m } ] }\n",
+    );
+    stack.rewrite(&only_west);
+    assert_eq!(stack.reload().await.status, 200);
+    let refused = stack.chat(&chat("west-only")).await;
+    assert_eq!(
+        (refused.status, stack.asked("west")),
+        (503, 1),
+        "its only credential is not accepted"
+    );
+    stack.rewrite(&only_west.replace("key-of-west-000001", "key-of-west-000002"));
+    assert_eq!(stack.reload().await.status, 200);
+    let response = stack.chat(&chat("west-only")).await;
+    assert_eq!(
+        (response.status, stack.asked("west")),
+        (200, 2),
+        "{}",
+        response.text()
+    );
+}
+
+#[tokio::test]
+async fn what_a_panic_was_is_told_by_its_decision() {
+    let stack = Stack::start(TWO).await;
+    stack.set("east", failing(500));
+    for _ in 0..3 {
+        stack.chat(&chat("alone")).await;
+    }
+    stack.breaker_is("east/m", "open", SOON).await;
+    let response = stack
+        .chat_with(&chat("alone"), &[("x-tollgate-decision", "1")])
+        .await;
+    let summary = response.header("x-tollgate-decision").unwrap();
+    assert!(
+        summary.contains("east/m place=last_resort") && summary.contains("east/m filtered=breaker_open"),
+        "{summary}"
+    );
+    let id = response.header("x-request-id").unwrap();
+    let decision = stack.admin_get(&format!("/admin/v1/decisions/{id}")).await;
+    assert_eq!(
+        decision["decision"]["ranking"][0]["place"], "last_resort",
+        "{decision}"
+    );
+    assert!(
+        decision["explanation"]
+            .as_str()
+            .unwrap()
+            .contains("nobody was healthy"),
+        "{decision}"
+    );
+    // An operator's order is not overridden: there is nobody to ask.
+    let order = json!({ "force": "open", "author": "sre", "reason": "a drill" });
+    stack
+        .admin_send("PATCH", "/admin/v1/breakers/east/m", &[], &order)
+        .await;
+    let before = stack.asked("east");
+    let refused = stack.chat(&chat("alone")).await;
+    assert_eq!((refused.status, stack.asked("east")), (503, before));
+    assert_eq!(refused.code(), "no_candidate");
 }

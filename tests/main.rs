@@ -21,6 +21,8 @@ mod drain;
 #[cfg(test)]
 mod failover;
 #[cfg(test)]
+mod fitting;
+#[cfg(test)]
 mod http2_upstream;
 #[cfg(test)]
 mod large;
@@ -28,6 +30,8 @@ mod large;
 mod limits;
 #[cfg(test)]
 mod operators;
+#[cfg(test)]
+mod outages;
 mod passthrough;
 #[cfg(test)]
 mod proxy;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tollgate_loadtest::{Behaviour, Failure, Fault, FaultKind, FaultPoint, Latency};
 
-use crate::{BEARER, Response, Stack, Wire, chat, get};
+use crate::{BEARER, Response, Stack, Wire, chat, get, post};
 
 /// Answers with this status instead.
 pub fn failing(status: u16) -> Behaviour {
@@ -77,6 +77,13 @@ impl Stack {
         served
     }
 
+    /// A chat with further headers, read to the end of its answer.
+    pub async fn chat_with(&self, body: &str, headers: &[(&str, &str)]) -> Response {
+        let mut all = vec![BEARER];
+        all.extend_from_slice(headers);
+        post(self.addr, "/v1/chat/completions", &all, body).await
+    }
+
     /// A GET of the admin API, as JSON.
     pub async fn admin_get(&self, path: &str) -> Value {
         let response = get(self.admin, path, &[]).await;
@@ -119,6 +126,14 @@ impl Stack {
             );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+}
+
+impl Response {
+    /// The code of an error in OpenAI's dialect; `-`: there is none.
+    pub fn code(&self) -> String {
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        body["error"]["code"].as_str().unwrap_or("-").to_owned()
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use tollgate_loadtest::{Behaviour, Failure};
-use tollgate_tests::{BEARER, Stack, chat, post, slow, tally};
+use serde_json::json;
+use tollgate_loadtest::{Behaviour, Failure, Pacing};
+use tollgate_tests::{BEARER, Stack, chat, chat_stream, post, slow, tally};
 
 /// Three providers: one cheap, one fast, one that never fails; one route for each weight.
 const THREE: &str = r#"
@@ -95,10 +96,11 @@ async fn a_target_ten_times_slower_is_left_within_two_seconds_and_found_again() 
 #[tokio::test]
 async fn a_provider_that_stalls_gets_no_pile_up_before_anything_has_come_back() {
     let stack = Stack::start(THREE).await;
+    // Long enough for a busy machine's own delays not to decide who looks fast.
     for provider in ["cheap", "fast", "safe"] {
-        stack.set(provider, slow(3.0));
+        stack.set(provider, slow(60.0));
     }
-    stack.many("by-latency", 200, 4).await;
+    stack.many("by-latency", 96, 6).await;
     let (fast, all) = (stack.asked("fast"), 96);
     stack.set("fast", slow(2_500.0));
     // All at once: no average can have moved before the last of them is decided.
@@ -138,4 +140,73 @@ async fn a_canary_gets_its_share_and_nobody_else_more() {
     let counts = tally(&stack.many("canary", 1_000, 8).await);
     let canary = counts.get("fast").copied().unwrap_or_default();
     assert!((60..=140).contains(&canary), "{counts:?}");
+}
+
+#[tokio::test]
+async fn a_session_moves_only_when_its_target_is_closed_and_the_others_stay_where_they_are() {
+    let targets = "targets: [ { provider: cheap, model: m }, { provider: fast, model: m }, { provider: safe, model: m } ]";
+    let routes = format!("models:\n  sticky: {{ sticky: true, {targets} }}\n");
+    let stack = Stack::start(&THREE.replace("models:\n", &routes)).await;
+    let homes = async || {
+        let mut homes = Vec::new();
+        for session in 0..30 {
+            let name = format!("conversation-{session}");
+            let response = stack
+                .chat_with(&chat("sticky"), &[("x-tollgate-session", &name)])
+                .await;
+            homes.push(response.header("x-tollgate-provider").unwrap().to_owned());
+        }
+        homes
+    };
+    let force = async |state: &str| {
+        let order = json!({ "force": state, "author": "sre", "reason": "a drill" });
+        let path = "/admin/v1/breakers/fast/m";
+        let response = stack.admin_send("PATCH", path, &[], &order).await;
+        assert_eq!(response.status, 200, "{}", response.text());
+    };
+    let before = homes().await;
+    assert!(before.iter().any(|it| it == "fast"));
+    force("open").await;
+    let during = homes().await;
+    for (session, (was, is)) in before.iter().zip(&during).enumerate() {
+        if was == "fast" {
+            assert_ne!(is, "fast", "session {session}");
+        } else {
+            assert_eq!(is, was, "session {session} has moved");
+        }
+    }
+    force("closed").await;
+    assert_eq!(homes().await, before, "back home");
+}
+
+#[tokio::test]
+async fn a_stream_that_drips_is_slow_although_its_head_is_quick() {
+    let stack = Stack::start(THREE).await;
+    let drips = Pacing {
+        inter_token_ms: 15.0,
+        ..Pacing::default()
+    };
+    // 16 tokens: 240 ms in all, against 60.
+    stack.set(
+        "fast",
+        Behaviour {
+            pacing: drips,
+            ..slow(1.0)
+        },
+    );
+    stack.set("cheap", slow(60.0));
+    stack.set("safe", slow(90.0));
+    let body = chat_stream("by-latency");
+    let streams = async |count: usize| {
+        for _ in 0..count {
+            assert_eq!(stack.chat(&body).await.status, 200);
+        }
+    };
+    // Each must have been asked once before it is known.
+    streams(12).await;
+    let (dripping, before) = (stack.asked("fast"), stack.asked("cheap"));
+    streams(40).await;
+    let dripping = stack.asked("fast") - dripping;
+    assert!(dripping <= 4, "{dripping} of 40 dripped");
+    assert!(stack.asked("cheap") - before >= 30);
 }

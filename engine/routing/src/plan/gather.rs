@@ -83,7 +83,8 @@ impl<'c> Gathered<'c> {
             let vitals = target.cell.vitals(ask.now);
             let facts = catalog.facts(target, &model);
             let (gate, closed) = self.gate(ask, target);
-            let filter = fixed(ask, limits, entry, &facts, &vitals).or(closed);
+            let regions = [&limits.regions, &route.limits.regions];
+            let filter = fixed(ask, regions, entry, &model, &facts, &vitals).or(closed);
             let mut known = Facts {
                 provider: target.provider.name.clone(),
                 model,
@@ -291,11 +292,13 @@ impl Considered<'_> {
     }
 }
 
-/// What speaks against a target whatever its health.
+/// What speaks against a target whatever its health. A fallback keeps to its own `regions` and to those of the
+/// route that was asked.
 fn fixed(
     ask: &Ask<'_>,
-    limits: &Limits,
+    regions: [&Option<Arc<[Arc<str>]>>; 2],
     entry: &RouteTarget,
+    model: &str,
     facts: &ModelFacts,
     vitals: &Vitals,
 ) -> Option<Filter> {
@@ -304,14 +307,21 @@ fn fixed(
     let outside = |allowed: &[Arc<str>]| region.is_none_or(|region| !allowed.contains(region));
     let lacks = |has: tollgate_core::Capabilities| !has.contains(ask.needs);
     let too_small = |window: u32| prompt_tokens(ask, vitals) > u64::from(window);
-    let may_use = || ask.targets.is_empty() || ask.targets.iter().any(|it| it.matches(&target.name()));
+    let may_use = || {
+        let name = format!("{}/{model}", target.provider.name);
+        ask.targets.iter().any(|it| it.matches(&name))
+    };
+    let mut regions = regions
+        .into_iter()
+        .filter_map(Option::as_deref)
+        .chain(ask.regions);
     if entry.weight == 0 {
         Some(Filter::OutOfUse)
     } else if !ask.surface.servable_by(target.provider.kind.dialect()) {
         Some(Filter::Surface)
-    } else if limits.regions.as_deref().is_some_and(outside) || ask.regions.is_some_and(outside) {
+    } else if regions.any(outside) {
         Some(Filter::Region)
-    } else if !may_use() {
+    } else if !ask.targets.is_empty() && !may_use() {
         Some(Filter::NotAllowed)
     } else if facts.capabilities.is_some_and(lacks) {
         Some(Filter::Capability)
