@@ -5,6 +5,7 @@
 //! new configuration finds the health of its targets where the old one left it.
 
 mod cell;
+mod claim;
 mod credential;
 mod gate;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 pub use cell::{HealthCell, Urgency, Vitals};
+pub use claim::Claim;
 pub use credential::{CredentialCell, CredentialState};
 pub use gate::{Gate, GateMode};
 pub use permit::{NotAdmitted, Permit};

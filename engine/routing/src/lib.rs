@@ -18,8 +18,8 @@ mod rank;
 mod replay;
 
 pub use board::{
-    Board, CredentialCell, CredentialState, Gate, GateMode, HealthCell, NotAdmitted, OutcomeRing, Permit,
-    RetryBudget, RetryLimits, Urgency, Vitals,
+    Board, Claim, CredentialCell, CredentialState, Gate, GateMode, HealthCell, NotAdmitted, OutcomeRing,
+    Permit, RetryBudget, RetryLimits, Urgency, Vitals,
 };
 pub use breaker::{
     Breaker, BreakerReport, BreakerSettings, Changed, CredentialChange, CredentialHealth, CredentialReport,

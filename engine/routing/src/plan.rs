@@ -12,7 +12,7 @@ use thiserror::Error;
 use tollgate_core::{Capabilities, Moment, Nanodollars, Pattern, Surface};
 
 use crate::rank::{Place, Ranked, Ranking};
-use crate::{Catalog, ModelFacts, Question, Route, Target};
+use crate::{Catalog, Claim, ModelFacts, Question, Route, Target};
 use gather::Gathered;
 
 /// What is known of a request when a plan is asked for.
@@ -58,7 +58,7 @@ pub struct Warm {
 }
 
 /// The answer: candidates in the order in which to try them, and how that came about.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Plan {
     /// The snapshot it was made from.
     pub epoch: u64,
@@ -68,6 +68,8 @@ pub struct Plan {
     pub candidates: SmallVec<[Candidate; 4]>,
     /// How the order came about.
     pub decision: Box<Decision>,
+    /// The place kept at the first candidate, until somebody is asked.
+    pub claim: Option<Claim>,
 }
 
 /// One place in a plan.
@@ -177,6 +179,9 @@ impl Planner {
         Ok(Plan {
             epoch,
             route: found.route,
+            claim: candidates
+                .first()
+                .map(|it: &Candidate| Claim::new(it.target.cell.clone())),
             candidates,
             decision: Box::new(Decision {
                 epoch,

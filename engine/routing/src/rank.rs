@@ -38,7 +38,7 @@ pub enum Place {
     Explored,
     /// The session stays where it is.
     Sticky,
-    /// The better of two drawn from those that are about as good as the best.
+    /// The less busy of two drawn from those that are about as good as the best.
     Sampled,
     /// By its score.
     Score,
@@ -89,8 +89,6 @@ struct Scratch {
     sorted: Vec<Ranked>,
 }
 
-/// Scores that are nearer than this are equal.
-const TIE: f32 = 1e-4;
 /// Nothing heard for this long makes a candidate worth exploring, milliseconds.
 const STALE_MS: u32 = 1_000;
 
@@ -145,6 +143,24 @@ impl Ranking {
             self.order_group(question, &policy, start..end);
             start = end;
         }
+        self.hold_back(question);
+    }
+
+    /// Whoever is being re-admitted, and not with this request, comes after the other priorities of its route, too.
+    fn hold_back(&mut self, question: &Question) {
+        let held = |it: &Ranked| {
+            facts(question, it).map(|facts| {
+                let is_held = matches!(facts.gate, Admission::Share(_)) && it.place == Place::Reserve;
+                (facts.fallback, is_held)
+            })
+        };
+        if !self.order.is_sorted_by_key(held) {
+            sort_by_lot(&mut self.order, &mut self.scratch.lots, |position, it| {
+                let (fallback, is_held) = held(it).unwrap_or_default();
+                let place = 2.0 * f64::from(fallback) + f64::from(u8::from(is_held));
+                place * f64::from(u16::MAX) + f64::from(position)
+            });
+        }
     }
 
     fn order_group(&mut self, question: &Question, policy: &Policy, group: std::ops::Range<usize>) {
@@ -191,8 +207,8 @@ fn by_weight(question: &Question, policy: &Policy, members: &mut [Ranked], lots:
 }
 
 /// By score; but the first place goes to one of those about as good as the best, so that workers who all see the
-/// same averages do not all run to the same target: the better of two drawn at random (Mitzenmacher 2001, "The
-/// power of two choices in randomized load balancing"), or the session's own.
+/// same averages do not all run to the same target: of two drawn at random the one with fewer requests in flight
+/// (Mitzenmacher 2001, "The power of two choices in randomized load balancing"), or the session's own.
 fn by_score(question: &Question, policy: &Policy, members: &mut [Ranked], scratch: &mut Scratch) {
     sort_by_score(members, scratch);
     let near = &mut scratch.near;
@@ -226,13 +242,14 @@ fn by_score(question: &Question, policy: &Policy, members: &mut [Ranked], scratc
     } else {
         let first = draw::below(question.seed, 1, near.len());
         let second = (first + 1 + draw::below(question.seed, 2, near.len() - 1)) % near.len();
-        let score = |drawn: usize| -> f32 {
+        let in_flight = |drawn: usize| -> u32 {
             let member = near.get(drawn).and_then(|position| members.get(*position));
-            member.map_or(f32::INFINITY, |it| it.terms.score)
+            let facts = member.and_then(|it| facts(question, it));
+            facts.map_or(u32::MAX, |it| it.in_flight)
         };
-        // Of equals the first one drawn, or whoever was never measured would never be.
-        let is_better = score(second) < score(first) - TIE;
-        let chosen = near.get(if is_better { second } else { first }).copied();
+        // By their scores the worst of three would never be the better of two.
+        let is_less_busy = in_flight(second) < in_flight(first);
+        let chosen = near.get(if is_less_busy { second } else { first }).copied();
         promote(members, chosen.unwrap_or(0), Place::Sampled);
     }
 }

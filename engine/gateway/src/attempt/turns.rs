@@ -242,6 +242,9 @@ impl<'p> Turns<'p> {
     }
 
     fn admit(&self, candidate: &Candidate) -> Option<Permit> {
+        if let Some(claim) = &self.plan.claim {
+            claim.release();
+        }
         let target = &candidate.target;
         let outcomes = &target.provider.outcomes;
         target.cell.admit(outcomes, Clock.moment(), self.urgency).ok()

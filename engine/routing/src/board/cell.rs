@@ -201,7 +201,7 @@ impl HealthCell {
             },
             _ => return Err(NotAdmitted(mode)),
         };
-        let others = self.in_flight.fetch_add(1, Ordering::Relaxed);
+        let others = self.enter();
         Ok(Permit::new(self.clone(), ring.clone(), now, others, probe))
     }
 
@@ -213,6 +213,11 @@ impl HealthCell {
         taken
             .ok()
             .map(|before| Gate::unpack(before, Moment::ZERO).generation)
+    }
+
+    /// Counts one more in flight: how many others there are.
+    pub(super) fn enter(&self) -> u32 {
+        self.in_flight.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(super) fn leave(&self) {
