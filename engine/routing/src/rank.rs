@@ -71,7 +71,17 @@ impl Place {
 #[derive(Debug, Default)]
 pub struct Ranking {
     order: Vec<Ranked>,
+    shape: Shape,
     scratch: Scratch,
+}
+
+/// What most questions are, seen while their candidates are collected: then whole passes over them are not needed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Shape {
+    /// All are of one route and one priority.
+    is_one_group: bool,
+    /// None is a canary, a probe or being re-admitted.
+    is_plain: bool,
 }
 
 /// Lists that are empty between decisions, kept for their memory.
@@ -115,35 +125,50 @@ impl Ranking {
 
     fn collect(&mut self, question: &Question, may_be_asked: impl Fn(&Facts) -> bool) {
         self.order.clear();
-        let wanted = (0u16..)
-            .zip(&question.candidates)
-            .filter(|(_, it)| may_be_asked(it));
-        self.order.extend(wanted.map(|(candidate, _)| Ranked {
-            candidate,
-            place: Place::Score,
-            terms: Terms::default(),
-        }));
+        let place_of = |it: &Facts| (it.fallback, it.priority);
+        let first = question.candidates.first().map(place_of);
+        let mut shape = Shape {
+            is_one_group: true,
+            is_plain: true,
+        };
+        for (candidate, facts) in (0u16..).zip(&question.candidates) {
+            if !may_be_asked(facts) {
+                continue;
+            }
+            shape.is_one_group &= first == Some(place_of(facts));
+            shape.is_plain &= facts.gate == Admission::All && facts.canary.is_none();
+            self.order.push(Ranked {
+                candidate,
+                place: Place::Score,
+                terms: Terms::default(),
+            });
+        }
+        self.shape = shape;
     }
 
     /// Sorts by group, then orders each.
     fn order_groups(&mut self, question: &Question) {
         let place_of = |it: &Ranked| facts(question, it).map(|facts| (facts.fallback, facts.priority));
-        // Most routes are one group, and candidates come in their order.
-        if !self.order.is_sorted_by_key(place_of) {
+        if !self.shape.is_one_group && !self.order.is_sorted_by_key(place_of) {
             self.order.sort_unstable_by_key(|it| (place_of(it), it.candidate));
         }
         let mut start = 0;
         while let Some(first) = self.order.get(start) {
             let place = place_of(first);
             let rest = self.order.get(start..).unwrap_or_default();
-            let end = start + rest.iter().take_while(|it| place_of(it) == place).count();
+            let end = match self.shape.is_one_group {
+                true => self.order.len(),
+                false => start + rest.iter().take_while(|it| place_of(it) == place).count(),
+            };
             let policy = facts(question, first)
                 .and_then(|facts| question.groups.get(usize::from(facts.fallback)))
                 .map_or_else(Policy::default, |group: &Group| group.policy);
             self.order_group(question, &policy, start..end);
             start = end;
         }
-        self.hold_back(question);
+        if !self.shape.is_plain {
+            self.hold_back(question);
+        }
     }
 
     /// Whoever is being re-admitted, and not with this request, comes after the other priorities of its route, too.
@@ -172,7 +197,9 @@ impl Ranking {
             Strategy::Weighted => by_weight(question, policy, members, &mut self.scratch.lots),
             Strategy::Scored => by_score(question, policy, members, &mut self.scratch),
         }
-        by_admission(question, members, &mut self.scratch.lots);
+        if !self.shape.is_plain {
+            by_admission(question, members, &mut self.scratch.lots);
+        }
     }
 }
 
