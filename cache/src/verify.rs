@@ -9,12 +9,15 @@ mod lists;
 mod numbers;
 mod pair;
 mod scan;
+mod tensors;
+mod trees;
 mod words;
 
 use std::sync::Arc;
 
 pub use features::N as FEATURES;
 pub use guards::{Evidence, Guard};
+pub use tensors::{ModelError, Tensors};
 pub use words::Analysis;
 
 use pair::Pair;
