@@ -106,6 +106,11 @@ impl Vocabulary {
         Self::of_lines(text)
     }
 
+    /// All pieces, one per line.
+    pub fn lines(&self) -> &str {
+        &self.text
+    }
+
     /// How many numbers there are; the largest is one less.
     pub fn len(&self) -> usize {
         self.ends.len()

@@ -12,7 +12,7 @@
 //! What looks like a special piece, such as `[CLS]`, is text like any other: nobody can write one into a question.
 
 use std::ops::Range;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use unicode_normalization::char::decompose_canonical;
 
@@ -39,10 +39,10 @@ pub struct Word {
 
 impl WordPiece {
     /// With the vocabulary that ships with the program: uncased BERT's, 30,522 pieces. Built when first asked for.
-    pub fn built_in() -> &'static Self {
-        static BUILT_IN: LazyLock<WordPiece> = LazyLock::new(|| {
-            let text = include_str!("../../model/vocab.txt");
-            WordPiece::of_lines(text).unwrap_or_else(|error| unreachable!("the built-in vocabulary: {error}"))
+    pub fn built_in() -> &'static Arc<Self> {
+        static BUILT_IN: LazyLock<Arc<WordPiece>> = LazyLock::new(|| {
+            let tokenizer = WordPiece::of_lines(include_str!("../../model/vocab.txt"));
+            Arc::new(tokenizer.unwrap_or_else(|error| unreachable!("the built-in vocabulary: {error}")))
         });
         &BUILT_IN
     }
