@@ -4,15 +4,18 @@
 //! - [`embed`]: text to [`Vector`], by a static model that ships with the program, or another one.
 //! - [`verify`]: whether two questions ask for the same, with the reasons.
 //! - [`index`]: who is near in a partition: a scan while it is small, a graph beyond.
+//! - [`Policy`]: which questions count as the same, for how long, among whom.
 //! - [`store`]: the entries, their budget, their end.
 //! - [`persist`]: entries across restarts.
 
 pub mod embed;
 pub mod index;
 pub mod persist;
+mod policy;
 pub mod store;
 pub mod text;
 mod vector;
 pub mod verify;
 
+pub use policy::{Mode, Policy, Scope};
 pub use vector::Vector;

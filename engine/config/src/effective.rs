@@ -19,7 +19,7 @@ const MASK: &str = "***";
 const DEFAULT: &str = "default";
 
 /// Sections that are as if empty when they are absent have defaults; these are something else then: nothing.
-const OFF_UNLESS_WRITTEN: [&str; 4] = ["hedge", "price", "probe", "tls"];
+const OFF_UNLESS_WRITTEN: [&str; 5] = ["hedge", "policy", "price", "probe", "tls"];
 
 /// What a file says, without secrets.
 #[derive(Debug)]
@@ -135,12 +135,18 @@ struct View<'v> {
 
 impl<'v> View<'v> {
     fn document(self) -> Json {
-        let document = &self.written.document;
+        let document = Some(&self.written.document);
         let mut sections = Map::new();
         for (name, property) in self.schema.properties().into_iter().flatten() {
-            let written = member(Some(document), name);
+            let written = member(document, name);
             let value = match (name.as_str(), self.schema.at(property).values()) {
-                ("providers", Some(of_provider)) => Some(self.providers(written, of_provider)),
+                ("providers", Some(of_provider)) => Some(self.inheriting(written, of_provider, |name| {
+                    member(document, name).filter(|_| matches!(name, "health" | "breaker"))
+                })),
+                ("models" | "routes", Some(of_model)) if written.is_some() => {
+                    let policy = member(member(document, "cache"), "policy");
+                    Some(self.inheriting(written, of_model, |name| policy.filter(|_| name == "cache")))
+                }
                 _ => self.value(name, property, written, None),
             };
             sections.extend(value.map(|value| (name.clone(), value)));
@@ -148,17 +154,18 @@ impl<'v> View<'v> {
         Json::Object(sections)
     }
 
-    /// Providers are watched as the top of the file says, where they do not say otherwise.
-    fn providers(self, written: Option<&Node>, of_provider: Schema<'v>) -> Json {
-        let document = Some(&self.written.document);
-        let provider = |entry: &Entry| {
-            let members = self.section(of_provider, |name| {
-                let base = member(document, name).filter(|_| matches!(name, "health" | "breaker"));
-                (member(Some(&entry.value), name), base)
-            });
+    /// Providers are watched, and models cached, as the top of the file says, where they do not say otherwise.
+    fn inheriting<'n>(
+        self,
+        written: Option<&'n Node>,
+        of_each: Schema<'v>,
+        base: impl Fn(&str) -> Option<&'n Node>,
+    ) -> Json {
+        let each = |entry: &'n Entry| {
+            let members = self.section(of_each, |name| (member(Some(&entry.value), name), base(name)));
             (entry.key.clone(), members)
         };
-        Json::Object(entries(written).iter().map(provider).collect())
+        Json::Object(entries(written).iter().map(each).collect())
     }
 
     fn section<'n>(
@@ -185,7 +192,7 @@ impl<'v> View<'v> {
     ) -> Option<Json> {
         let schema = self.schema.at(property);
         if schema.properties().is_some() {
-            let is_off = written.is_none() && OFF_UNLESS_WRITTEN.contains(&name);
+            let is_off = written.is_none() && base.is_none() && OFF_UNLESS_WRITTEN.contains(&name);
             return Some(if is_off {
                 leaf(Json::Null, DEFAULT)
             } else {

@@ -1,6 +1,7 @@
 //! From what is written to what it means: defaults filled in, references followed, everything checked that a
 //! schema cannot say. Never stops at a problem; with any, the settings are thrown away.
 
+mod cache;
 mod health;
 mod keys;
 mod listeners;
@@ -65,6 +66,7 @@ pub(crate) fn resolve(context: Context<'_>, config: &Config) -> Settings {
     let server = listeners::server(context, config, auth);
     let admin = listeners::admin(context, config);
     let telemetry = listeners::telemetry(context, config);
+    let cache = cache::resolve(context, config);
     let catalog = if context.report.has_problems() {
         catalog
     } else {
@@ -79,6 +81,7 @@ pub(crate) fn resolve(context: Context<'_>, config: &Config) -> Settings {
         server,
         admin,
         telemetry,
+        cache,
         catalog: catalog.with_models(prices.clone()),
         keyring: Keyring::new(keys),
         auth,

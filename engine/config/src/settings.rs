@@ -1,10 +1,12 @@
 //! A valid configuration: what the gateway runs on. Every reference in it is resolved, every default filled in.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tollgate_cache::Policy;
 use tollgate_core::Secret;
 use tollgate_governance::Keyring;
 use tollgate_routing::Catalog;
@@ -21,6 +23,8 @@ pub struct Settings {
     pub admin: Admin,
     /// What is recorded of requests.
     pub telemetry: Telemetry,
+    /// The cache of answers.
+    pub cache: Cache,
     /// Providers, routes and targets.
     pub catalog: Catalog,
     /// The virtual keys; empty where `auth` is [`AuthMode::Anonymous`].
@@ -130,6 +134,28 @@ pub struct Decisions {
     pub journal: Option<PathBuf>,
     /// The share that is written there, `0.0..=1.0`.
     pub sample: f32,
+}
+
+/// The cache of answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cache {
+    /// What entries may take of memory, all together.
+    pub max_bytes: usize,
+    /// The largest answer that is kept.
+    pub max_entry_bytes: usize,
+    /// Where entries survive a restart; `None`: they do not.
+    pub directory: Option<PathBuf>,
+    /// How answers are kept where a route does not say otherwise.
+    pub(crate) common: Policy,
+    /// By the names of routes.
+    pub(crate) policies: HashMap<Arc<str>, Policy>,
+}
+
+impl Cache {
+    /// How the answers of the route of this name are kept.
+    pub fn policy(&self, route: &str) -> &Policy {
+        self.policies.get(route).unwrap_or(&self.common)
+    }
 }
 
 /// Where the access log goes.

@@ -1,6 +1,7 @@
 //! The promises of this crate, on whole files.
 
 mod bad_files;
+mod cache;
 mod generated;
 mod good_files;
 mod lookups;

@@ -57,6 +57,8 @@ pub enum RefusalKind {
     UpstreamTimeout,
     /// The provider does not accept the gateway's own credential.
     UpstreamCredential,
+    /// Only an answer from the cache was wanted, and there is none.
+    NotCached,
     /// The gateway is shutting down.
     Draining,
     /// A fault of the gateway itself.
@@ -153,7 +155,7 @@ impl RefusalKind {
             Self::Internal => 500,
             Self::UpstreamFailed | Self::UpstreamCredential => 502,
             Self::NoCandidate | Self::Draining => 503,
-            Self::UpstreamTimeout | Self::DeadlineExceeded => 504,
+            Self::UpstreamTimeout | Self::DeadlineExceeded | Self::NotCached => 504,
         }
     }
 
@@ -183,6 +185,7 @@ impl RefusalKind {
             Self::UpstreamFailed => "upstream_failed",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::UpstreamCredential => "upstream_credentials_rejected",
+            Self::NotCached => "not_cached",
             Self::Draining => "shutting_down",
             Self::Internal => "internal_error",
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tollgate_core::{ServiceTier, Usage};
 
 use crate::Line;
-use crate::record::{AttemptRecord, AttemptRole, RequestRecord, Served};
+use crate::record::{AttemptRecord, AttemptRole, CacheRecord, RequestRecord, Served};
 use crate::scrub::cut;
 
 /// No text in a line is longer, whoever chose it. Above what [`crate::Scrubbed`] lets through.
@@ -52,6 +52,9 @@ fn write_record(out: &mut Vec<u8>, record: &RequestRecord) {
         write_usage(&mut line, usage);
     }
     write_money(&mut line, record);
+    if let Some(cache) = &record.cache {
+        write_cache(&mut line, cache);
+    }
     write_timings(&mut line, record);
     line.count("request_bytes", Some(record.request_bytes));
     line.count("response_bytes", Some(record.response_bytes));
@@ -100,6 +103,24 @@ fn write_money(line: &mut Object<'_>, record: &RequestRecord) {
         None if record.usage.is_some() => line.flag("price_known", false),
         None => {}
     }
+}
+
+fn write_cache(line: &mut Object<'_>, cache: &CacheRecord) {
+    let mut object = line.object("cache");
+    object.text("result", Some(cache.result.name()));
+    if let Some(score) = cache.score {
+        object.display("score", format_args!("{score:.3}"));
+    }
+    object.count(
+        "age_ms",
+        cache
+            .age
+            .map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+    );
+    object.count("entry", cache.entry);
+    object.count("saved_nanodollars", cache.saved.map(|saved| saved.0));
+    object.text("reason", cache.reason);
+    object.close();
 }
 
 fn write_timings(line: &mut Object<'_>, record: &RequestRecord) {

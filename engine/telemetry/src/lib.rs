@@ -20,8 +20,11 @@ pub use journal::{
     CloseError, Drained, Journal, JournalHandle, JournalOptions, JournalPort, Line, Posted, Sink,
 };
 pub use meters::{
-    Exposition, InFlight, JournalMeters, Meters, ReloadResult, RolloutResult, TargetMeters, UpstreamMeters,
+    CacheFigures, Exposition, InFlight, JournalMeters, Meters, ReloadResult, RolloutResult, TargetMeters,
+    UpstreamMeters,
 };
 pub use recent::Recent;
-pub use record::{AttemptRecord, AttemptRole, Ending, RequestRecord, Served, Timings};
+pub use record::{
+    AttemptRecord, AttemptRole, CacheRecord, CacheResult, Ending, RequestRecord, Served, Timings,
+};
 pub use scrub::Scrubbed;

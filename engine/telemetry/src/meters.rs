@@ -12,6 +12,7 @@
 //! no others). Call `upkeep` every second or so, or memory grows. What the gateway tells beside settlements
 //! ([`routing`]) allocates nothing once its handles are made.
 
+mod cache;
 mod family;
 mod names;
 mod provider;
@@ -35,6 +36,7 @@ use provider::ProviderMeters;
 use registry::Registry;
 use route::RouteMeters;
 
+pub use cache::CacheFigures;
 pub use provider::UpstreamMeters;
 pub use routing::RolloutResult;
 pub use target::TargetMeters;
@@ -63,6 +65,7 @@ struct Shared {
     epoch: Gauge,
     rollouts: Family<RolloutResult, Counter>,
     route_version: Gauge,
+    cache_results: Family<(Box<str>, &'static str), (Counter, Counter)>,
     journal: JournalMeters,
     decision_journal: JournalMeters,
 }
@@ -140,6 +143,7 @@ impl Meters {
             epoch: registry.gauge(&names::CONFIG_EPOCH, &[]),
             rollouts: Family::default(),
             route_version: registry.gauge(&names::ROUTE_VERSION, &[]),
+            cache_results: Family::default(),
             journal: JournalMeters {
                 lines: registry.counter(&names::LOG_LINES, &[]),
                 dropped: registry.counter(&names::LOG_DROPPED, &[]),
@@ -186,6 +190,9 @@ impl Meters {
         }
         for path in &record.loss {
             self.count_loss(path);
+        }
+        if let Some(cache) = &record.cache {
+            self.cached(route, cache);
         }
     }
 

@@ -48,6 +48,8 @@ pub struct RequestRecord {
     pub service_tier: ServiceTier,
     /// What it cost; `None`: nothing was used, or the price is not known (then `usage` is there).
     pub cost: Option<Nanodollars>,
+    /// What the cache said; `None`: it was not asked.
+    pub cache: Option<CacheRecord>,
     /// Where the time went.
     pub timings: Timings,
     /// Bytes of the request's body, as received.
@@ -116,6 +118,65 @@ impl AttemptRole {
             Self::Probe => "probe",
             Self::Hedge => "hedge",
             Self::Continuation => "continuation",
+        }
+    }
+}
+
+/// What the cache said to a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CacheRecord {
+    /// Whether it had an answer.
+    pub result: CacheResult,
+    /// How certain it is that the question is the same, `0.0..=1.0`; semantic hits only.
+    pub score: Option<f32>,
+    /// How old the answer is; hits only.
+    pub age: Option<Duration>,
+    /// The number of the entry; hits only.
+    pub entry: Option<u64>,
+    /// What the answer cost when it was given; `None`: it was not given again, or its price is not known.
+    pub saved: Option<Nanodollars>,
+    /// Why it was not asked: bypasses only.
+    pub reason: Option<&'static str>,
+}
+
+/// Whether the cache had an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CacheResult {
+    /// To this very request.
+    Hit,
+    /// To one that differs in case, spaces or the mark at the end.
+    HitFolded,
+    /// To one that means the same.
+    HitSemantic,
+    /// It had none.
+    Miss,
+    /// It was not asked.
+    Bypass,
+}
+
+impl CacheResult {
+    /// The name in logs and labels.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::HitFolded => "hit_folded",
+            Self::HitSemantic => "hit_semantic",
+            Self::Miss => "miss",
+            Self::Bypass => "bypass",
+        }
+    }
+}
+
+impl CacheRecord {
+    /// A result of which there is no more to say.
+    pub const fn of(result: CacheResult) -> Self {
+        Self {
+            result,
+            score: None,
+            age: None,
+            entry: None,
+            saved: None,
+            reason: None,
         }
     }
 }
@@ -198,6 +259,7 @@ impl RequestRecord {
             usage: None,
             service_tier: ServiceTier::Standard,
             cost: None,
+            cache: None,
             timings: Timings::default(),
             request_bytes: 0,
             response_bytes: 0,

@@ -87,6 +87,16 @@ text!(
     { "type": "string", "enum": ["try_anyway", "refuse"] }
 );
 text!(
+    /// Which questions count as the same.
+    CacheModeText, "CacheMode",
+    { "type": "string", "enum": ["off", "exact", "safe", "balanced", "aggressive"] }
+);
+text!(
+    /// Who shares answers.
+    CacheScopeText, "CacheScope",
+    { "type": "string", "enum": ["key", "shared"] }
+);
+text!(
     /// Something that a model can do.
     CapabilityText, "Capability",
     { "type": "string", "enum": (Capabilities::ALL.names().collect::<Vec<_>>()) }

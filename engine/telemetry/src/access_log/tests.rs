@@ -11,7 +11,7 @@ use tollgate_core::{
 
 use super::*;
 use crate::Scrubbed;
-use crate::record::{Ending, Timings};
+use crate::record::{CacheResult, Ending, Timings};
 
 /// A streamed request that failed over once and was translated: a record with every field in it.
 fn full() -> RequestRecord {
@@ -60,6 +60,7 @@ fn full() -> RequestRecord {
             ..Usage::default()
         }),
         cost: Some(Nanodollars(1_836_800)),
+        cache: Some(CacheRecord::of(CacheResult::Miss)),
         timings: Timings {
             total: Duration::from_micros(1_246_430),
             first_byte: Some(Duration::from_micros(412_900)),
@@ -129,6 +130,32 @@ fn every_field_of_a_line_is_explained_on_the_reference_page() {
         for name in json_of(&record).as_object().unwrap().keys() {
             assert!(page.contains(&format!("| `{name}` |")), "no row for {name}");
         }
+    }
+}
+
+#[test]
+fn what_the_cache_said_is_told_and_every_word_of_it_is_explained() {
+    let page = include_str!("../../../../docs/reference/access-log.md");
+    let row = page.lines().find(|line| line.starts_with("| `cache` |")).unwrap();
+    let mut record = full();
+    record.cache = Some(CacheRecord {
+        result: CacheResult::HitSemantic,
+        score: Some(0.974_6),
+        age: Some(Duration::from_millis(61_200)),
+        entry: Some(17),
+        saved: Some(Nanodollars(1_836_800)),
+        reason: Some("tools"),
+    });
+    let said = json_of(&record)["cache"].clone();
+    let expected = serde_json::json!({ "result": "hit_semantic", "score": "0.975", "age_ms": 61_200, "entry": 17,
+        "saved_nanodollars": 1_836_800, "reason": "tools" });
+    assert_eq!(said, expected);
+    for name in said.as_object().unwrap().keys() {
+        assert!(row.contains(&format!("`{name}`")), "{name}");
+    }
+    use CacheResult::{Bypass, Hit, HitFolded, HitSemantic, Miss};
+    for result in [Hit, HitFolded, HitSemantic, Miss, Bypass] {
+        assert!(row.contains(&format!("`{}`", result.name())), "{}", result.name());
     }
 }
 

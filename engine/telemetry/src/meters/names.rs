@@ -260,6 +260,38 @@ pub(crate) const ROLLOUTS: Metric = Metric::counter(
     &["result"],
     "Staged changes of routes that are over: promoted, rolled_back (they broke their objective) or aborted.",
 );
+pub(crate) const CACHE_REQUESTS: Metric = Metric::counter(
+    "tollgate_cache_requests_total",
+    &["route", "result"],
+    "Requests of routes with a cache, by what it said: hit, hit_folded, hit_semantic, miss, bypass.",
+);
+pub(crate) const CACHE_SAVED: Metric = Metric::counter(
+    "tollgate_cache_saved_nanodollars_total",
+    &["route"],
+    "What answers from the cache would have cost at the price that was paid for them, in nanodollars.",
+);
+pub(crate) const CACHE_ENTRIES: Metric =
+    Metric::gauge("tollgate_cache_entries", &[], "Entries in the cache.");
+pub(crate) const CACHE_BYTES: Metric = Metric::gauge(
+    "tollgate_cache_bytes",
+    &[],
+    "Bytes that the entries of the cache take, with all that belongs to them.",
+);
+pub(crate) const CACHE_FILLED: Metric = Metric::counter(
+    "tollgate_cache_fills_total",
+    &[],
+    "Answers that were put into the cache.",
+);
+pub(crate) const CACHE_EVICTED: Metric = Metric::counter(
+    "tollgate_cache_evictions_total",
+    &[],
+    "Entries that made room for others.",
+);
+pub(crate) const CACHE_DROPPED: Metric = Metric::counter(
+    "tollgate_cache_fills_dropped_total",
+    &[],
+    "Answers that were not put into the cache, because its keeper was busy.",
+);
 pub(crate) const TOKENS_TOTAL: Metric = Metric::counter(
     "tollgate_tokens_total",
     &["route", "provider", "model", "class"],
@@ -332,7 +364,7 @@ pub(crate) const BUILD_INFO: Metric = Metric::gauge(
 );
 
 /// All of them, in the order in which the reference lists them.
-pub(crate) const ALL: [&Metric; 39] = [
+pub(crate) const ALL: [&Metric; 46] = [
     &TOKEN_USAGE,
     &OPERATION_DURATION,
     &TIME_TO_FIRST_TOKEN,
@@ -358,6 +390,13 @@ pub(crate) const ALL: [&Metric; 39] = [
     &PROBES,
     &ROUTE_VERSION,
     &ROLLOUTS,
+    &CACHE_REQUESTS,
+    &CACHE_SAVED,
+    &CACHE_ENTRIES,
+    &CACHE_BYTES,
+    &CACHE_FILLED,
+    &CACHE_EVICTED,
+    &CACHE_DROPPED,
     &TOKENS_TOTAL,
     &COST,
     &USAGE_ESTIMATED,

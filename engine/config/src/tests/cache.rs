@@ -1,0 +1,79 @@
+//! The cache section: who says what, and what follows for each model.
+
+use std::time::Duration;
+
+use tollgate_cache::{Mode, Scope};
+
+use super::{problems, read};
+use crate::Settings;
+
+fn good(text: &str) -> Settings {
+    read(&format!("server: {{ listen: \"127.0.0.1:0\" }}\n{text}")).unwrap()
+}
+
+#[test]
+fn a_cache_is_off_until_it_is_written_of_and_models_inherit_what_they_do_not_say() {
+    let settings = good(
+        r#"
+providers: { p: { kind: openai, base_url: "http://127.0.0.1:9/v1" } }
+cache:
+  max_size: 64MiB
+  directory: kept
+  policy: { mode: exact, ttl: 10m, tags: [docs] }
+models:
+  plain: { targets: [ { provider: p, model: m } ], aliases: [other] }
+  bold: { cache: { mode: aggressive, scope: shared, namespace: all, recheck: 5%, max_temperature: 0.5 }, targets: [ { provider: p, model: m } ] }
+  none: { cache: { mode: off }, targets: [ { provider: p, model: m } ] }
+"#,
+    );
+    let cache = &settings.cache;
+    assert_eq!((cache.max_bytes, cache.max_entry_bytes), (64 << 20, 256 << 10));
+    assert!(cache.directory.as_ref().unwrap().ends_with("kept"));
+    for name in ["plain", "other"] {
+        let policy = cache.policy(name);
+        assert_eq!(
+            (policy.mode, policy.ttl),
+            (Mode::Exact, Duration::from_secs(600)),
+            "{name}"
+        );
+        assert_eq!(policy.scope, Scope::Key);
+    }
+    let bold = cache.policy("bold");
+    assert_eq!(
+        (bold.mode, &bold.scope),
+        (Mode::Aggressive, &Scope::Shared("all".into()))
+    );
+    assert_eq!((bold.ttl, bold.max_temperature), (Duration::from_secs(600), 0.5));
+    assert!((bold.recheck - 0.05).abs() < 1e-6 && bold.tags.len() == 1);
+    assert_eq!(cache.policy("none").mode, Mode::Off);
+    let silent = good("providers: { p: { kind: openai, base_url: \"http://127.0.0.1:9/v1\" } }");
+    assert_eq!(silent.cache.policy("p/*").mode, Mode::Off);
+    let written = good(
+        "providers: { p: { kind: openai, base_url: \"http://127.0.0.1:9/v1\" } }\nmodels: { m: { cache: { ttl: 1m }, targets: [ { provider: p } ] } }",
+    );
+    assert_eq!(
+        written.cache.policy("m").mode,
+        Mode::Safe,
+        "whoever writes of a cache wants one"
+    );
+}
+
+#[test]
+fn what_cannot_be_is_told() {
+    let text = "server: { listen: \"127.0.0.1:0\" }\nproviders: { p: { kind: openai, base_url: \"http://127.0.0.1:9/v1\" } }\ncache:\n  max_size: 1KiB\n  policy: { ttl: 0s, mode: brave, max_temperature: 3 }\n";
+    let told = problems(text);
+    for part in [
+        "cache.max_entry_size: more than max_size",
+        "cache.policy.ttl: no time at all",
+        "cache.policy.mode: \"brave\"; expected one of off, exact, safe, balanced, aggressive",
+        "cache.policy.max_temperature: 3;",
+    ] {
+        assert!(told.contains(part), "{part}\n{told}");
+    }
+    let warned = read("server: { listen: \"127.0.0.1:0\" }\nproviders: { p: { kind: openai, base_url: \"http://127.0.0.1:9/v1\" } }\ncache: { policy: { namespace: all, scope: key } }\n").unwrap();
+    assert!(
+        warned.warnings.iter().any(|it| it.contains("namespace")),
+        "{:?}",
+        warned.warnings
+    );
+}
