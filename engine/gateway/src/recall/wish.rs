@@ -1,0 +1,162 @@
+//! What a client wants of the cache: `x-tollgate-cache` and `cache-control`. It may tighten what its route allows,
+//! never loosen it.
+
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{CACHE_CONTROL, HeaderName};
+use tollgate_cache::{Mode, Policy, Scope};
+use tollgate_core::{Refusal, RefusalKind};
+
+use crate::accept::header;
+
+pub(super) const CACHE: HeaderName = HeaderName::from_static("x-tollgate-cache");
+
+/// What is said in `x-tollgate-cache`, for messages.
+const EXPECTED: &str =
+    "expected off, refresh, only, ttl=SPAN, mode=exact|safe|balanced|aggressive or scope=key, separated by commas";
+
+/// What a client wants of the cache.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Wish {
+    /// Whether an answer may come from it.
+    pub(super) reads: bool,
+    /// Whether the answer may be kept.
+    pub(super) writes: bool,
+    /// Whether an answer must come from it.
+    pub(super) only: bool,
+    /// The oldest answer that will do; `None`: any that is kept.
+    pub(super) max_age: Option<Duration>,
+    /// How long the answer may be kept; `None`: as long as the route says.
+    pub(super) ttl: Option<Duration>,
+    /// How far questions may differ; `None`: as far as the route says.
+    pub(super) mode: Option<Mode>,
+    /// Whether the answer is for this key alone, whatever the route says.
+    pub(super) is_private: bool,
+}
+
+impl Default for Wish {
+    fn default() -> Self {
+        Self {
+            reads: true,
+            writes: true,
+            only: false,
+            max_age: None,
+            ttl: None,
+            mode: None,
+            is_private: false,
+        }
+    }
+}
+
+impl Wish {
+    /// Reads what the client says.
+    pub(super) fn read(request: &HttpRequest) -> Result<Self, Refusal> {
+        let mut wish = Self::default();
+        if let Some(text) = header(request, &CACHE_CONTROL) {
+            text.split(',').for_each(|word| wish.standard(word.trim()));
+        }
+        if let Some(text) = header(request, &CACHE) {
+            for word in text.split([',', ';']).map(str::trim).filter(|word| !word.is_empty()) {
+                wish.own(word).ok_or_else(|| invalid(text))?;
+            }
+        }
+        Ok(wish)
+    }
+
+    /// A directive of `cache-control` (RFC 9111, 5.2.1). Those that mean nothing here are none of our business.
+    fn standard(&mut self, word: &str) {
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        match name.to_ascii_lowercase().as_str() {
+            "no-store" => (self.reads, self.writes) = (false, false),
+            "no-cache" => self.reads = false,
+            "only-if-cached" => self.only = true,
+            "max-age" => {
+                let seconds = value.trim_matches('"').parse().ok();
+                self.max_age = seconds.map(Duration::from_secs).or(self.max_age);
+            }
+            _ => {}
+        }
+    }
+
+    /// A word of `x-tollgate-cache`. `None`: there is no such word.
+    fn own(&mut self, word: &str) -> Option<()> {
+        match word.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
+            None if word.eq_ignore_ascii_case("off") => (self.reads, self.writes) = (false, false),
+            None if word.eq_ignore_ascii_case("refresh") => self.reads = false,
+            None if word.eq_ignore_ascii_case("only") => self.only = true,
+            Some(("ttl", value)) => {
+                let seconds = value.parse().ok().map(Duration::from_secs);
+                self.ttl = Some(seconds.or_else(|| tollgate_config::duration(value))?);
+            }
+            Some(("mode", value)) => self.mode = Some(Mode::of_name(value)?),
+            Some(("scope", "key")) => self.is_private = true,
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// The route's policy, as far as the client wants it.
+    pub(super) fn tighten(&self, policy: &Policy) -> Policy {
+        let mut tight = policy.clone();
+        tight.mode = self.mode.map_or(policy.mode, |mode| mode.min(policy.mode));
+        tight.ttl = self.ttl.map_or(policy.ttl, |ttl| ttl.min(policy.ttl));
+        if self.is_private {
+            tight.scope = Scope::Key;
+        }
+        tight
+    }
+}
+
+fn invalid(text: &str) -> Refusal {
+    let shown: String = text.chars().take(100).collect();
+    let message = format!("the header x-tollgate-cache is not understood: '{shown}'; {EXPECTED}");
+    Refusal::new(RefusalKind::InvalidField, message).at("x-tollgate-cache")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn wish(headers: &[(&str, &str)]) -> Result<Wish, Refusal> {
+        let mut request = TestRequest::default();
+        for (name, value) in headers {
+            request = request.append_header((*name, *value));
+        }
+        Wish::read(&request.to_http_request())
+    }
+
+    #[test]
+    fn both_headers_are_understood() {
+        assert_eq!(wish(&[]).unwrap(), Wish::default());
+        let off = wish(&[("cache-control", "no-store")]).unwrap();
+        assert_eq!(off, wish(&[("x-tollgate-cache", "OFF")]).unwrap());
+        assert!(!off.reads && !off.writes);
+        let fresh = wish(&[("cache-control", "No-Cache, no-transform")]).unwrap();
+        assert!(!fresh.reads && fresh.writes);
+        let only = wish(&[("cache-control", "only-if-cached, max-age=60")]).unwrap();
+        assert_eq!((only.only, only.max_age), (true, Some(Duration::from_secs(60))));
+        let much = wish(&[("x-tollgate-cache", "ttl=90s, mode=exact; scope=key")]).unwrap();
+        assert_eq!((much.ttl, much.mode, much.is_private), (Some(Duration::from_secs(90)), Some(Mode::Exact), true));
+        assert_eq!(wish(&[("x-tollgate-cache", "ttl=90")]).unwrap().ttl, much.ttl);
+        for nonsense in ["on", "ttl=soon", "mode=brave", "scope=all", "ttl=-1", "="] {
+            let refusal = wish(&[("x-tollgate-cache", nonsense)]).unwrap_err();
+            assert!(refusal.message.contains(nonsense), "{}", refusal.message);
+        }
+    }
+
+    #[test]
+    fn a_client_may_only_tighten() {
+        let route = Policy {
+            mode: Mode::Balanced,
+            ttl: Duration::from_secs(100),
+            scope: Scope::Shared("all".into()),
+            ..Policy::default()
+        };
+        let tight = |text: &str| wish(&[("x-tollgate-cache", text)]).unwrap().tighten(&route);
+        assert_eq!(tight("mode=aggressive, ttl=1h"), route);
+        let tighter = tight("mode=exact, ttl=5s, scope=key");
+        assert_eq!((tighter.mode, tighter.ttl, tighter.scope), (Mode::Exact, Duration::from_secs(5), Scope::Key));
+    }
+}
