@@ -11,15 +11,13 @@ pub struct Vector {
 impl Vector {
     /// The direction of `components`. `None`: they have none (empty, all zero, or not finite).
     pub fn of(components: &[f32]) -> Option<Self> {
-        let largest = components.iter().fold(0.0_f32, |most, it| most.max(it.abs()));
-        if !(largest.is_finite() && largest > 0.0) || components.iter().any(|it| it.is_nan()) {
+        // As bits, what is not finite is largest; and a maximum of whole numbers needs no order, so it is taken in lanes.
+        let largest = components.iter().map(|it| it.abs().to_bits()).max()?;
+        let largest = f32::from_bits(largest);
+        if !(largest.is_finite() && largest > 0.0) {
             return None;
         }
-        #[expect(clippy::cast_possible_truncation, reason = "within ±127 by the division")]
-        let codes = components
-            .iter()
-            .map(|it| (it / largest * 127.0).round() as i8)
-            .collect();
+        let codes = components.iter().map(|it| code(it / largest)).collect();
         Self::of_codes(codes)
     }
 
@@ -57,8 +55,17 @@ impl Vector {
             reason = "a sum of products of bytes, rounded at the seventh digit"
         )]
         let product = dot(&self.codes, &other.codes) as f32;
-        (product * self.inverse_length * other.inverse_length).clamp(-1.0, 1.0)
+        (product * (self.inverse_length * other.inverse_length)).clamp(-1.0, 1.0)
     }
+}
+
+/// The nearest of 127ths. `component` is within -1 ..= 1.
+///
+/// Added to 1.5 * 2^23, a number is rounded to a whole one, which stands in the lowest bits (two's complement).
+fn code(component: f32) -> i8 {
+    const WHOLE: f32 = 12_582_912.0;
+    let [lowest, ..] = (component * 127.0 + WHOLE).to_bits().to_le_bytes();
+    lowest.cast_signed()
 }
 
 fn dot(a: &[i8], b: &[i8]) -> i32 {

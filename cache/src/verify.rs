@@ -1,6 +1,17 @@
 //! Whether two questions ask for the same: guards that say no for certain, and a score for the rest, with the reasons.
+//!
+//! A question is analysed once ([`Verifier::analyse`]); pairs are compared without looking at their letters again. Guards
+//! come first, for they are cheap and final: where one fires there is no hit, whatever the vectors say. For the rest,
+//! features of the pair go through boosted trees; one of these features is the opinion of a small net, and it is asked
+//! only where it can still change the outcome.
+//!
+//! Everything is the same for both orders of a pair, and depends on nothing but the two texts and the model.
 
 mod alignment;
+mod analyse;
+mod attention;
+mod dense;
+mod explanation;
 mod features;
 mod guards;
 mod lemma;
@@ -8,72 +19,169 @@ mod lexicon;
 mod lists;
 mod numbers;
 mod pair;
+mod pieces;
 mod scan;
 mod tensors;
+#[cfg(test)]
+mod tests;
 mod trees;
 mod words;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use tollgate_core::Digester;
+
+pub use explanation::{Explanation, Feature, Fired};
 pub use features::N as FEATURES;
 pub use guards::{Evidence, Guard};
-pub use tensors::{ModelError, Tensors};
+pub use tensors::ModelError;
 pub use words::Analysis;
 
+use crate::embed::Table;
+use attention::Net;
 use pair::Pair;
+use pieces::Pieces;
+use tensors::Tensors;
+use trees::Trees;
 
-/// Word pieces and their rows of numbers: what the embedder knows of words.
-pub trait Pieces: std::fmt::Debug + Send + Sync {
-    /// Appends the pieces of `text`, unknown ones left out.
-    fn pieces(&self, text: &str, into: &mut Vec<u16>);
-    /// Codes and scale of a piece's vector. `None`: there is no such piece.
-    fn row(&self, piece: u16) -> Option<(&[i8], f32)>;
-    /// The length of that vector. 0: there is no such piece.
-    fn length(&self, piece: u16) -> f32;
-    /// How long each row is.
-    fn dimensions(&self) -> usize;
-}
+/// Counts the definitions of features and guards: part of [`Verifier::id`], to be raised with each change of them.
+const DEFINITION: u64 = 1;
+
+/// The trees and nets that ship.
+const MODEL: &[u8] = include_bytes!("../model/verifier.safetensors");
 
 /// Judges pairs of questions.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Verifier {
-    pieces: Arc<dyn Pieces>,
+    id: String,
+    pieces: Pieces,
+    nets: Vec<Net>,
+    trees: Trees,
+}
+
+/// What is thought of a pair.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Verdict {
+    /// How likely the two ask for the same: 0 ..= 1. 0 where a guard has fired.
+    pub score: f32,
+    /// What tells the two apart for certain. `None`: nothing.
+    pub guard: Option<Guard>,
 }
 
 impl Verifier {
-    /// One that reads words by `pieces`.
-    pub fn new(pieces: Arc<dyn Pieces>) -> Self {
-        Self { pieces }
+    /// The one that ships with the program. Made ready when first asked for, which takes some milliseconds: not on a
+    /// thread that has requests waiting.
+    pub fn built_in() -> &'static Arc<Self> {
+        static BUILT_IN: LazyLock<Arc<Verifier>> = LazyLock::new(|| {
+            let verifier = Verifier::of(Arc::clone(Table::built_in()), MODEL);
+            Arc::new(verifier.unwrap_or_else(|error| unreachable!("the built-in verifier: {error}")))
+        });
+        &BUILT_IN
     }
 
-    /// Takes a question apart, so that it can be compared with many.
-    pub fn analyse(&self, text: &str) -> Analysis {
-        Analysis::of(text, |kept| {
-            let mut pieces = Vec::new();
-            self.pieces.pieces(kept, &mut pieces);
-            pieces.truncate(scan::MAX_TOKENS);
-            pieces.into()
+    /// One with the trees and nets of a file, made for the pieces of `table`.
+    pub fn of(table: Arc<Table>, model: &[u8]) -> Result<Self, ModelError> {
+        let tensors = Tensors::of(model)?;
+        let pieces = Pieces::of(table);
+        let named = (0..).map(|number| format!("net{number}"));
+        let prefixes = named.take_while(|prefix| tensors.has(&format!("{prefix}.O.weight")));
+        let nets: Vec<Net> = prefixes
+            .map(|prefix| Net::of(&tensors, &prefix, &pieces))
+            .collect::<Result<_, _>>()?;
+        let trees = Trees::of(&tensors, FEATURES + nets.len())?;
+        let digest = Digester::new("verifier")
+            .number(DEFINITION)
+            .field(model)
+            .field(lexicon::IDF.as_bytes())
+            .field(lexicon::ANTONYMS.as_bytes())
+            .field(pieces.id().as_bytes())
+            .finish();
+        Ok(Self {
+            id: format!("verifier-{digest}"),
+            pieces,
+            nets,
+            trees,
         })
     }
 
-    /// The features of a pair, in the order of [`Self::names`].
-    pub fn features(&self, a: &Analysis, b: &Analysis, cosine: f32) -> [f32; FEATURES] {
-        self.named(&Pair::new(a, b), cosine).map(|feature| feature.1)
+    /// Its name, which changes whenever the same pair could get another verdict.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Takes a question apart, so that it can be compared with many. Reads the first [8 KiB](scan::MAX_BYTES) only; what
+    /// is longer is like nothing else.
+    pub fn analyse(&self, text: &str) -> Analysis {
+        analyse::analyse(text, |kept| self.pieces.split(kept, scan::MAX_TOKENS))
+    }
+
+    /// What is thought of a pair. `cosine` is that of the two texts' vectors.
+    pub fn judge(&self, a: &Analysis, b: &Analysis, cosine: f32) -> Verdict {
+        self.judge_at(a, b, cosine, 0.0)
+    }
+
+    /// The same, where only scores of `least` and more matter: a score below it may be higher than the true one, but
+    /// never reaches `least` where the true one does not.
+    pub fn judge_at(&self, a: &Analysis, b: &Analysis, cosine: f32, least: f32) -> Verdict {
+        let pair = Pair::new(a, b);
+        let guard = guards::first(&pair);
+        let score = if guard.is_some() {
+            0.0
+        } else {
+            self.score(&pair, cosine, least)
+        };
+        Verdict { score, guard }
+    }
+
+    /// Why the verdict is as it is.
+    pub fn explain(&self, a: &Analysis, b: &Analysis, cosine: f32) -> Explanation {
+        let pair = Pair::new(a, b);
+        let (mut features, mut names) = (self.strings(&pair, cosine), self.names());
+        let opinions = self.opinions(a, b, cosine);
+        names.extend((0..opinions.len()).map(|number| format!("net_{number}")));
+        features.extend(opinions);
+        let verdict = self.judge(a, b, cosine);
+        Explanation::new(&pair, verdict, self.trees.score(&features), names, &features)
+    }
+
+    /// The features of a pair, in the order of [`Self::names`]: what trees are grown on.
+    pub fn features(&self, a: &Analysis, b: &Analysis, cosine: f32) -> Vec<f32> {
+        self.strings(&Pair::new(a, b), cosine)
     }
 
     /// What the features are called.
-    pub fn names(&self) -> [&'static str; FEATURES] {
+    pub fn names(&self) -> Vec<String> {
         let nothing = self.analyse("");
-        self.named(&Pair::new(&nothing, &nothing), 0.0).map(|feature| feature.0)
+        let pair = Pair::new(&nothing, &nothing);
+        let alignment = alignment::align(&self.pieces, &[], &[]);
+        features::named(&pair, &alignment, 0.0)
+            .map(|feature| feature.0.to_owned())
+            .into()
     }
 
-    /// The first guard that tells the two apart for certain. `None`: none does.
-    pub fn guard(&self, a: &Analysis, b: &Analysis) -> Option<Guard> {
-        guards::first(&Pair::new(a, b))
+    /// What each net says of a pair, as log odds: features after all others.
+    pub fn opinions(&self, a: &Analysis, b: &Analysis, cosine: f32) -> Vec<f32> {
+        self.nets
+            .iter()
+            .map(|net| net.judge(&self.pieces, &a.pieces, &b.pieces, cosine))
+            .collect()
     }
 
-    fn named(&self, pair: &Pair<'_>, cosine: f32) -> [features::Named; FEATURES] {
-        let alignment = alignment::align(&*self.pieces, &pair.a.pieces, &pair.b.pieces);
-        features::named(pair, &alignment, cosine)
+    fn score(&self, pair: &Pair<'_>, cosine: f32, least: f32) -> f32 {
+        let mut features = self.strings(pair, cosine);
+        let most = self.trees.most(&features);
+        if self.nets.is_empty() || most < least {
+            return most;
+        }
+        features.extend(self.opinions(pair.a, pair.b, cosine));
+        self.trees.score(&features)
+    }
+
+    /// All features but the nets' opinions.
+    fn strings(&self, pair: &Pair<'_>, cosine: f32) -> Vec<f32> {
+        let alignment = alignment::align(&self.pieces, &pair.a.pieces, &pair.b.pieces);
+        let mut features = Vec::with_capacity(FEATURES + self.nets.len());
+        features.extend(features::named(pair, &alignment, cosine).map(|feature| feature.1));
+        features
     }
 }

@@ -132,7 +132,7 @@ impl Loader {
                 Ok(Some(Wire::Put(entry))) => self.undone.replace(entry.id(), at),
                 Ok(Some(Wire::Remove(id))) => self.undone.replace(id, at),
                 Ok(Some(Wire::Invalidate(selection))) => self.undone.invalidate(selection.to_selection(), at),
-                Ok(Some(Wire::Condemn(id))) => self.undone.condemn(id),
+                Ok(Some(Wire::Condemn(id))) => self.undone.condemn(id, at),
                 Ok(Some(Wire::End(_) | Wire::Durable(_))) => surveyed.damage = Some(Damage::Nonsense(place)),
                 Ok(None) => break,
                 Err(damage) => surveyed.damage = Some(damage),
@@ -245,7 +245,7 @@ impl Loader {
         } else if entry.expires <= self.now {
             self.report.expired += 1;
         } else {
-            entry.condemned |= self.undone.is_condemned(entry.id);
+            entry.condemned |= self.undone.condemns(entry.id, at);
             self.report.restored += 1;
             self.report.without_vector += u64::from(entry.words.is_some() && entry.codes.is_none());
             return Some(entry);

@@ -254,7 +254,7 @@ impl Log {
         let Some(undone) = &self.since_start else {
             return true;
         };
-        entry.condemned |= undone.is_condemned(entry.id);
+        entry.condemned |= undone.condemns(entry.id, (0, 0));
         undone.spares(entry, (0, 0))
     }
 
@@ -272,7 +272,7 @@ impl Log {
             Record::Put(entry) => undone.replace(entry.id, after_all),
             Record::Remove(id) => undone.replace(*id, after_all),
             Record::Invalidate(selection) => undone.invalidate(selection.clone(), after_all),
-            Record::Condemn(id) => undone.condemn(*id),
+            Record::Condemn(id) => undone.condemn(*id, after_all),
         }
     }
 

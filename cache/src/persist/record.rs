@@ -14,7 +14,7 @@ pub enum Record {
     Remove(u64),
     /// All entries that are there by now and are selected have gone.
     Invalidate(Selection),
-    /// The entry of this id has been found wrong, or will be by the time it comes.
+    /// The entry of this id has been found wrong.
     Condemn(u64),
 }
 

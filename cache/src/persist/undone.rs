@@ -3,7 +3,7 @@
 //! The loader gathers it from the logs before it hands out the first entry, so that no entry is served for a moment
 //! that a later record takes away. While it runs, the log gathers the same of what happens meanwhile.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::record::{Selection, StoredEntry};
 
@@ -14,7 +14,7 @@ pub(super) type Moment = (u64, u64);
 pub(super) struct Undone {
     /// Where the entry of this id was written or removed last.
     last: HashMap<u64, Moment>,
-    condemned: HashSet<u64>,
+    condemned: HashMap<u64, Moment>,
     /// By their most selective condition; the same again only counts the last time.
     invalidated: HashMap<Condition, HashMap<Selection, Moment>>,
     /// Nothing that was written until the end of this log is to be trusted.
@@ -35,8 +35,8 @@ impl Undone {
         self.last.insert(id, at);
     }
 
-    pub(super) fn condemn(&mut self, id: u64) {
-        self.condemned.insert(id);
+    pub(super) fn condemn(&mut self, id: u64, at: Moment) {
+        self.condemned.insert(id, at);
     }
 
     pub(super) fn invalidate(&mut self, selection: Selection, at: Moment) {
@@ -66,8 +66,9 @@ impl Undone {
         self.distrusted.is_some_and(|last| number <= last)
     }
 
-    pub(super) fn is_condemned(&self, id: u64) -> bool {
-        self.condemned.contains(&id)
+    /// Whether the entry that was written `at` was found wrong later on.
+    pub(super) fn condemns(&self, id: u64, at: Moment) -> bool {
+        self.condemned.get(&id).is_some_and(|when| *when > at)
     }
 
     /// Whether an entry that was written `at` is still there.

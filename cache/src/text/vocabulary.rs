@@ -5,6 +5,7 @@
 //! millisecond or two.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use hashbrown::HashTable;
 use rapidhash::v3::{DEFAULT_RAPID_SECRETS, rapidhash_v3_nano_inline};
@@ -66,6 +67,8 @@ struct Pieces {
     ids: HashTable<TokenId>,
     /// Of the longest, in bytes.
     longest: usize,
+    /// How many bytes stand before what a word is compared with: those of `##`, or none.
+    prefix: usize,
 }
 
 impl Vocabulary {
@@ -128,13 +131,7 @@ impl Vocabulary {
 
     /// What has this number, with its `##`. `None`: nothing has.
     pub fn piece(&self, id: TokenId) -> Option<&str> {
-        let index = usize::try_from(id).ok()?;
-        let end = usize::try_from(*self.ends.get(index)?).ok()?;
-        let start = match index.checked_sub(1) {
-            Some(before) => usize::try_from(*self.ends.get(before)?).ok()? + 1,
-            None => 0,
-        };
-        self.text.get(start..end)
+        self.text.get(self.line(id)?)
     }
 
     /// The longest piece that a word begins with: its number and its length in bytes.
@@ -160,22 +157,32 @@ impl Vocabulary {
 
     #[inline]
     fn find(&self, among: &Pieces, bare: &[u8]) -> Option<TokenId> {
-        among
-            .ids
-            .find(hash(bare), |id| self.bare(*id) == Some(bare))
-            .copied()
+        let same = |id: &TokenId| self.bare(*id, among.prefix) == Some(bare);
+        among.ids.find(hash(bare), same).copied()
     }
 
-    /// A piece without its `##`.
+    /// A piece without its prefix.
     #[inline]
-    fn bare(&self, id: TokenId) -> Option<&[u8]> {
-        let piece = self.piece(id)?;
-        Some(continuation(piece).unwrap_or(piece).as_bytes())
+    fn bare(&self, id: TokenId, prefix: usize) -> Option<&[u8]> {
+        let line = self.line(id)?;
+        self.text.as_bytes().get(line.start + prefix..line.end)
+    }
+
+    /// Where a piece stands in the text.
+    #[inline]
+    fn line(&self, id: TokenId) -> Option<Range<usize>> {
+        let index = usize::try_from(id).ok()?;
+        let end = usize::try_from(*self.ends.get(index)?).ok()?;
+        let start = match index.checked_sub(1) {
+            Some(before) => usize::try_from(*self.ends.get(before)?).ok()? + 1,
+            None => 0,
+        };
+        Some(start..end)
     }
 
     fn fill(&mut self) -> Result<(), VocabularyError> {
-        let mut beginnings = Pieces::for_about(self.ends.len());
-        let mut continuations = Pieces::for_about(self.ends.len() / 4);
+        let mut beginnings = Pieces::for_about(self.ends.len(), 0);
+        let mut continuations = Pieces::for_about(self.ends.len() / 4, CONTINUES.len());
         for (id, piece) in (0..).zip(self.text.split('\n')).take(self.ends.len()) {
             let (pieces, bare) = match continuation(piece) {
                 Some(bare) => (&mut continuations, bare),
@@ -191,7 +198,7 @@ impl Vocabulary {
                 });
             }
             pieces.longest = pieces.longest.max(bare.len());
-            let hash_of = |id: &TokenId| hash(self.bare(*id).unwrap_or_default());
+            let hash_of = |id: &TokenId| hash(self.bare(*id, pieces.prefix).unwrap_or_default());
             pieces.ids.insert_unique(hash(bare.as_bytes()), id, hash_of);
         }
         (self.beginnings, self.continuations) = (beginnings, continuations);
@@ -200,10 +207,11 @@ impl Vocabulary {
 }
 
 impl Pieces {
-    fn for_about(count: usize) -> Self {
+    fn for_about(count: usize, prefix: usize) -> Self {
         Self {
             ids: HashTable::with_capacity(count),
             longest: 0,
+            prefix,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Two questions as bags of word pieces: what is left of each when what they share is taken away, and how well the rest
 //! of one finds partners in the other.
 
-use super::Pieces;
+use super::pieces::Pieces;
+use crate::embed::Row;
 
 /// Pieces without a partner that are looked at, and pieces of the other side that they are compared with.
 const MAX_ODD: usize = 32;
@@ -30,20 +31,19 @@ pub(super) struct Alignment {
 
 /// One side's pieces that the other lacks.
 struct Rest<'a> {
-    rows: Vec<Row<'a>>,
+    rows: Vec<Piece<'a>>,
     sum: Vec<f32>,
     length: f32,
 }
 
 #[derive(Clone, Copy)]
-struct Row<'a> {
-    codes: &'a [i8],
-    scale: f32,
+struct Piece<'a> {
+    row: Row<'a>,
     length: f32,
 }
 
 /// Compares two texts' pieces.
-pub(super) fn align(table: &dyn Pieces, a: &[u16], b: &[u16]) -> Alignment {
+pub(super) fn align(table: &Pieces, a: &[u16], b: &[u16]) -> Alignment {
     let (sorted_a, sorted_b) = (sorted(a), sorted(b));
     let (odd_a, odd_b) = (without(&sorted_a, &sorted_b), without(&sorted_b, &sorted_a));
     let (rest_a, rest_b) = (rest(table, &odd_a), rest(table, &odd_b));
@@ -88,7 +88,7 @@ struct Partners {
 }
 
 /// How well each of `rest` finds a partner among `others`.
-fn partners(rest: &Rest<'_>, others: &[Row<'_>]) -> Partners {
+fn partners(rest: &Rest<'_>, others: &[Piece<'_>]) -> Partners {
     let mut found = Partners {
         worst: 1.0,
         weight: 0.0,
@@ -112,17 +112,13 @@ fn partners(rest: &Rest<'_>, others: &[Row<'_>]) -> Partners {
     clippy::cast_precision_loss,
     reason = "a sum of products of bytes, rounded at the seventh digit"
 )]
-fn cosine(a: &Row<'_>, b: &Row<'_>) -> f32 {
-    let product: i32 = a
-        .codes
-        .iter()
-        .zip(b.codes)
-        .map(|(x, y)| i32::from(*x) * i32::from(*y))
-        .sum();
-    product as f32 * a.scale * b.scale / ((a.length + 1e-6) * (b.length + 1e-6))
+fn cosine(a: &Piece<'_>, b: &Piece<'_>) -> f32 {
+    let codes = a.row.codes().iter().zip(b.row.codes());
+    let product: i32 = codes.map(|(x, y)| i32::from(*x) * i32::from(*y)).sum();
+    product as f32 * a.row.scale() * b.row.scale() / ((a.length + 1e-6) * (b.length + 1e-6))
 }
 
-fn rest<'a>(table: &'a dyn Pieces, odd: &[u16]) -> Rest<'a> {
+fn rest<'a>(table: &'a Pieces, odd: &[u16]) -> Rest<'a> {
     let sum = sum(table, odd);
     Rest {
         rows: rows(table, odd),
@@ -131,24 +127,22 @@ fn rest<'a>(table: &'a dyn Pieces, odd: &[u16]) -> Rest<'a> {
     }
 }
 
-fn rows<'a>(table: &'a dyn Pieces, pieces: &[u16]) -> Vec<Row<'a>> {
+fn rows<'a>(table: &'a Pieces, pieces: &[u16]) -> Vec<Piece<'a>> {
     let pieces = pieces.iter().take(MAX_OTHERS);
     let row = |piece: &u16| {
-        let (codes, scale) = table.row(*piece)?;
-        Some(Row {
-            codes,
-            scale,
+        Some(Piece {
+            row: table.row(*piece)?,
             length: table.length(*piece),
         })
     };
     pieces.filter_map(row).collect()
 }
 
-fn sum(table: &dyn Pieces, pieces: &[u16]) -> Vec<f32> {
+fn sum(table: &Pieces, pieces: &[u16]) -> Vec<f32> {
     let mut sum = vec![0.0; table.dimensions()];
-    for (codes, scale) in pieces.iter().filter_map(|piece| table.row(*piece)) {
-        for (total, code) in sum.iter_mut().zip(codes) {
-            *total += f32::from(*code) * scale;
+    for row in pieces.iter().filter_map(|piece| table.row(*piece)) {
+        for (total, code) in sum.iter_mut().zip(row.codes()) {
+            *total += f32::from(*code) * row.scale();
         }
     }
     sum

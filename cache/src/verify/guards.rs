@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::lexicon::{kind_name, unit_name};
 use super::lists::{ASKING, TIME_GROUPS};
 use super::pair::{Odd, Pair};
-use super::words::{Analysis, Word};
+use super::words::{Analysis, Persons, Word};
 
 /// A reason why two questions are not one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -149,7 +149,8 @@ fn of_words(pair: &Pair<'_>, (left, right): (&Word, &Word)) -> Evidence {
 
 fn length(a: &Analysis, b: &Analysis) -> Option<Evidence> {
     let (x, y) = (a.words.len(), b.words.len());
-    let fires = !(a.complete && b.complete) || x.max(y) > 2 * x.min(y) + 3;
+    // Nothing, and what has not been read to its end, is like nothing else.
+    let fires = !(a.complete && b.complete) || x == 0 || y == 0 || x.max(y) > 2 * x.min(y) + 3;
     fires.then(|| evidence(format!("{x} words"), format!("{y} words")))
 }
 
@@ -317,20 +318,18 @@ fn definite(of: &Analysis) -> bool {
 /// Whether the two speak of other persons, or of the same in other roles.
 fn persons_differ(a: &Analysis, b: &Analysis) -> bool {
     const HE_AND_SHE: u8 = 1 << 3 | 1 << 4;
-    let (x, y) = (a.persons, b.persons);
-    if x == y || (anyone(a) && anyone(b)) {
+    let (left, right) = (a.persons, b.persons);
+    if left == right || (anyone(a) && anyone(b)) {
         return false;
     }
-    let exclude = |x: u8, y: u8| x & !y > 0 && y & !x > 0;
-    let roles = {
-        let (mut p, mut q) = (nibbles(x.order), nibbles(y.order));
-        let same_order = p == q;
-        p.sort_unstable();
-        q.sort_unstable();
-        p == q && !same_order
-    };
-    let sexes = |persons: super::words::Persons| (persons.acting | persons.owning) & HE_AND_SHE;
-    roles || exclude(x.owning, y.owning) || exclude(sexes(x), sexes(y))
+    let exclude = |one: u8, other: u8| one & !other > 0 && other & !one > 0;
+    let sexes = |persons: Persons| (persons.acting | persons.owning) & HE_AND_SHE;
+    let (mut one, mut other) = (nibbles(left.order), nibbles(right.order));
+    let same_order = one == other;
+    one.sort_unstable();
+    other.sort_unstable();
+    let roles = one == other && !same_order;
+    roles || exclude(left.owning, right.owning) || exclude(sexes(left), sexes(right))
 }
 
 fn nibbles(order: u64) -> Vec<u64> {

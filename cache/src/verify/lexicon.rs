@@ -34,7 +34,14 @@ pub(super) enum Numeral {
     OrdinalTen(u64),
 }
 
+/// Where a numbered class of a word is kept.
+type Field = fn(&mut Facts) -> &mut u8;
+
 /// What is known of one word. Zero means "none" in every numbered class.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that do not exclude each other"
+)]
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Facts {
     pub(super) grammar: bool,
@@ -204,7 +211,7 @@ impl Lexicon {
                 }
             }
         }
-        let classes: [(&[&str], fn(&mut Facts) -> &mut u8); 4] = [
+        let classes: [(&[&str], Field); 4] = [
             (lists::TIMES, |facts| &mut facts.time),
             (lists::MODALS, |facts| &mut facts.modal),
             (lists::QUANTIFIERS, |facts| &mut facts.quantifier),

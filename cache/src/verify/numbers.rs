@@ -119,14 +119,9 @@ fn words(pieces: &[Piece<'_>], before: Option<&Piece<'_>>) -> Option<Reading> {
             break;
         };
         match (numeral, last) {
-            (Numeral::Digit(value), None | Some(Numeral::Scale(_))) => {
-                current = current.saturating_add(value.into())
-            }
-            (Numeral::Digit(value), Some(Numeral::Ten(_))) if (1..10).contains(&value) => {
-                current = current.saturating_add(value.into())
-            }
-            (Numeral::Ten(value), None | Some(Numeral::Scale(_))) => {
-                current = current.saturating_add(value.into())
+            (Numeral::Digit(value) | Numeral::Ten(value), None | Some(Numeral::Scale(_)))
+            | (Numeral::Digit(value @ 1..10), Some(Numeral::Ten(_))) => {
+                current = current.saturating_add(value.into());
             }
             (Numeral::Scale(by @ (12 | 100)), _) => current = current.max(1).saturating_mul(by.into()),
             (Numeral::Scale(by), _) => {

@@ -6,6 +6,10 @@ pub(super) const MAX_BYTES: usize = 8 * 1024;
 pub(super) const MAX_TOKENS: usize = 768;
 
 /// What the shape of a token says.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "properties that do not exclude each other"
+)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Shape {
     /// Has a capital.
@@ -305,7 +309,7 @@ impl Scanner {
         self.scan
             .text
             .get(start..)
-            .is_some_and(|word| word.contains("://") || word.contains('/'))
+            .is_some_and(|word| word.contains([':', '/']))
     }
 
     /// `c++`, `c#`, `call()`.

@@ -23,26 +23,26 @@ pub enum ModelError {
 
 /// A safetensors file in memory.
 #[derive(Debug)]
-pub struct Tensors<'a>(SafeTensors<'a>);
+pub(super) struct Tensors<'a>(SafeTensors<'a>);
 
 impl<'a> Tensors<'a> {
     /// Reads the header of `bytes`.
-    pub fn of(bytes: &'a [u8]) -> Result<Self, ModelError> {
+    pub(super) fn of(bytes: &'a [u8]) -> Result<Self, ModelError> {
         Ok(Self(SafeTensors::deserialize(bytes)?))
     }
 
     /// Whether an array is there.
-    pub fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.0.tensor(name).is_ok()
     }
 
     /// The sizes of an array in each direction.
-    pub fn shape(&self, name: &str) -> Result<Vec<usize>, ModelError> {
+    pub(super) fn shape(&self, name: &str) -> Result<Vec<usize>, ModelError> {
         Ok(self.0.tensor(name)?.shape().to_vec())
     }
 
     /// An array of `F32`, all of them finite.
-    pub fn f32s(&self, name: &str) -> Result<Vec<f32>, ModelError> {
+    pub(super) fn f32s(&self, name: &str) -> Result<Vec<f32>, ModelError> {
         let numbers = self.array(name, Dtype::F32, f32::from_le_bytes)?;
         if numbers.iter().any(|number| !number.is_finite()) {
             return Err(wrong(name, "not finite everywhere"));
@@ -51,17 +51,12 @@ impl<'a> Tensors<'a> {
     }
 
     /// An array of `I32`.
-    pub fn i32s(&self, name: &str) -> Result<Vec<i32>, ModelError> {
+    pub(super) fn i32s(&self, name: &str) -> Result<Vec<i32>, ModelError> {
         self.array(name, Dtype::I32, i32::from_le_bytes)
     }
 
-    /// An array of `I8`.
-    pub fn i8s(&self, name: &str) -> Result<Vec<i8>, ModelError> {
-        self.array(name, Dtype::I8, i8::from_le_bytes)
-    }
-
     /// An array of `F32` with exactly `count` numbers.
-    pub fn exactly(&self, name: &str, count: usize) -> Result<Vec<f32>, ModelError> {
+    pub(super) fn exactly(&self, name: &str, count: usize) -> Result<Vec<f32>, ModelError> {
         let numbers = self.f32s(name)?;
         if numbers.len() == count {
             Ok(numbers)
@@ -105,18 +100,14 @@ pub(super) mod tests {
         let mut header = serde_json::Map::new();
         for (name, shape, numbers) in floats {
             let from = data.len();
-            numbers
-                .iter()
-                .for_each(|number| data.extend(number.to_le_bytes()));
+            data.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
             let place =
                 serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [from, data.len()]});
             header.insert((*name).to_owned(), place);
         }
         for (name, numbers) in whole {
             let from = data.len();
-            numbers
-                .iter()
-                .for_each(|number| data.extend(number.to_le_bytes()));
+            data.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
             let place = serde_json::json!({"dtype": "I32", "shape": [numbers.len()], "data_offsets": [from, data.len()]});
             header.insert((*name).to_owned(), place);
         }

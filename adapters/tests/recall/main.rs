@@ -1,0 +1,13 @@
+//! Questions and kept answers, seen from outside of the crate.
+//!
+//! - `question`: what makes two requests the same question, and what does not.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the whole crate is a test; its helpers stand outside of the functions that say so"
+)]
+
+mod question;
+mod support;
