@@ -15,6 +15,8 @@ mod architecture;
 #[cfg(test)]
 mod breakers;
 #[cfg(test)]
+mod cached;
+#[cfg(test)]
 mod disconnects;
 #[cfg(test)]
 mod drain;

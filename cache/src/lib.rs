@@ -1,5 +1,6 @@
 //! The cache of answers: exact first, then by meaning, and never a wrong one.
 //!
+//! - [`Cache`]: all of it together: is there an answer to this question?
 //! - [`text`]: words and their pieces, folded text, what cannot be understood without its surroundings.
 //! - [`embed`]: text to [`Vector`], by a static model that ships with the program, or another one.
 //! - [`verify`]: whether two questions ask for the same, with the reasons.
@@ -8,6 +9,7 @@
 //! - [`store`]: the entries, their budget, their end.
 //! - [`persist`]: entries across restarts.
 
+mod cache;
 pub mod embed;
 pub mod index;
 pub mod persist;
@@ -17,5 +19,10 @@ pub mod text;
 mod vector;
 pub mod verify;
 
+pub use cache::{Cache, Comparison, Filled, Found, Layer};
+pub use index::{IndexSettings, Patience};
 pub use policy::{Mode, Policy, Scope};
+pub use store::{
+    Begun, Entry, EntryId, Inserted, Key, Labels, NewEntry, Selection, Store, StoreSettings, Worth,
+};
 pub use vector::Vector;

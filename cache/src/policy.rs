@@ -54,7 +54,13 @@ impl Mode {
 
     /// The mode of that name.
     pub fn of_name(name: &str) -> Option<Self> {
-        let all = [Self::Off, Self::Exact, Self::Safe, Self::Balanced, Self::Aggressive];
+        let all = [
+            Self::Off,
+            Self::Exact,
+            Self::Safe,
+            Self::Balanced,
+            Self::Aggressive,
+        ];
         all.into_iter().find(|mode| mode.name() == name)
     }
 

@@ -57,6 +57,7 @@ pub struct Verifier {
     pieces: Pieces,
     nets: Vec<Net>,
     trees: Trees,
+    thresholds: [f32; 3],
 }
 
 /// What is thought of a pair.
@@ -89,6 +90,7 @@ impl Verifier {
             .map(|prefix| Net::of(&tensors, &prefix, &pieces))
             .collect::<Result<_, _>>()?;
         let trees = Trees::of(&tensors, FEATURES + nets.len())?;
+        let thresholds = thresholds(&tensors)?;
         let digest = Digester::new("verifier")
             .number(DEFINITION)
             .field(model)
@@ -101,7 +103,14 @@ impl Verifier {
             pieces,
             nets,
             trees,
+            thresholds,
         })
+    }
+
+    /// The scores from which on a pair counts as the same: nearly certain, with some doubt, most likely. Infinite
+    /// where the model's file does not say.
+    pub fn thresholds(&self) -> [f32; 3] {
+        self.thresholds
     }
 
     /// Its name, which changes whenever the same pair could get another verdict.
@@ -184,4 +193,14 @@ impl Verifier {
         features.extend(features::named(pair, &alignment, cosine).map(|feature| feature.1));
         features
     }
+}
+
+/// Above what a score can be where the file has none: what nobody has measured is not trusted.
+fn thresholds(tensors: &Tensors<'_>) -> Result<[f32; 3], ModelError> {
+    const NAME: &str = "thresholds";
+    if !tensors.has(NAME) {
+        return Ok([f32::INFINITY; 3]);
+    }
+    let found = tensors.exactly(NAME, 3)?;
+    Ok(found.try_into().unwrap_or([f32::INFINITY; 3]))
 }

@@ -3,10 +3,12 @@
 //! - [`Router`]: one per HTTP worker, asked once per request for a whole [`Plan`](tollgate_routing::Plan).
 //! - `Health` and `Breaker`: one each per provider; they publish what they measure and decide into the
 //!   [`Board`](tollgate_routing::Board)'s cells, and are reached through the [`Roster`].
+//! - [`CacheKeeper`]: one; writes to the cache.
 //! - [`Control`]: one; owns the configuration and the changes made to it at run time, and publishes them as
 //!   [`Snapshot`]s.
 
 mod breaker;
+mod cache_keeper;
 mod control;
 mod health;
 mod roster;
@@ -19,6 +21,7 @@ mod watched;
 mod testing;
 
 pub use breaker::{NamedCredential, OnTransition, TargetBreaker, Transition, UnknownTarget};
+pub use cache_keeper::{CacheKeeper, Condemn, Fill, Invalidate, KeptOnDisk};
 pub use control::{
     Applied, ApplyMode, ChangeRefused, ChangeRoutes, ConfigSource, Control, ControlParts, Difference,
     EndRollout, Ending, ListVersions, Notice, OnNotice, OnReload, Origin, Reload, ReloadError, Reloaded,

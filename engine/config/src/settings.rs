@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tollgate_cache::Policy;
+use tollgate_cache::{Mode, Policy};
 use tollgate_core::Secret;
 use tollgate_governance::Keyring;
 use tollgate_routing::Catalog;
@@ -155,6 +155,20 @@ impl Cache {
     /// How the answers of the route of this name are kept.
     pub fn policy(&self, route: &str) -> &Policy {
         self.policies.get(route).unwrap_or(&self.common)
+    }
+
+    /// Whether answers of any route are kept.
+    pub fn is_used(&self) -> bool {
+        self.policies().any(|policy| policy.mode != Mode::Off)
+    }
+
+    /// Whether those of any route are given to other questions that mean the same.
+    pub fn is_semantic(&self) -> bool {
+        self.policies().any(|policy| policy.mode.is_semantic())
+    }
+
+    fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.policies.values().chain([&self.common])
     }
 }
 

@@ -101,6 +101,11 @@ impl Timestamp {
         self.0 / 1000
     }
 
+    /// The time from `earlier` until this; zero if that is later.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
     /// Reads an RFC 3339 date (`2027-01-31`, midnight UTC) or date-time (`2027-01-31T12:00:00Z`, offsets
     /// and fractions allowed). `None` when it is neither, or before 1970.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {

@@ -14,6 +14,7 @@ use tollgate_routing::{Candidate, Plan};
 
 use crate::accept::Call;
 use crate::bounds::Bounds;
+use crate::recall::Recalled;
 use crate::respond::Passed;
 use crate::settle::Settlement;
 use crate::upstream::UpstreamBody;
@@ -32,6 +33,8 @@ pub(crate) enum Answered {
     Stream(Box<Opened>),
     /// The provider's own "no", in the client's dialect.
     Failure(ProviderFailure, Passed),
+    /// Given before, and given again from the cache.
+    Recalled(Recalled),
 }
 
 /// A stream whose first content has arrived.

@@ -1,7 +1,7 @@
 //! The gateway: HTTP in front, stages in line, providers behind.
 //!
 //! [`serve`](crate) is the line that every request walks; its stages have a file each, in that order:
-//! `authenticate`, `accept`, `plan`, `attempt`, `relay`, `settle`.
+//! `authenticate`, `accept`, `recall`, `plan`, `attempt`, `relay`, `settle`.
 
 mod accept;
 mod admin;
@@ -12,6 +12,7 @@ mod bounds;
 mod count_tokens;
 mod explain;
 mod health;
+mod kept;
 mod ledger;
 mod leg;
 mod lifecycle;
@@ -19,6 +20,7 @@ mod models;
 mod off_thread;
 mod plan;
 mod probe;
+mod recall;
 mod relay;
 mod respond;
 mod scrub;

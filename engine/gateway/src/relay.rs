@@ -224,7 +224,7 @@ impl MessageBody for Relay {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
         loop {
             if let Some(piece) = self.ready.pop_front() {
-                self.settlement.sending_bytes(piece.len());
+                self.settlement.sending(&piece);
                 return Poll::Ready(Some(Ok(piece)));
             }
             if matches!(self.flow, Flow::Ended) {

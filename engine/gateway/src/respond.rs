@@ -10,6 +10,7 @@ use tollgate_adapters::{Answer, ProviderFailure, render_refusal};
 use tollgate_core::{Dialect, Refusal};
 
 use crate::attempt::{Answered, Opened};
+use crate::recall::Recalled;
 use crate::relay::Relay;
 use crate::settle::Settlement;
 
@@ -25,6 +26,7 @@ const DECISION: HeaderName = HeaderName::from_static("x-tollgate-decision");
 const TARGET: HeaderName = HeaderName::from_static("x-tollgate-target");
 const USAGE: HeaderName = HeaderName::from_static("x-tollgate-usage");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const CACHE: HeaderName = HeaderName::from_static("x-tollgate-cache");
 const PROXY_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -108,7 +110,26 @@ pub(crate) fn respond(answered: Answered, mut settlement: Settlement) -> HttpRes
         }
         Answered::Failure(failure, passed) => fail(failure, &passed, settlement),
         Answered::Stream(opened) => stream(*opened, settlement),
+        Answered::Recalled(recalled) => recall(recalled, settlement),
     }
+}
+
+/// What was given before, as if it were given now. A stream comes at once.
+fn recall(recalled: Recalled, mut settlement: Settlement) -> HttpResponse {
+    settlement.answering(200, None);
+    settlement.recalled(recalled.finish);
+    if recalled.is_stream {
+        let mut response = event_stream();
+        describe(
+            &mut response,
+            settlement.dialect(),
+            &Passed::default(),
+            &settlement,
+        );
+        settlement.sending(&recalled.body);
+        return response.body(recalled.body);
+    }
+    send(StatusCode::OK, &Passed::default(), recalled.body, settlement)
 }
 
 fn fail(failure: ProviderFailure, passed: &Passed, mut settlement: Settlement) -> HttpResponse {
@@ -125,18 +146,23 @@ fn send(status: StatusCode, passed: &Passed, body: Bytes, mut settlement: Settle
     if let Some(cost) = settlement.cost() {
         insert(&mut response, COST, cost);
     }
-    settlement.sending_bytes(body.len());
+    settlement.sending(&body);
     response.body(body)
 }
 
 fn stream(opened: Opened, mut settlement: Settlement) -> HttpResponse {
     settlement.answering(200, opened.passed.request_id.clone());
+    let mut response = event_stream();
+    describe(&mut response, settlement.dialect(), &opened.passed, &settlement);
+    response.body(Relay::new(opened, settlement))
+}
+
+fn event_stream() -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     response.insert_header((CONTENT_TYPE, EVENTS));
     response.insert_header((CACHE_CONTROL, HeaderValue::from_static("no-cache")));
     response.insert_header((PROXY_BUFFERING, HeaderValue::from_static("no")));
-    describe(&mut response, settlement.dialect(), &opened.passed, &settlement);
-    response.body(Relay::new(opened, settlement))
+    response
 }
 
 /// Says no, in the client's dialect.
@@ -153,8 +179,8 @@ pub(crate) fn refuse(dialect: Dialect, refusal: &Refusal, mut settlement: Settle
         );
     }
     describe(&mut response, dialect, &Passed::default(), &settlement);
-    let body = render_refusal(dialect, refusal, settlement.id());
-    settlement.sending_bytes(body.len());
+    let body = Bytes::from(render_refusal(dialect, refusal, settlement.id()));
+    settlement.sending(&body);
     response.body(body)
 }
 
@@ -178,6 +204,9 @@ fn describe(response: &mut HttpResponseBuilder, dialect: Dialect, passed: &Passe
     }
     if let Some(decision) = settlement.decision().filter(|_| settlement.wants_decision()) {
         insert(response, DECISION, crate::explain::summary(decision));
+    }
+    if let Some(cache) = settlement.cache() {
+        insert(response, CACHE, crate::recall::summary(cache));
     }
     insert(response, OVERHEAD, settlement.overhead().as_micros());
     insert(response, ATTEMPTS, settlement.attempts());

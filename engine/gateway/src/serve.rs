@@ -15,6 +15,7 @@ use crate::authenticate::authenticate;
 use crate::bounds::Bounds;
 use crate::count_tokens::estimated_here;
 use crate::plan::plan;
+use crate::recall::recall;
 use crate::respond::{refuse, respond};
 use crate::settle::Settlement;
 use crate::worker::Worker;
@@ -49,6 +50,9 @@ async fn answer(
     let call = accept(worker, surface, request, payload, settlement).await?;
     caller.authorize(&call.model)?;
     let bounds = Bounds::read(request, &caller, settlement.since())?;
+    if let Some(answered) = recall(worker, request, &call, &caller, &bounds, settlement).await? {
+        return Ok(answered);
+    }
     let plan = match plan(worker, &call, &caller, &bounds, settlement).await {
         Err(refusal) if estimated_here(surface, &refusal) => return Ok(Answered::count(&call)),
         planned => planned?,

@@ -26,7 +26,7 @@ use crate::lifecycle::Lifecycle;
 use crate::probe::HttpProber;
 use crate::upstream::Connector;
 use crate::worker::{Shared, Worker};
-use crate::{admin, app, tls};
+use crate::{admin, app, kept, tls};
 
 /// How often the health of targets is shown in the metrics: an operator sees a breaker within a second.
 const HEALTH_SHOWN: Duration = Duration::from_millis(500);
@@ -72,6 +72,7 @@ impl Gateway {
         }
         let workers = settings.server.workers.unwrap_or_else(cores);
         let decisions = Recent::new(workers, settings.telemetry.decisions.keep);
+        let (cache, keeper) = kept::start(&settings.cache, &meters);
         let roster = Roster::new(RosterParts {
             arbiter: actix_rt::Arbiter::current(),
             prober: Some(Arc::new(HttpProber(meters.clone()))),
@@ -86,6 +87,9 @@ impl Gateway {
             roster,
             decisions,
             decision_journal: decision_journal.as_ref().map(JournalHandle::journal),
+            cache,
+            keeper,
+            flights: Arc::default(),
             workers: AtomicUsize::new(0),
             meters,
         });

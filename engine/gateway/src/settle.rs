@@ -8,13 +8,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tollgate_actors::Snapshot;
 use tollgate_adapters::{Report, StreamEnd, settled_usage};
+use tollgate_cache::Worth;
 use tollgate_core::{
-    Clock, Dialect, Nanodollars, OutcomeClass, Refusal, RefusalKind, RequestId, Surface, Timestamp, Usage,
+    Clock, Dialect, FinishReason, Nanodollars, OutcomeClass, Refusal, RefusalKind, RequestId, Surface,
+    Timestamp, Usage,
 };
 use tollgate_routing::{Candidate, Decision, Plan, Provider};
-use tollgate_telemetry::{Ending, RequestRecord, Scrubbed, Served};
+use tollgate_telemetry::{CacheRecord, Ending, RequestRecord, Scrubbed, Served};
 
 use crate::accept::Call;
 use crate::authenticate::Caller;
@@ -22,6 +25,7 @@ use crate::explain::DecisionRecord;
 use crate::ledger::Ledger;
 use crate::leg::{Leg, Verdict};
 use crate::lifecycle::InFlight;
+use crate::recall::Filling;
 use crate::worker::Worker;
 
 /// The account of one request, settled when dropped.
@@ -45,6 +49,8 @@ pub(crate) struct Settlement {
     storms: bool,
     /// The beginning of its prompt, as a hash; `None`: too short for a prompt cache.
     prefix: Option<u64>,
+    /// The answer, on its way into the cache as well; `None`: it is not kept.
+    filling: Option<Filling>,
     /// Whether the record says how it ended.
     ended: bool,
     _in_flight: (InFlight, tollgate_telemetry::InFlight),
@@ -70,6 +76,7 @@ impl Settlement {
             wants_decision: false,
             storms: false,
             prefix: None,
+            filling: None,
             ended: false,
             _in_flight: (
                 worker.shared.lifecycle.enter(),
@@ -325,12 +332,55 @@ impl Settlement {
         self.end(Ending::Relayed(class));
     }
 
-    /// Bytes are handed to the client.
-    pub(crate) fn sending_bytes(&mut self, bytes: usize) {
+    /// A piece of the answer is handed to the client.
+    pub(crate) fn sending(&mut self, piece: &Bytes) {
         if self.record.timings.first_byte.is_none() {
             self.record.timings.first_byte = Some(Clock.now().duration_since(self.arrived));
         }
-        self.record.response_bytes += u64::try_from(bytes).unwrap_or(0);
+        self.record.response_bytes += u64::try_from(piece.len()).unwrap_or(0);
+        self.filling = self.filling.take().and_then(|filling| filling.sending(piece));
+    }
+
+    /// What the cache said.
+    pub(crate) fn cached(&mut self, cache: CacheRecord) {
+        self.record.cache = Some(cache);
+    }
+
+    /// What the cache said; `None`: it was not asked.
+    pub(crate) fn cache(&self) -> Option<&CacheRecord> {
+        self.record.cache.as_ref()
+    }
+
+    /// The answer shall be kept.
+    pub(crate) fn fills(&mut self, filling: Filling) {
+        self.filling = Some(filling);
+    }
+
+    /// The answer was given before.
+    pub(crate) fn recalled(&mut self, finish: Option<FinishReason>) {
+        self.record.finish = finish;
+        self.end(Ending::Relayed(OutcomeClass::Success));
+    }
+
+    /// Hands the answer to the cache, if it is whole.
+    fn fill(&mut self) {
+        let is_whole = self.record.ending == Ending::Relayed(OutcomeClass::Success);
+        if let Some(filling) = self
+            .filling
+            .take()
+            .filter(|_| is_whole && self.record.status == 200)
+        {
+            let usage = self.record.usage.unwrap_or_default();
+            let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+            let micros = self.record.timings.total.as_micros();
+            let worth = Worth {
+                cost: self.record.cost.unwrap_or_default(),
+                latency_us: u32::try_from(micros).unwrap_or(u32::MAX),
+                prompt_tokens: small(usage.prompt_total()),
+                output_tokens: small(usage.output_total()),
+            };
+            filling.hand_over(&self.worker.shared.keeper, worth, self.record.at);
+        }
     }
 
     /// What it has cost so far; `None`: a price is not known, or nothing was used.
@@ -409,6 +459,8 @@ impl Drop for Settlement {
         record.usage = self.ledger.usage();
         record.cost = self.ledger.cost();
         record.attempts = self.ledger.take_attempts();
+        self.fill();
+        let record = &mut self.record;
         let blank = RequestRecord::new(record.id, record.at);
         let record = std::mem::replace(record, blank);
         if let Some(cohort) = record.epoch.and_then(|epoch| self.settings.cohort(epoch)) {

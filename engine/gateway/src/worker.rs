@@ -8,14 +8,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix::{Actor as _, Addr};
-use tollgate_actors::{Observe, Published, Roster, Router};
+use tollgate_actors::{CacheKeeper, Observe, Published, Roster, Router};
 use tollgate_adapters::Scratch;
+use tollgate_cache::Cache;
 use tollgate_core::Clock;
 use tollgate_routing::{Board, Hedge, RetryBudget, RetryLimits, Route};
 use tollgate_telemetry::{Journal, Meters, Recent, RequestRecord};
 
 use crate::explain::DecisionRecord;
 use crate::lifecycle::Lifecycle;
+use crate::recall::Flights;
 use crate::upstream::{Connector, Upstream};
 
 /// How often idle upstream connections are looked through.
@@ -39,6 +41,12 @@ pub(crate) struct Shared {
     pub(crate) decisions: Recent<DecisionRecord>,
     /// Where a share of the decisions is written; `None`: nowhere.
     pub(crate) decision_journal: Option<Journal<DecisionRecord>>,
+    /// Answers that were given before.
+    pub(crate) cache: Arc<Cache>,
+    /// Who writes to it.
+    pub(crate) keeper: Addr<CacheKeeper>,
+    /// Answers that are on their way into it.
+    pub(crate) flights: Arc<Flights>,
     /// Workers that have started.
     pub(crate) workers: AtomicUsize,
 }

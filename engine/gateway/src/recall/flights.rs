@@ -87,7 +87,10 @@ mod tests {
         let Turn::Follow(flight) = flights.join(question("a")) else {
             panic!("somebody leads")
         };
-        assert!(matches!(flights.join(question("b")), Turn::Lead(_)), "of another question");
+        assert!(
+            matches!(flights.join(question("b")), Turn::Lead(_)),
+            "of another question"
+        );
         let waiting = actix_rt::spawn(landed(flight));
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());

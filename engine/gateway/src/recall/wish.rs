@@ -13,8 +13,7 @@ use crate::accept::header;
 pub(super) const CACHE: HeaderName = HeaderName::from_static("x-tollgate-cache");
 
 /// What is said in `x-tollgate-cache`, for messages.
-const EXPECTED: &str =
-    "expected off, refresh, only, ttl=SPAN, mode=exact|safe|balanced|aggressive or scope=key, separated by commas";
+const EXPECTED: &str = "expected off, refresh, only, ttl=SPAN, mode=exact|safe|balanced|aggressive or scope=key, separated by commas";
 
 /// What a client wants of the cache.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +56,11 @@ impl Wish {
             text.split(',').for_each(|word| wish.standard(word.trim()));
         }
         if let Some(text) = header(request, &CACHE) {
-            for word in text.split([',', ';']).map(str::trim).filter(|word| !word.is_empty()) {
+            for word in text
+                .split([',', ';'])
+                .map(str::trim)
+                .filter(|word| !word.is_empty())
+            {
                 wish.own(word).ok_or_else(|| invalid(text))?;
             }
         }
@@ -81,7 +84,10 @@ impl Wish {
 
     /// A word of `x-tollgate-cache`. `None`: there is no such word.
     fn own(&mut self, word: &str) -> Option<()> {
-        match word.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
+        match word
+            .split_once('=')
+            .map(|(name, value)| (name.trim(), value.trim()))
+        {
             None if word.eq_ignore_ascii_case("off") => (self.reads, self.writes) = (false, false),
             None if word.eq_ignore_ascii_case("refresh") => self.reads = false,
             None if word.eq_ignore_ascii_case("only") => self.only = true,
@@ -138,7 +144,10 @@ mod tests {
         let only = wish(&[("cache-control", "only-if-cached, max-age=60")]).unwrap();
         assert_eq!((only.only, only.max_age), (true, Some(Duration::from_secs(60))));
         let much = wish(&[("x-tollgate-cache", "ttl=90s, mode=exact; scope=key")]).unwrap();
-        assert_eq!((much.ttl, much.mode, much.is_private), (Some(Duration::from_secs(90)), Some(Mode::Exact), true));
+        assert_eq!(
+            (much.ttl, much.mode, much.is_private),
+            (Some(Duration::from_secs(90)), Some(Mode::Exact), true)
+        );
         assert_eq!(wish(&[("x-tollgate-cache", "ttl=90")]).unwrap().ttl, much.ttl);
         for nonsense in ["on", "ttl=soon", "mode=brave", "scope=all", "ttl=-1", "="] {
             let refusal = wish(&[("x-tollgate-cache", nonsense)]).unwrap_err();
@@ -157,6 +166,9 @@ mod tests {
         let tight = |text: &str| wish(&[("x-tollgate-cache", text)]).unwrap().tighten(&route);
         assert_eq!(tight("mode=aggressive, ttl=1h"), route);
         let tighter = tight("mode=exact, ttl=5s, scope=key");
-        assert_eq!((tighter.mode, tighter.ttl, tighter.scope), (Mode::Exact, Duration::from_secs(5), Scope::Key));
+        assert_eq!(
+            (tighter.mode, tighter.ttl, tighter.scope),
+            (Mode::Exact, Duration::from_secs(5), Scope::Key)
+        );
     }
 }

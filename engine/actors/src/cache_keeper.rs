@@ -1,0 +1,225 @@
+//! The keeper of the cache: the one who writes to it.
+//!
+//! It lives on a thread of its own, for what it does takes longer than a request may be held up: reading an answer
+//! back from what was sent, taking its question apart, finding a place for it among others, writing it to disk.
+//! Workers tell it ([`Fill`]) and go on; who asks ([`Invalidate`]) hears when it is done.
+
+mod kept_on_disk;
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext as _, Context, Handler, Message};
+use bytes::Bytes;
+use tollgate_adapters::{KeepPolicy, Kept, NotKept};
+use tollgate_cache::{Begun, Cache, EntryId, Filled, Key, Labels, Selection, Worth};
+use tollgate_core::{Clock, Surface, Timestamp};
+
+pub use kept_on_disk::KeptOnDisk;
+
+/// Answers that may wait to be kept.
+const MAILBOX: usize = 1 << 12;
+/// How often it looks for what has ended, writes to disk, and tells how full the cache is.
+const TICK: Duration = Duration::from_millis(500);
+/// Work on graphs in one tick: some tens of milliseconds.
+const INSERTS_PER_TICK: usize = 256;
+/// Entries of earlier runs that are read at a time: fills come in between.
+const LOADED_AT_A_TIME: usize = 256;
+
+/// Writes to the cache.
+pub struct CacheKeeper {
+    cache: Arc<Cache>,
+    disk: Option<KeptOnDisk>,
+    compares: bool,
+    on_notice: Box<dyn Fn(&str) + Send>,
+    on_tick: Box<dyn Fn(&Cache) + Send>,
+}
+
+/// An answer was given, and shall be kept.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Fill {
+    /// Under which it is found.
+    pub key: Key,
+    /// By which it can be invalidated.
+    pub labels: Labels,
+    /// What the user said last. `None`: it is found by sameness only.
+    pub words: Option<String>,
+    /// Whether it may answer a question of other words.
+    pub by_meaning: bool,
+    /// What was called.
+    pub surface: Surface,
+    /// Whether it was sent as events.
+    pub is_stream: bool,
+    /// What was sent to the client, in pieces.
+    pub sent: Vec<Bytes>,
+    /// What it took.
+    pub worth: Worth,
+    /// When it was given.
+    pub created: Timestamp,
+    /// How long it may be given again.
+    pub ttl: Duration,
+    /// Whether an answer that calls tools is kept.
+    pub tool_calls: bool,
+    /// What the store said before the answer was asked for.
+    pub begun: Begun,
+    /// Dropped when the entry is there, or when it is clear that it will not be.
+    pub on_done: Box<dyn Any + Send>,
+}
+
+/// Take away what is selected. The reply is how many entries that were; from then on none of them is served.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<usize, String>")]
+pub struct Invalidate(pub Selection);
+
+/// This entry's answer was wrong: it is never served again. The reply says whether there is such an entry.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "bool")]
+pub struct Condemn(pub EntryId);
+
+impl CacheKeeper {
+    /// A keeper of `cache`, which it writes to `disk` as well, if there is one.
+    pub fn new(
+        cache: Arc<Cache>,
+        disk: Option<KeptOnDisk>,
+        on_notice: Box<dyn Fn(&str) + Send>,
+        on_tick: Box<dyn Fn(&Cache) + Send>,
+    ) -> Self {
+        Self {
+            cache,
+            disk,
+            compares: false,
+            on_notice,
+            on_tick,
+        }
+    }
+
+    /// One that lets questions be compared by meaning.
+    #[must_use]
+    pub fn comparing(self) -> Self {
+        Self {
+            compares: true,
+            ..self
+        }
+    }
+
+    fn keep(&mut self, fill: Fill) -> Result<(), NotKept> {
+        let body = match fill.sent.as_slice() {
+            [only] => only.clone(),
+            pieces => pieces.concat().into(),
+        };
+        let policy = KeepPolicy {
+            tool_calls: fill.tool_calls,
+            ..KeepPolicy::default()
+        };
+        let kept = if fill.is_stream {
+            Kept::of_stream(fill.surface, &body, policy)?
+        } else {
+            Kept::of_whole(fill.surface, &body, policy)?
+        };
+        let inserted = self.cache.fill(
+            Filled {
+                key: fill.key,
+                labels: fill.labels,
+                words: fill.words.filter(|_| fill.by_meaning).map(Into::into),
+                answer: kept.to_bytes().into(),
+                worth: fill.worth,
+                created: fill.created,
+                ttl: fill.ttl,
+                begun: fill.begun,
+            },
+            Clock.wall(),
+        );
+        if let Some(disk) = &mut self.disk {
+            disk.put(&inserted);
+        }
+        Ok(())
+    }
+
+    fn notices(&mut self) {
+        if let Some(notice) = self.disk.as_mut().and_then(KeptOnDisk::take_notice) {
+            (self.on_notice)(&notice);
+        }
+    }
+}
+
+impl Actor for CacheKeeper {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.set_mailbox_capacity(MAILBOX);
+        if self.compares {
+            self.cache.learn();
+        }
+        context.run_interval(TICK, |keeper, _| {
+            let gone = keeper.cache.store().sweep(Clock.wall());
+            keeper.cache.store().maintain(INSERTS_PER_TICK);
+            if let Some(disk) = &mut keeper.disk {
+                disk.removed(&gone);
+                disk.tick(&keeper.cache);
+            }
+            (keeper.on_tick)(&keeper.cache);
+            keeper.notices();
+        });
+        context.notify(Load);
+    }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        if let Some(disk) = &mut self.disk {
+            disk.close();
+        }
+    }
+}
+
+/// Read more of what earlier runs have left.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Load;
+
+impl Handler<Load> for CacheKeeper {
+    type Result = ();
+
+    fn handle(&mut self, _: Load, context: &mut Self::Context) {
+        let Some(disk) = &mut self.disk else { return };
+        if disk.load(&self.cache, LOADED_AT_A_TIME, Clock.wall()) {
+            context.notify(Load);
+        }
+        self.notices();
+    }
+}
+
+impl Handler<Fill> for CacheKeeper {
+    type Result = ();
+
+    fn handle(&mut self, fill: Fill, _: &mut Self::Context) {
+        // Why an answer is not kept is the answer's own business: it was sent, and that is what counts.
+        let _ = self.keep(fill);
+    }
+}
+
+impl Handler<Invalidate> for CacheKeeper {
+    type Result = Result<usize, String>;
+
+    fn handle(&mut self, Invalidate(selection): Invalidate, _: &mut Self::Context) -> Self::Result {
+        let taken = self.cache.invalidate(&selection);
+        let durable = self
+            .disk
+            .as_mut()
+            .map_or(Ok(()), |disk| disk.invalidated(&selection));
+        self.notices();
+        durable.map(|()| taken)
+    }
+}
+
+impl Handler<Condemn> for CacheKeeper {
+    type Result = bool;
+
+    fn handle(&mut self, Condemn(entry): Condemn, _: &mut Self::Context) -> bool {
+        let is_there = self.cache.store().condemn(entry).is_some();
+        if let Some(disk) = &mut self.disk {
+            disk.condemned(entry);
+        }
+        is_there
+    }
+}

@@ -1,0 +1,64 @@
+//! The cache of the process: its memory, its keeper, its files.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor as _, Addr};
+use tollgate_actors::{CacheKeeper, KeptOnDisk};
+use tollgate_cache::persist::{Disk, Log, Settings as Files};
+use tollgate_cache::{Cache, StoreSettings};
+use tollgate_config::Cache as Settings;
+use tollgate_core::Clock;
+use tollgate_telemetry::{CacheFigures, Meters};
+
+/// The most that a loss of power takes away.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// Files take up to this much of what memory may: a snapshot is written while the one before is still there.
+const FILES_FACTOR: u64 = 4;
+
+/// The cache, and the keeper on a thread of its own. What earlier runs have left is read there, later.
+pub(crate) fn start(settings: &Settings, meters: &Meters) -> (Arc<Cache>, Addr<CacheKeeper>) {
+    let budget_bytes = settings.max_bytes as u64;
+    let disk = settings
+        .directory
+        .as_ref()
+        .filter(|_| settings.is_used())
+        .map(|directory| {
+            let files = Files {
+                model: Cache::model_id(),
+                limit_bytes: budget_bytes.saturating_mul(FILES_FACTOR),
+                sync_every: SYNC_EVERY,
+            };
+            let (log, loader) = Log::open(Arc::new(Disk::new(directory)), files, Clock.wall());
+            KeptOnDisk::new(log, loader)
+        });
+    let default = StoreSettings::default();
+    let cache = Arc::new(Cache::new(StoreSettings {
+        budget_bytes,
+        first_id: disk.as_ref().map_or(default.first_id, KeptOnDisk::first_id),
+        ..default
+    }));
+    let on_notice = Box::new(|notice: &str| crate::say(format_args!("{notice}")));
+    let shown = meters.clone();
+    let on_tick = Box::new(move |cache: &Cache| shown.cache_figures(figures(cache)));
+    let keeper = CacheKeeper::new(cache.clone(), disk, on_notice, on_tick);
+    let keeper = if settings.is_semantic() {
+        keeper.comparing()
+    } else {
+        keeper
+    };
+    let arbiter = actix_rt::Arbiter::new();
+    let keeper = CacheKeeper::start_in_arbiter(&arbiter.handle(), |_| keeper);
+    (cache, keeper)
+}
+
+fn figures(cache: &Cache) -> CacheFigures {
+    let now = cache.store().statistics();
+    CacheFigures {
+        entries: now.entries as u64,
+        bytes: now.bytes.total(),
+        evicted: now.evicted,
+        filled: now.inserted,
+        dropped: 0,
+    }
+}

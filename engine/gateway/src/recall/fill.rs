@@ -1,0 +1,94 @@
+//! An answer on its way into the cache: what is sent to the client is kept in mind, and handed to the keeper once it
+//! is whole.
+
+use bytes::Bytes;
+use tollgate_actors::{CacheKeeper, Fill};
+use tollgate_cache::{Begun, Labels, Policy, Worth};
+use tollgate_core::{Surface, Timestamp};
+
+use super::flights::Ticket;
+use super::question::Question;
+use crate::accept::Call;
+
+/// A stream is larger than the answer in it: each token has an event around it.
+const STREAM_FACTOR: usize = 32;
+
+/// An answer that shall be kept. Dropped, it will not be, and those who wait for it ask themselves.
+#[derive(Debug)]
+pub(crate) struct Filling {
+    question: Question,
+    policy: Policy,
+    ticket: Ticket,
+    begun: Begun,
+    surface: Surface,
+    is_stream: bool,
+    sent: Vec<Bytes>,
+    /// Bytes that may still come.
+    room: usize,
+}
+
+impl Filling {
+    pub(super) fn new(
+        question: Question,
+        policy: Policy,
+        (ticket, begun): (Ticket, Begun),
+        call: &Call,
+        max_bytes: usize,
+    ) -> Self {
+        let is_stream = call.head.stream;
+        Self {
+            question,
+            policy,
+            ticket,
+            begun,
+            surface: call.surface,
+            is_stream,
+            sent: Vec::new(),
+            room: if is_stream {
+                max_bytes.saturating_mul(STREAM_FACTOR)
+            } else {
+                max_bytes
+            },
+        }
+    }
+
+    /// A piece of the answer is sent to the client. `None`: it becomes too large to be kept.
+    pub(crate) fn sending(mut self, piece: &Bytes) -> Option<Self> {
+        self.room = self.room.checked_sub(piece.len())?;
+        self.sent.push(piece.clone());
+        Some(self)
+    }
+
+    /// The answer is whole.
+    pub(crate) fn hand_over(self, keeper: &actix::Addr<CacheKeeper>, worth: Worth, created: Timestamp) {
+        let Question {
+            key,
+            words,
+            only_exact,
+            tenant,
+            route,
+        } = self.question;
+        let fill = Fill {
+            key,
+            labels: Labels {
+                tenant,
+                route,
+                tags: self.policy.tags.iter().cloned().collect(),
+            },
+            by_meaning: only_exact.is_none(),
+            words,
+            surface: self.surface,
+            is_stream: self.is_stream,
+            sent: self.sent,
+            worth,
+            created,
+            ttl: self.policy.ttl,
+            tool_calls: self.policy.tool_calls,
+            begun: self.begun,
+            // Those who wait look again when the entry is there.
+            on_done: Box::new(self.ticket),
+        };
+        // A keeper with too much to do keeps less: that is counted by its mailbox's owner.
+        let _ = keeper.try_send(fill);
+    }
+}

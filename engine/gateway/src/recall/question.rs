@@ -1,0 +1,146 @@
+//! What is looked for in the cache: the request as a key, and whether another question's answer will do.
+
+use std::sync::Arc;
+
+use tollgate_adapters::{Asked, Traits, asked};
+use tollgate_cache::{Key, Policy, Scope, text};
+use tollgate_core::{Digest, Digester, Surface};
+use tollgate_routing::Route;
+
+use crate::accept::Call;
+use crate::authenticate::Caller;
+use crate::bounds::Bounds;
+
+/// Digests of another version are of other keys.
+const SCOPE: &str = "tollgate cache: scope, 1";
+const EXACT: &str = "tollgate cache: exact, 1";
+const FOLDED: &str = "tollgate cache: folded, 1";
+
+/// The tenant of requests without a key.
+const ANONYMOUS: &str = "";
+
+/// What is looked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Question {
+    /// Under which it is found.
+    pub(crate) key: Key,
+    /// What the user said last. `None`: only the same request is the same question.
+    pub(crate) words: Option<String>,
+    /// Why no other question's answer will do; `None`: it will, if they mean the same.
+    pub(crate) only_exact: Option<&'static str>,
+    /// Whose it is: the key's name, or the space that is shared.
+    pub(crate) tenant: Arc<str>,
+    /// The route, by its own name.
+    pub(crate) route: Arc<str>,
+}
+
+impl Question {
+    /// The question of a call. The reason why it has none that could be answered by a cache, otherwise.
+    pub(super) fn of(
+        call: &Call,
+        caller: &Caller,
+        bounds: &Bounds,
+        route: &Route,
+        policy: &Policy,
+    ) -> Result<Self, &'static str> {
+        if matches!(call.surface, Surface::Completions | Surface::CountTokens) {
+            return Err("surface");
+        }
+        let Asked {
+            context,
+            exact,
+            words,
+            traits,
+        } = asked(call.surface, &call.body).map_err(|_| "malformed")?;
+        if traits.wants_logprobs {
+            return Err("logprobs");
+        }
+        let scope = scope(call, caller, bounds, route, policy);
+        let of = |purpose: &str, digest: Digest| {
+            let mut digester = Digester::new(purpose);
+            digester.field(&scope.to_bytes()).field(&digest.to_bytes());
+            digester
+        };
+        let folded = words.as_ref().map(|words| {
+            let folded = text::fold(words);
+            of(FOLDED, context).field(folded.as_bytes()).finish()
+        });
+        let only_exact = match &words {
+            None => Some("no_words"),
+            Some(_) => unlike_any(&traits, policy),
+        };
+        Ok(Self {
+            key: Key {
+                exact: of(EXACT, exact).finish(),
+                folded,
+                partition: of("tollgate cache: partition, 1", context).finish(),
+            },
+            words,
+            only_exact,
+            tenant: tenant(caller, policy),
+            route: route.alias_of.as_ref().unwrap_or(&route.name).clone(),
+        })
+    }
+}
+
+/// Everything but the request itself that must be the same: who asks, for which route and model, and from where the
+/// answer may come.
+fn scope(call: &Call, caller: &Caller, bounds: &Bounds, route: &Route, policy: &Policy) -> Digest {
+    let mut digester = Digester::new(SCOPE);
+    match &policy.scope {
+        Scope::Key => digester
+            .number(0)
+            .field(caller.name().map_or(ANONYMOUS, |name| name).as_bytes()),
+        Scope::Shared(space) => digester.number(1).field(space.as_bytes()),
+    };
+    let owner = route.alias_of.as_ref().unwrap_or(&route.name);
+    digester.field(owner.as_bytes());
+    // What a pattern stands for is part of the question; another name of the same route is not.
+    let model = if route.pattern.is_wildcard() {
+        &*call.model
+    } else {
+        ""
+    };
+    digester.field(model.as_bytes());
+    let regions = bounds.regions.as_deref().map(|regions| {
+        let mut regions: Vec<&str> = regions.iter().map(|it| &**it).collect();
+        regions.sort_unstable();
+        regions.join("\n")
+    });
+    digester
+        .number(u64::from(regions.is_some()))
+        .field(regions.unwrap_or_default().as_bytes());
+    for target in &*caller.targets() {
+        digester.field(target.to_string().as_bytes());
+    }
+    digester.finish()
+}
+
+fn tenant(caller: &Caller, policy: &Policy) -> Arc<str> {
+    match &policy.scope {
+        Scope::Key => caller.name().cloned().unwrap_or_else(|| ANONYMOUS.into()),
+        Scope::Shared(space) => space.clone(),
+    }
+}
+
+/// Why only the same request is the same question, whatever its words.
+fn unlike_any(traits: &Traits, policy: &Policy) -> Option<&'static str> {
+    let checks = [
+        (!policy.mode.is_semantic(), "mode"),
+        (traits.has_tools, "tools"),
+        (traits.has_tool_results, "tool_results"),
+        (traits.has_media, "media"),
+        (traits.has_unknown_fields, "unknown_fields"),
+        (traits.has_prefill, "prefill"),
+        (traits.turns_before > 0, "conversation"),
+        (traits.choices > 1, "choices"),
+        (
+            traits.temperature.is_some_and(|it| it > policy.max_temperature),
+            "temperature",
+        ),
+    ];
+    checks
+        .into_iter()
+        .find(|(holds, _)| *holds)
+        .map(|(_, reason)| reason)
+}

@@ -1,0 +1,300 @@
+//! The cache: what was asked before is not asked again, and nobody gets what is not for them.
+
+use serde_json::{Value, json};
+use tollgate_loadtest::{FaultKind, FaultPoint};
+use tollgate_tests::{
+    Response, Stack, broken, chat, chat_stream, failing, messages, messages_stream, post, text_of_chat,
+    text_of_messages,
+};
+
+const CACHED: &str = r#"
+breaker: { enabled: false }
+cache: { policy: { mode: exact, ttl: 10m } }
+providers:
+  east: { kind: openai, base_url: "http://{mock}/p/east/v1", api_key: "key-of-east-000001" }
+  claude: { kind: anthropic, base_url: "http://{mock}/p/claude", api_key: "key-of-claude-0001" }
+models:
+  fast: { targets: [ { provider: east, model: m } ], aliases: [quick] }
+  other: { targets: [ { provider: east, model: m } ] }
+  shared: { cache: { scope: shared, namespace: all }, targets: [ { provider: east, model: m } ] }
+  brief: { cache: { ttl: 50ms }, targets: [ { provider: east, model: m } ] }
+  never: { cache: { mode: off }, targets: [ { provider: east, model: m } ] }
+  claude: { targets: [ { provider: claude, model: c } ] }
+keys:
+  - { name: test, key: "tg-test-key-0123456789", models: ["*"] }
+  - { name: other, key: "tg-key-of-another-0001", models: ["*"] }
+"#;
+
+fn cache(response: &Response) -> String {
+    response.header("x-tollgate-cache").unwrap_or("-").to_owned()
+}
+
+async fn chat_as(stack: &Stack, key: &str, body: &str, headers: &[(&str, &str)]) -> Response {
+    let bearer = format!("Bearer {key}");
+    let mut all = vec![("authorization", bearer.as_str())];
+    all.extend_from_slice(headers);
+    post(stack.addr, "/v1/chat/completions", &all, body).await
+}
+
+/// Asks until the answer comes from the cache: the keeper puts it there a moment after it was given.
+async fn warmed(stack: &Stack, body: &str) -> Response {
+    let first = stack.chat(body).await;
+    assert_eq!(
+        (first.status, cache(&first).as_str()),
+        (200, "miss"),
+        "{}",
+        first.text()
+    );
+    kept(stack, body).await
+}
+
+/// The answer from the cache, which is on its way there.
+async fn kept(stack: &Stack, body: &str) -> Response {
+    for _ in 0..200 {
+        let response = chat_as(
+            stack,
+            "tg-test-key-0123456789",
+            body,
+            &[("x-tollgate-cache", "only")],
+        )
+        .await;
+        if response.status == 200 {
+            return response;
+        }
+        assert_eq!(
+            (response.status, response.code().as_str()),
+            (504, "not_cached"),
+            "{}",
+            response.text()
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("it is never kept: {body}");
+}
+
+#[tokio::test]
+async fn the_same_request_is_asked_once_and_costs_nothing_then() {
+    let stack = Stack::start(CACHED).await;
+    let first = stack.chat(&chat("fast")).await;
+    let again = kept(&stack, &chat("fast")).await;
+    assert_eq!(stack.asked("east"), 1);
+    assert!(
+        cache(&again).starts_with("hit; age=0; entry="),
+        "{}",
+        cache(&again)
+    );
+    let (was, is) = (first.json(), again.json());
+    assert_eq!(
+        was["choices"][0]["message"]["content"],
+        is["choices"][0]["message"]["content"]
+    );
+    assert_eq!(
+        (&was["usage"]["prompt_tokens"], &was["model"]),
+        (&is["usage"]["prompt_tokens"], &is["model"])
+    );
+    assert_ne!(was["id"], is["id"], "an answer has an id of its own");
+    assert_eq!(again.header("x-tollgate-attempts"), Some("0"));
+    assert_eq!(again.header("x-tollgate-cost-usd"), None);
+}
+
+#[tokio::test]
+async fn an_answer_is_told_in_either_shape_and_dialect() {
+    let stack = Stack::start(CACHED).await;
+    let whole = warmed(&stack, &chat("fast")).await.json();
+    let text = whole["choices"][0]["message"]["content"].as_str().unwrap();
+    let stream = stack.chat(&chat_stream("fast")).await;
+    assert!(cache(&stream).starts_with("hit"), "{}", cache(&stream));
+    assert_eq!(text_of_chat(&stream.text()), text);
+    assert!(
+        stream.text().trim_end().ends_with("data: [DONE]"),
+        "{}",
+        stream.text()
+    );
+    assert_eq!(
+        stream.header("content-type"),
+        Some("text/event-stream; charset=utf-8")
+    );
+    assert_eq!(stack.asked("east"), 1);
+    // A stream is kept as well, and told whole.
+    let first = stack.messages(&messages_stream("claude")).await;
+    assert_eq!(cache(&first), "miss");
+    let said = text_of_messages(&first.text());
+    let mut whole = Value::Null;
+    for _ in 0..200 {
+        let response = stack.messages(&messages("claude")).await;
+        if cache(&response).starts_with("hit") {
+            whole = response.json();
+            break;
+        }
+    }
+    assert_eq!(whole["content"][0]["text"], json!(said), "{whole}");
+    assert_eq!(whole["type"], "message");
+}
+
+#[tokio::test]
+async fn whatever_differs_in_substance_is_another_question() {
+    let stack = Stack::start(CACHED).await;
+    let base: Value = serde_json::from_str(&chat("fast")).unwrap();
+    warmed(&stack, &base.to_string()).await;
+    let tool =
+        json!([ { "type": "function", "function": { "name": "look", "parameters": { "type": "object" } } } ]);
+    let mut changed = Vec::new();
+    for (name, value) in [
+        ("temperature", json!(0.3)),
+        ("max_tokens", json!(77)),
+        ("tools", tool),
+        ("seed", json!(5)),
+        ("top_p", json!(0.4)),
+        ("response_format", json!({ "type": "json_object" })),
+        ("stop", json!(["x"])),
+        ("something_new", json!(1)),
+        ("model", json!("other")),
+    ] {
+        let mut body = base.clone();
+        body[name] = value;
+        changed.push(body);
+    }
+    let mut body = base.clone();
+    let system = json!({ "role": "system", "content": "Be brief." });
+    body["messages"].as_array_mut().unwrap().insert(0, system);
+    changed.push(body);
+    for (number, body) in changed.iter().enumerate() {
+        let response = stack.chat(&body.to_string()).await;
+        assert_eq!(
+            (response.status, cache(&response).as_str()),
+            (200, "miss"),
+            "{body}"
+        );
+        assert_eq!(stack.asked("east"), number + 2, "{body}");
+    }
+    // What changes nothing about the answer is the same question: another name of the route, the user, a stream.
+    for (name, value) in [
+        ("model", json!("quick")),
+        ("user", json!("u-1")),
+        ("stream", json!(true)),
+    ] {
+        let mut body = base.clone();
+        body[name] = value;
+        let response = stack.chat(&body.to_string()).await;
+        assert!(
+            cache(&response).starts_with("hit"),
+            "{body}: {}",
+            cache(&response)
+        );
+    }
+}
+
+#[tokio::test]
+async fn tenants_share_nothing_unless_the_route_says_so() {
+    let stack = Stack::start(CACHED).await;
+    warmed(&stack, &chat("fast")).await;
+    let other = chat_as(&stack, "tg-key-of-another-0001", &chat("fast"), &[]).await;
+    assert_eq!((cache(&other).as_str(), stack.asked("east")), ("miss", 2));
+    warmed(&stack, &chat("shared")).await;
+    let other = chat_as(&stack, "tg-key-of-another-0001", &chat("shared"), &[]).await;
+    assert!(cache(&other).starts_with("hit"), "{}", cache(&other));
+    let private = [("x-tollgate-cache", "scope=key")];
+    let other = chat_as(&stack, "tg-key-of-another-0001", &chat("shared"), &private).await;
+    assert_eq!(cache(&other), "miss");
+}
+
+#[tokio::test]
+async fn concurrent_requests_of_one_question_are_asked_once_also_as_streams() {
+    let stack = Stack::start(CACHED).await;
+    stack.set("east", tollgate_tests::slow(150.0));
+    for body in [chat("fast"), chat_stream("other")] {
+        let before = stack.asked("east");
+        let all = (0..20).map(|_| stack.chat(&body));
+        let answers = futures_util::future::join_all(all).await;
+        assert_eq!(stack.asked("east") - before, 1, "{body}");
+        let misses = answers.iter().filter(|it| cache(it) == "miss").count();
+        assert_eq!(misses, 1);
+        assert!(answers.iter().all(|it| it.status == 200));
+        let told: std::collections::HashSet<_> = answers
+            .iter()
+            .filter(|it| cache(it) != "miss")
+            .map(|it| it.body.len())
+            .collect();
+        assert_eq!(told.len(), 1, "they are all told the same");
+    }
+}
+
+#[tokio::test]
+async fn when_the_one_who_asks_fails_or_leaves_the_next_one_asks() {
+    let stack = Stack::start(CACHED).await;
+    stack.set("east", broken(FaultKind::Hang, FaultPoint::BeforeHead));
+    let leader = stack.begin("/v1/chat/completions", &chat("fast")).await;
+    stack
+        .mock
+        .control()
+        .wait_until(std::time::Duration::from_secs(5), |it| it.len() == 1)
+        .await
+        .unwrap();
+    stack.set("east", tollgate_loadtest::Behaviour::default());
+    let follower = stack.chat(&chat("fast"));
+    let leaves = async {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        drop(leader);
+    };
+    let (follower, ()) = tokio::join!(follower, leaves);
+    assert_eq!(
+        (follower.status, cache(&follower).as_str(), stack.asked("east")),
+        (200, "miss", 2)
+    );
+    // An error is nobody's answer.
+    stack.set("east", failing(400));
+    assert_eq!(stack.chat(&chat("other")).await.status, 400);
+    stack.set("east", tollgate_loadtest::Behaviour::default());
+    assert_eq!(cache(&stack.chat(&chat("other")).await), "miss");
+}
+
+#[tokio::test]
+async fn headers_may_tighten_and_what_they_ask_for_is_told() {
+    let stack = Stack::start(CACHED).await;
+    warmed(&stack, &chat("fast")).await;
+    let ask = async |name: &'static str, value: &'static str| {
+        let response = chat_as(&stack, "tg-test-key-0123456789", &chat("fast"), &[(name, value)]).await;
+        (response.status, cache(&response))
+    };
+    assert_eq!(
+        ask("x-tollgate-cache", "off").await,
+        (200, "bypass; reason=request".to_owned())
+    );
+    assert_eq!(
+        ask("cache-control", "no-store").await,
+        (200, "bypass; reason=request".to_owned())
+    );
+    assert_eq!(ask("cache-control", "no-cache").await, (200, "miss".to_owned()));
+    assert_eq!(ask("x-tollgate-cache", "refresh").await, (200, "miss".to_owned()));
+    assert!(ask("cache-control", "only-if-cached").await.1.starts_with("hit"));
+    assert_eq!(ask("x-tollgate-cache", "sometimes").await.0, 400);
+    let off = stack.chat(&chat("never")).await;
+    assert_eq!(cache(&off), "-", "a route without a cache says nothing of one");
+}
+
+#[tokio::test]
+async fn nothing_is_given_after_its_time() {
+    let stack = Stack::start(CACHED).await;
+    assert_eq!(cache(&stack.chat(&chat("brief")).await), "miss");
+    tokio::time::sleep(std::time::Duration::from_millis(80)).await;
+    assert_eq!(cache(&stack.chat(&chat("brief")).await), "miss");
+    assert_eq!(stack.asked("east"), 2);
+}
+
+#[tokio::test]
+async fn what_differs_in_spaces_and_case_alone_is_answered_too() {
+    let stack = Stack::start(CACHED).await;
+    let ask = |text: &str| {
+        json!({ "model": "fast", "messages": [ { "role": "user", "content": text } ] }).to_string()
+    };
+    warmed(&stack, &ask("What is the capital of France?")).await;
+    let folded = stack.chat(&ask("what is the  capital of France")).await;
+    assert!(cache(&folded).starts_with("hit; folded"), "{}", cache(&folded));
+    for other in [
+        "What is the capital of France 2?",
+        "What is the \"capital\" of France?",
+        "What is the capital of FRANCE?",
+    ] {
+        assert_eq!(cache(&stack.chat(&ask(other)).await), "miss", "{other}");
+    }
+}
