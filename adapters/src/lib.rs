@@ -42,7 +42,10 @@ pub use headers::request_headers;
 pub use loss::Loss;
 pub use profile::{AuthScheme, Profile, Quirks, base_url, profile};
 pub use reader::{Answer, Reader, StreamReader};
-pub use recall::{Asked, Traits, asked};
+pub use recall::{
+    Asked, Fresh, KeepPolicy, Kept, KeptChoice, KeptContent, KeptPart, NotKept, Shape, Traits, Unreadable,
+    asked,
+};
 pub use render::{render_refusal, render_stream_error};
 pub use report::{Malformed, Report, StreamEnd, StreamFault};
 pub use resume::Partial;

@@ -9,8 +9,15 @@
 
 mod canon;
 mod fields;
+mod foreign;
+mod keep;
+mod kept;
 mod model;
 mod question;
 mod shapes;
+mod tell;
 
+pub use keep::{KeepPolicy, NotKept};
+pub use kept::{Kept, KeptChoice, KeptContent, KeptPart, Unreadable};
 pub use question::{Asked, Traits, asked};
+pub use tell::{Fresh, Shape};

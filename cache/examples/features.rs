@@ -1,10 +1,11 @@
 //! Pairs of questions in, their features out: what the trees of the verifier are grown on.
 //!
 //! Reads lines of `{"a": …, "b": …}` and prints for each `{"f": […], "cos": …, "ids_a": […], "ids_b": […], "guard": …,
-//! "nets": […], "score": …}`. With `--names`: prints the names of the features and ends. Nets and score are those of the
-//! model that ships.
+//! "nets": […], "score": …}`. Nets and score are those of the model that ships, with `--score`; without, there are none,
+//! so that a new model can be made where the old one no longer fits. With `--names`: the names of the features only.
 
 use std::io::{BufWriter, Read, Write};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -68,9 +69,15 @@ fn rows(round: &[&str], table: &Table, verifier: &Verifier) -> Result<Vec<Vec<St
 }
 
 fn main() -> Result<()> {
-    let (table, verifier) = (Table::built_in(), Verifier::built_in());
+    let asked = |name: &str| std::env::args().any(|argument| argument == name);
+    let table = Table::built_in();
+    let verifier = if asked("--score") {
+        Arc::clone(Verifier::built_in())
+    } else {
+        Arc::new(Verifier::unfitted(Arc::clone(table)))
+    };
     let mut out = BufWriter::new(std::io::stdout().lock());
-    if std::env::args().any(|argument| argument == "--names") {
+    if asked("--names") {
         for name in verifier.names() {
             writeln!(out, "{name}")?;
         }
@@ -81,7 +88,7 @@ fn main() -> Result<()> {
     let lines: Vec<&str> = input.lines().filter(|line| !line.trim().is_empty()).collect();
     let threads = std::thread::available_parallelism()?.get();
     for round in lines.chunks(BATCH * threads) {
-        for row in rows(round, table, verifier)?.iter().flatten() {
+        for row in rows(round, table, &verifier)?.iter().flatten() {
             writeln!(out, "{row}")?;
         }
     }

@@ -256,12 +256,12 @@ pub struct Comparison {
 impl Models {
     /// The score that counts as the same. `None`: in this mode none does.
     fn threshold(&self, mode: Mode) -> Option<f32> {
-        let [safe, balanced, aggressive] = self.verifier.thresholds();
+        let thresholds = self.verifier.thresholds();
         match mode {
             Mode::Off | Mode::Exact => None,
-            Mode::Safe => Some(safe),
-            Mode::Balanced => Some(balanced),
-            Mode::Aggressive => Some(aggressive),
+            Mode::Safe => Some(thresholds.safe),
+            Mode::Balanced => Some(thresholds.balanced),
+            Mode::Aggressive => Some(thresholds.aggressive),
         }
     }
 

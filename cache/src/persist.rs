@@ -26,4 +26,4 @@ pub use files::{Disk, FileWriter, Files, Listed};
 pub use frame::{Consequence, Damage, Skipped};
 pub use load::{LoadReport, Loader};
 pub use log::{Log, LogStats, NotDurable, Notice, Room, Settings, Snapshot};
-pub use record::{Record, Selection, StoredEntry, StoredWorth};
+pub use record::{Record, StoredEntry};

@@ -45,6 +45,11 @@ impl Vector {
         self.codes.len()
     }
 
+    /// 1 / length of the codes.
+    pub(crate) fn inverse_length(&self) -> f32 {
+        self.inverse_length
+    }
+
     /// The cosine of the angle between the two: -1 ..= 1. 0 if they differ in dimensions.
     pub fn cosine(&self, other: &Self) -> f32 {
         if self.codes.len() != other.codes.len() {
@@ -68,7 +73,7 @@ fn code(component: f32) -> i8 {
     lowest.cast_signed()
 }
 
-fn dot(a: &[i8], b: &[i8]) -> i32 {
+pub(crate) fn dot(a: &[i8], b: &[i8]) -> i32 {
     a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
 }
 

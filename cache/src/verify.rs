@@ -57,7 +57,18 @@ pub struct Verifier {
     pieces: Pieces,
     nets: Vec<Net>,
     trees: Trees,
-    thresholds: [f32; 3],
+    thresholds: Thresholds,
+}
+
+/// The least scores that count as a hit, chosen on pairs that the model was not fitted on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Thresholds {
+    /// For the mode `safe`.
+    pub safe: f32,
+    /// For the mode `balanced`.
+    pub balanced: f32,
+    /// For the mode `aggressive`.
+    pub aggressive: f32,
 }
 
 /// What is thought of a pair.
@@ -90,7 +101,15 @@ impl Verifier {
             .map(|prefix| Net::of(&tensors, &prefix, &pieces))
             .collect::<Result<_, _>>()?;
         let trees = Trees::of(&tensors, FEATURES + nets.len())?;
-        let thresholds = thresholds(&tensors)?;
+        check_names(model, &pieces, nets.len())?;
+        let [safe, balanced, aggressive] = tensors.exactly("thresholds", 3)?[..] else {
+            return Err(tensors::wrong("thresholds", "of another size"));
+        };
+        let thresholds = Thresholds {
+            safe,
+            balanced,
+            aggressive,
+        };
         let digest = Digester::new("verifier")
             .number(DEFINITION)
             .field(model)
@@ -107,15 +126,29 @@ impl Verifier {
         })
     }
 
-    /// The scores from which on a pair counts as the same: nearly certain, with some doubt, most likely. Infinite
-    /// where the model's file does not say.
-    pub fn thresholds(&self) -> [f32; 3] {
-        self.thresholds
+    /// One without trees and nets, for growing new ones: it has features and guards, and no opinion.
+    pub fn unfitted(table: Arc<Table>) -> Self {
+        Self {
+            id: "unfitted".to_owned(),
+            pieces: Pieces::of(table),
+            nets: Vec::new(),
+            trees: Trees::none(),
+            thresholds: Thresholds {
+                safe: 1.0,
+                balanced: 1.0,
+                aggressive: 1.0,
+            },
+        }
     }
 
     /// Its name, which changes whenever the same pair could get another verdict.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The least scores that count as a hit, by mode.
+    pub fn thresholds(&self) -> Thresholds {
+        self.thresholds
     }
 
     /// Takes a question apart, so that it can be compared with many. Reads the first [8 KiB](scan::MAX_BYTES) only; what
@@ -133,19 +166,25 @@ impl Verifier {
     /// never reaches `least` where the true one does not.
     pub fn judge_at(&self, a: &Analysis, b: &Analysis, cosine: f32, least: f32) -> Verdict {
         let pair = Pair::new(a, b);
-        let guard = guards::first(&pair);
-        let score = if guard.is_some() {
-            0.0
-        } else {
-            self.score(&pair, cosine, least)
-        };
-        Verdict { score, guard }
+        if let Some(guard) = guards::first(&pair) {
+            return Verdict {
+                score: 0.0,
+                guard: Some(guard),
+            };
+        }
+        let mut features = self.without_nets(&pair, cosine, [false; Guard::ALL.len()]);
+        let mut score = self.trees.most(&features);
+        if !self.nets.is_empty() && score >= least {
+            features.extend(self.opinions(a, b, cosine));
+            score = self.trees.score(&features);
+        }
+        Verdict { score, guard: None }
     }
 
     /// Why the verdict is as it is.
     pub fn explain(&self, a: &Analysis, b: &Analysis, cosine: f32) -> Explanation {
         let pair = Pair::new(a, b);
-        let (mut features, mut names) = (self.strings(&pair, cosine), self.names());
+        let (mut features, mut names) = (self.without_nets(&pair, cosine, guards::all(&pair)), self.names());
         let opinions = self.opinions(a, b, cosine);
         names.extend((0..opinions.len()).map(|number| format!("net_{number}")));
         features.extend(opinions);
@@ -155,17 +194,13 @@ impl Verifier {
 
     /// The features of a pair, in the order of [`Self::names`]: what trees are grown on.
     pub fn features(&self, a: &Analysis, b: &Analysis, cosine: f32) -> Vec<f32> {
-        self.strings(&Pair::new(a, b), cosine)
+        let pair = Pair::new(a, b);
+        self.without_nets(&pair, cosine, guards::all(&pair))
     }
 
     /// What the features are called.
     pub fn names(&self) -> Vec<String> {
-        let nothing = self.analyse("");
-        let pair = Pair::new(&nothing, &nothing);
-        let alignment = alignment::align(&self.pieces, &[], &[]);
-        features::named(&pair, &alignment, 0.0)
-            .map(|feature| feature.0.to_owned())
-            .into()
+        names(&self.pieces)
     }
 
     /// What each net says of a pair, as log odds: features after all others.
@@ -176,31 +211,34 @@ impl Verifier {
             .collect()
     }
 
-    fn score(&self, pair: &Pair<'_>, cosine: f32, least: f32) -> f32 {
-        let mut features = self.strings(pair, cosine);
-        let most = self.trees.most(&features);
-        if self.nets.is_empty() || most < least {
-            return most;
-        }
-        features.extend(self.opinions(pair.a, pair.b, cosine));
-        self.trees.score(&features)
-    }
-
-    /// All features but the nets' opinions.
-    fn strings(&self, pair: &Pair<'_>, cosine: f32) -> Vec<f32> {
+    /// All features but the nets' opinions; `fired` says which guards fire.
+    fn without_nets(&self, pair: &Pair<'_>, cosine: f32, fired: [bool; Guard::ALL.len()]) -> Vec<f32> {
         let alignment = alignment::align(&self.pieces, &pair.a.pieces, &pair.b.pieces);
         let mut features = Vec::with_capacity(FEATURES + self.nets.len());
-        features.extend(features::named(pair, &alignment, cosine).map(|feature| feature.1));
+        features.extend(features::named(pair, &alignment, cosine, fired).map(|feature| feature.1));
         features
     }
 }
 
-/// Above what a score can be where the file has none: what nobody has measured is not trusted.
-fn thresholds(tensors: &Tensors<'_>) -> Result<[f32; 3], ModelError> {
-    const NAME: &str = "thresholds";
-    if !tensors.has(NAME) {
-        return Ok([f32::INFINITY; 3]);
+/// What the features are called, nets aside.
+fn names(pieces: &Pieces) -> Vec<String> {
+    let nothing = Analysis::empty();
+    let pair = Pair::new(&nothing, &nothing);
+    let alignment = alignment::align(pieces, &[], &[]);
+    let named = features::named(&pair, &alignment, 0.0, [false; Guard::ALL.len()]);
+    named.map(|feature| feature.0.to_owned()).into()
+}
+
+/// Trees grown on other features than these would say something, but nothing true.
+fn check_names(model: &[u8], pieces: &Pieces, nets: usize) -> Result<(), ModelError> {
+    let mut ours = names(pieces);
+    ours.extend((0..nets).map(|number| format!("net_{number}")));
+    let theirs = tensors::remark(model, "feature_names")?;
+    if theirs.as_deref() != Some(&*ours.join(",")) {
+        return Err(tensors::wrong(
+            "feature_names",
+            "not what this program computes: grow the trees anew",
+        ));
     }
-    let found = tensors.exactly(NAME, 3)?;
-    Ok(found.try_into().unwrap_or([f32::INFINITY; 3]))
+    Ok(())
 }

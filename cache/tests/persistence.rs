@@ -13,9 +13,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use proptest::prelude::*;
-use tollgate_cache::persist::{
-    Consequence, Damage, Disk, Log, Record, Room, Selection, Settings, StoredEntry,
-};
+use tollgate_cache::Vector;
+use tollgate_cache::persist::{Consequence, Damage, Disk, Log, Record, Room, Settings, StoredEntry};
+use tollgate_cache::store::{EntryId, Inserted, Question, Selection, Store, StoreSettings};
+use tollgate_cache::verify::Verifier;
 use tollgate_core::{Moment, Timestamp};
 
 #[path = "persistence/faulty.rs"]
@@ -24,7 +25,7 @@ mod faulty;
 mod keeper;
 
 use faulty::{Dice, Fault, Faulty};
-use keeper::{Keeper, NOW, Op, check_restarts, entry, restore, settings};
+use keeper::{Keeper, NOW, Op, check_restarts, entry, restore, settings, version_of};
 
 /// Three processes: everything is done in each state of the files.
 fn a_life() -> Vec<Op> {
@@ -60,10 +61,10 @@ fn a_life() -> Vec<Op> {
         Invalidate(2),
         LoadAll,
         Put(14),
-        Sync,
         Begin,
         Fill(2),
         Put(15),
+        Sync,
         Invalidate(3),
         Fill(1),
         Put(16),
@@ -133,6 +134,21 @@ fn an_error_at_any_byte_switches_it_off_and_nothing_that_is_gone_comes_back() {
     for step in 0..whole.steps() {
         for fault in faults {
             let files = Faulty::with_fault(fault, step);
+            let truth = Keeper::run(&files, &ops).truth;
+            check_restarts(&files.after_kill(), &truth);
+            check_restarts(&files.after_power_loss(&mut Dice(step)), &truth);
+        }
+    }
+}
+
+#[test]
+fn an_error_and_a_kill_or_a_loss_of_power_soon_after_bring_nothing_back_that_is_gone() {
+    let ops = a_life();
+    let whole = Faulty::default();
+    Keeper::run(&whole, &ops);
+    for step in 0..whole.steps() {
+        for later in [step % 8 + 2, step % 24 + 10] {
+            let files = Faulty::with_fault(Fault::Stumble(later), step);
             let truth = Keeper::run(&files, &ops).truth;
             check_restarts(&files.after_kill(), &truth);
             check_restarts(&files.after_power_loss(&mut Dice(step)), &truth);
@@ -268,7 +284,7 @@ impl Harm {
 proptest! {
     #[test]
     fn whatever_was_done_and_whenever_it_ends_nothing_that_is_gone_comes_back(
-        ops in prop::collection::vec(any_op(), 1..80), share in 0.0f64..1.0, seed: u64, kind in 0u8..5
+        ops in prop::collection::vec(any_op(), 1..80), share in 0.0f64..1.0, seed: u64, kind in 0u8..6
     ) {
         let whole = Faulty::default();
         let keeper = Keeper::run(&whole, &ops);
@@ -278,6 +294,7 @@ proptest! {
             0 => Fault::Once(ErrorKind::StorageFull),
             1 => Fault::Once(ErrorKind::Other),
             2 => Fault::Full,
+            3 => Fault::Stumble(seed % 40),
             _ => Fault::Dead,
         };
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss,
@@ -372,7 +389,7 @@ fn the_format_is_the_same_for_ever() {
     log.extend(frame(1, 12, &header));
     let (exact, partition) = (
         keeper::digest("1/2").to_bytes(),
-        keeper::digest("partition").to_bytes(),
+        keeper::digest("another").to_bytes(),
     );
     let mut payload = vec![0, 1];
     payload.extend(exact);
@@ -380,7 +397,7 @@ fn the_format_is_the_same_for_ever() {
     payload.extend(partition);
     payload.extend(b"\x08tenant-2\x07route-1\x01\x05tag-0\0\0\x14It is 1/2.It is 1/2.");
     payload.extend(
-        [1000, 2, 2, 1_800_000_000_001, 1_800_001_000_000, 0]
+        [1000, 40, 2, 3, 1_800_000_000_001, 1_800_001_000_000, 0]
             .map(varint)
             .concat(),
     );
@@ -441,6 +458,90 @@ fn a_log_that_was_cut_below_an_acknowledged_invalidation_takes_all_that_is_older
     ));
     assert!(matches!(loader.report().skipped[0].reason, Damage::CutOff(_)));
     assert_eq!(log.take_notice(), None);
+}
+
+/// A process for each part; entry 1 comes in the first and goes in the second.
+fn three_processes() -> Faulty {
+    let files = left_by(settings(), &[entry(1, 1, 5), entry(2, 2, 6)]);
+    let (mut log, _) = Log::open(Arc::new(files.clone()), settings(), NOW);
+    log.append_durable(&Record::Remove(1)).unwrap();
+    drop(log);
+    let (mut log, _) = Log::open(Arc::new(files.clone()), settings(), NOW);
+    log.append(&Record::Put(entry(3, 3, 3)));
+    log.sync();
+    drop(log);
+    files
+}
+
+/// Entries that are restored, after a change to some files.
+fn restored_after(change: impl Fn(&Faulty)) -> Vec<u64> {
+    let files = three_processes();
+    change(&files);
+    restore(&files).0.into_keys().collect()
+}
+
+#[test]
+fn a_log_that_is_not_the_one_that_was_written_takes_all_that_is_older_with_it() {
+    let (log, marks) = ("cache-00000002.log", "cache-00000002.marks");
+    let to_format = |files: &Faulty, name, format| {
+        let mut bytes = files.read(name);
+        bytes[8] = format;
+        files.put(name, bytes);
+    };
+    assert_eq!(restored_after(|_| {}), [2, 3]);
+    assert_eq!(restored_after(|files| files.delete(marks)), [2, 3]);
+    assert_eq!(restored_after(|files| files.delete(log)), [3]);
+    assert_eq!(restored_after(|files| files.put(log, files.read(LOG))), [3]);
+    assert_eq!(restored_after(|files| to_format(files, log, 9)), [3]);
+    // As an older or a newer program leaves it, and whoever tidies up.
+    let both_of_another_format = |files: &Faulty| {
+        for name in [log, marks] {
+            to_format(files, name, 9);
+        }
+    };
+    assert_eq!(restored_after(both_of_another_format), [3]);
+    assert_eq!(
+        restored_after(|files| [log, marks].iter().for_each(|name| files.delete(name))),
+        [3]
+    );
+}
+
+#[test]
+fn a_record_that_was_copied_to_another_place_or_file_is_no_record() {
+    let files = left_by(settings(), &[entry(1, 1, 5)]);
+    let put = files.read(LOG)[36..].to_vec();
+    let (mut log, _) = Log::open(Arc::new(files.clone()), settings(), NOW);
+    log.append_durable(&Record::Remove(1)).unwrap();
+    drop(log);
+    assert_eq!(restore(&files.after_kill()).0, BTreeMap::new());
+    let later = "cache-00000002.log";
+    files.put(later, [files.read(later), put.clone()].concat());
+    assert_eq!(restore(&files.after_kill()).0, BTreeMap::new());
+    let same = left_by(settings(), &[entry(1, 1, 5)]);
+    let (mut log, _) = Log::open(Arc::new(same.clone()), settings(), NOW);
+    log.append(&Record::Put(entry(1, 1, 5)));
+    log.append_durable(&Record::Remove(1)).unwrap();
+    drop(log);
+    let bytes = same.read(later);
+    let copy = bytes[36..36 + put.len()].to_vec();
+    same.put(later, [bytes, copy].concat());
+    assert_eq!(restore(&same).0, BTreeMap::new());
+}
+
+#[test]
+fn a_record_of_another_log_at_its_own_place_is_no_record() {
+    let files = left_by(settings(), &[entry(1, 1, 5)]);
+    let put = files.read(LOG)[36..].to_vec();
+    let (log, _) = Log::open(Arc::new(files.clone()), settings(), NOW);
+    drop(log);
+    let later = "cache-00000002.log";
+    files.put(later, [files.read(later), put].concat());
+    let (restored, lines) = restore(&files);
+    assert_eq!(restored.len(), 1);
+    assert!(
+        lines.len() == 1 && lines[0].contains("a checksum is wrong"),
+        "{lines:?}"
+    );
 }
 
 #[test]
@@ -517,6 +618,19 @@ fn an_entry_whose_time_is_over_is_not_restored() {
 }
 
 #[test]
+fn an_entry_that_was_found_wrong_is_not_restored_however_that_was_written() {
+    let while_written = StoredEntry {
+        condemned: true,
+        ..entry(1, 1, 1)
+    };
+    let files = left_by(settings(), &[while_written, entry(2, 2, 2), entry(3, 3, 3)]);
+    let (mut log, _) = Log::open(Arc::new(files.clone()), settings(), NOW);
+    log.append_durable(&Record::Condemn(2)).unwrap();
+    drop(log);
+    assert_eq!(restore(&files).0.into_keys().collect::<Vec<_>>(), [3]);
+}
+
+#[test]
 fn loading_can_be_stopped_and_done_again() {
     let files = left_by(
         settings(),
@@ -536,11 +650,11 @@ fn loading_can_be_stopped_and_done_again() {
 fn what_happens_while_loading_is_not_undone_by_what_is_loaded() {
     let files = left_by(
         settings(),
-        &[entry(1, 1, 4), entry(2, 2, 1), entry(3, 3, 2), entry(4, 4, 2)],
+        &[1, 2, 3, 4, 5].map(|id| entry(id, id, [4, 1, 2, 2, 2][usize::try_from(id).unwrap() - 1])),
     );
     let (mut log, loader) = Log::open(Arc::new(files), settings(), NOW);
-    let mut restored: Vec<StoredEntry> = loader.collect();
-    let tenant = Some("tenant-1".to_owned());
+    let restored: Vec<StoredEntry> = loader.collect();
+    let tenant = Some("tenant-1".into());
     log.append_durable(&Record::Invalidate(Selection {
         tenant,
         ..Selection::default()
@@ -548,9 +662,8 @@ fn what_happens_while_loading_is_not_undone_by_what_is_loaded() {
     .unwrap();
     log.append(&Record::Put(entry(3, 9, 2)));
     log.append(&Record::Condemn(4));
-    let admitted: Vec<bool> = restored.iter_mut().map(|it| log.admits(it)).collect();
-    assert_eq!(admitted, [false, false, false, true]);
-    assert!(restored[3].condemned);
+    let admitted: Vec<bool> = restored.iter().map(|it| log.admits(it)).collect();
+    assert_eq!(admitted, [false, false, false, false, true]);
 }
 
 #[test]
@@ -822,7 +935,51 @@ fn a_snapshot_is_written_on_another_thread_while_entries_come_and_go() {
     log.sync();
     drop(log);
     let (_log, loader) = folder.open();
-    let restored: BTreeMap<u64, u64> = loader.map(|it| (it.id, it.worth.tokens)).collect();
+    let restored: BTreeMap<u64, u64> = loader.map(|it| (it.id, version_of(&it))).collect();
     assert_eq!(restored.len(), 50);
     assert_eq!((restored.get(&20), restored[&30], restored[&51]), (None, 52, 51));
+}
+
+#[test]
+fn what_was_in_a_store_is_in_the_next_one() {
+    let verifier = Verifier::built_in();
+    let question = |words: &str, vector: Vector| Question {
+        words: words.into(),
+        vector: Arc::new(vector),
+        analysis: Arc::new(verifier.analyse(words)),
+    };
+    let words = "how tall is the tower?";
+    let direction = Vector::of(&[0.1, -0.7, 0.3]).unwrap();
+    let first = Store::new(StoreSettings::default());
+    for id in 1..=3 {
+        let question = (id != 2).then(|| question(words, direction.clone()));
+        let (id, new) = entry(id, id, 11).into_new(question, first.begin());
+        assert!(matches!(first.restore(id, new, NOW), Inserted::Stored { .. }));
+    }
+    let files = Faulty::default();
+    let (mut log, _) = Log::open(Arc::new(files.clone()), settings(), NOW);
+    let written: BTreeMap<u64, StoredEntry> = first.iter().map(|it| (it.id.0, (&*it).into())).collect();
+    log.compact(written.values(), NOW);
+    drop(log);
+
+    let second = Store::new(StoreSettings::default());
+    let (log, loader) = Log::open(Arc::new(files), settings(), NOW);
+    let begun = second.begin();
+    for stored in loader.filter(|it| log.admits(it)) {
+        assert_eq!(stored, written[&stored.id]);
+        let words = stored.words.clone();
+        let question = words.and_then(|it| Some(question(&it, stored.vector()?)));
+        let (id, new) = stored.into_new(question, begun);
+        assert!(matches!(second.restore(id, new, NOW), Inserted::Stored { .. }));
+    }
+    let again: BTreeMap<u64, StoredEntry> = second.iter().map(|it| (it.id.0, (&*it).into())).collect();
+    assert_eq!((again.len(), &again), (3, &written));
+    let found = second.get(EntryId(3)).unwrap();
+    assert_eq!(*found.question.as_ref().unwrap().vector, direction);
+    assert_eq!(found.expires, entry(3, 3, 11).expires);
+    assert!(
+        second
+            .exact(&entry(2, 2, 11).exact, NOW)
+            .is_some_and(|it| it.question.is_none())
+    );
 }

@@ -26,6 +26,8 @@ pub(crate) struct EventWriter {
     ids: Vec<Box<str>>,
     has_refused: bool,
     end: Option<(FinishReason, Option<Box<str>>)>,
+    /// What is told at the beginning. Nothing, where what it will come to is only known at the end.
+    foreseen: Usage,
 }
 
 /// A block, open or waiting to be.
@@ -84,8 +86,9 @@ impl Balance {
 }
 
 impl EventWriter {
-    pub(crate) const fn new(made: Made, renamed: Renamed) -> Self {
+    pub(crate) fn new(made: Made, renamed: Renamed) -> Self {
         Self {
+            foreseen: Usage::default(),
             made,
             renamed,
             has_started: false,
@@ -95,6 +98,12 @@ impl EventWriter {
             has_refused: false,
             end: None,
         }
+    }
+
+    /// The same where it is known beforehand what the answer will have used.
+    pub(crate) const fn foreseeing(mut self, usage: Usage) -> Self {
+        self.foreseen = usage;
+        self
     }
 
     /// The same in the middle of a message: at the block of this index, which is one of text if it is open.
@@ -207,8 +216,7 @@ impl EventWriter {
                 o.text("model", model.unwrap_or(&self.made.model))
                     .raw("content", "[]");
                 o.raw("stop_reason", "null").raw("stop_sequence", "null");
-                // What it will come to is told at the end.
-                o.object("usage", |o| write_usage(o, &Usage::default()));
+                o.object("usage", |o| write_usage(o, &self.foreseen));
             });
         });
     }

@@ -24,6 +24,8 @@ pub(crate) struct ChunkWriter {
     thoughts: String,
     has_refused: bool,
     end: Option<(FinishReason, Option<Box<str>>)>,
+    /// The index of the choice that is being written.
+    choice: usize,
 }
 
 impl ChunkWriter {
@@ -37,6 +39,7 @@ impl ChunkWriter {
             thoughts: String::new(),
             has_refused: false,
             end: None,
+            choice: 0,
         }
     }
 
@@ -103,6 +106,24 @@ impl ChunkWriter {
 
     /// Ends the stream as it should end.
     pub(crate) fn close(&mut self, usage: Option<&Usage>, out: &mut Vec<u8>) {
+        self.end_choice(out);
+        if let Some(usage) = usage.filter(|_| self.include_usage) {
+            self.chunk(out, |_| {}, Some(usage));
+        }
+        out.extend_from_slice(b"data: [DONE]\n\n");
+    }
+
+    /// Ends the choice, and begins another.
+    pub(crate) fn next_choice(&mut self, out: &mut Vec<u8>) {
+        self.end_choice(out);
+        self.choice += 1;
+        self.calls.clear();
+        self.thoughts.clear();
+        self.has_refused = false;
+        self.role(out);
+    }
+
+    fn end_choice(&mut self, out: &mut Vec<u8>) {
         if self.head.is_empty() {
             self.start(None, out);
         }
@@ -115,13 +136,9 @@ impl ChunkWriter {
         }
         self.chunk(
             out,
-            |a| a.object(|o| choice(o, |_| {}, Some(finish_word(finish)))),
+            |a| a.object(|o| choice(o, self.choice, |_| {}, Some(finish_word(finish)))),
             None,
         );
-        if let Some(usage) = usage.filter(|_| self.include_usage) {
-            self.chunk(out, |_| {}, Some(usage));
-        }
-        out.extend_from_slice(b"data: [DONE]\n\n");
     }
 
     fn start(&mut self, model: Option<&str>, out: &mut Vec<u8>) {
@@ -137,6 +154,10 @@ impl ChunkWriter {
         });
         // The object goes on in each chunk.
         self.head.pop();
+        self.role(out);
+    }
+
+    fn role(&self, out: &mut Vec<u8>) {
         self.delta(out, |o| o.text("role", "assistant").text("content", "").end());
     }
 
@@ -197,7 +218,7 @@ impl ChunkWriter {
     }
 
     fn delta(&self, out: &mut Vec<u8>, fill: impl FnOnce(&mut Object<'_>)) {
-        self.chunk(out, |a| a.object(|o| choice(o, fill, None)), None);
+        self.chunk(out, |a| a.object(|o| choice(o, self.choice, fill, None)), None);
     }
 
     fn chunk(&self, out: &mut Vec<u8>, choices: impl FnOnce(&mut Array<'_>), usage: Option<&Usage>) {
@@ -216,8 +237,10 @@ impl ChunkWriter {
     }
 }
 
-fn choice(o: &mut Object<'_>, fill: impl FnOnce(&mut Object<'_>), finish: Option<&str>) {
-    o.plain("index", 0).object("delta", fill).raw("logprobs", "null");
+fn choice(o: &mut Object<'_>, index: usize, fill: impl FnOnce(&mut Object<'_>), finish: Option<&str>) {
+    o.plain("index", index)
+        .object("delta", fill)
+        .raw("logprobs", "null");
     match finish {
         Some(finish) => o.text("finish_reason", finish).end(),
         None => o.raw("finish_reason", "null").end(),

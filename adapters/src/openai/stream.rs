@@ -19,6 +19,8 @@ const MOST_CALLS: usize = 1024;
 /// Reads chunks.
 #[derive(Debug, Default)]
 pub(crate) struct ChunkReader {
+    /// The index of the choice that is read.
+    choice: u64,
     has_started: bool,
     calls: Vec<Known>,
 }
@@ -32,6 +34,14 @@ struct Known {
 }
 
 impl ChunkReader {
+    /// One that reads another than the first choice.
+    pub(crate) fn of_choice(choice: u64) -> Self {
+        Self {
+            choice,
+            ..Self::default()
+        }
+    }
+
     /// Takes an event in, and hands out what it says.
     pub(crate) fn read(&mut self, event: &Event<'_>, each: &mut dyn FnMut(Piece<'_>)) {
         if event.data.trim_ascii() == b"[DONE]" {
@@ -51,7 +61,8 @@ impl ChunkReader {
             self.has_started = true;
             each(Piece::Start { model });
         }
-        for choice in choices.filter(|choice| choice.count("index").unwrap_or(0) == 0) {
+        let wanted = self.choice;
+        for choice in choices.filter(|choice| choice.count("index").unwrap_or(0) == wanted) {
             // Some servers put a whole message where a delta belongs.
             if let Some(delta) = choice.object("delta").or_else(|| choice.object("message")) {
                 self.delta(&delta, each);

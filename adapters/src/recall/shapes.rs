@@ -90,6 +90,7 @@ pub(super) const OPENAI: Table = &[
     ("verbosity", Also),
     ("prediction", Also),
     ("min_p", Also),
+    ("random_seed", Also),
     ("repetition_penalty", Also),
     ("reasoning", Also),
     ("include_reasoning", Also),

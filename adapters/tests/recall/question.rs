@@ -239,21 +239,33 @@ fn said(document: &Value, is_top: bool) -> Value {
                     || **value == json!([])
                     || unasked
                         .iter()
-                        .any(|(unasked, said)| name == unasked && *value == said);
+                        .any(|(unasked, usual)| name == unasked && said(value, false) == said(usual, false));
                 !is_ignored && !is_only_kind && !is_unasked
             };
             let fields = fields.iter().filter(counts).map(|(name, value)| {
                 let value = match (name.as_str(), value) {
-                    ("content" | "system", Value::String(text)) => json!([{"type": "text", "text": text}]),
+                    ("content" | "system", Value::String(text)) => {
+                        json!([{"type": "text", "text": text.trim_end()}])
+                    }
+                    ("text", Value::String(text)) => text.trim_end().into(),
                     ("stop", Value::String(text)) => json!([text]),
                     // Half of them is text, and half the JSON that stands in it.
                     ("arguments" | "input", Value::Object(_)) => value.to_string().into(),
                     _ => said(value, false),
                 };
-                (name.clone(), value)
+                // Two names for one thing.
+                let name = match name.as_str() {
+                    "reasoning" if value.is_string() && fields.get("reasoning_content").is_none() => {
+                        "reasoning_content"
+                    }
+                    "max_completion_tokens" => "max_tokens",
+                    name => name,
+                };
+                (name.to_owned(), value)
             });
             Value::Object(fields.collect())
         }
+        Value::Number(number) => json!(number.as_f64()),
         other => other.clone(),
     }
 }

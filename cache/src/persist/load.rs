@@ -40,7 +40,7 @@ pub struct LoadReport {
     pub without_vector: u64,
     /// Entries whose time was over.
     pub expired: u64,
-    /// Entries that were removed, replaced or invalidated later on.
+    /// Entries that were removed, replaced, invalidated or found wrong later on.
     pub undone: u64,
     /// What could not be read, and why.
     pub skipped: Vec<Skipped>,
@@ -130,9 +130,8 @@ impl Loader {
             surveyed.end = place;
             match reader.read() {
                 Ok(Some(Wire::Put(entry))) => self.undone.replace(entry.id(), at),
-                Ok(Some(Wire::Remove(id))) => self.undone.replace(id, at),
+                Ok(Some(Wire::Remove(id) | Wire::Condemn(id))) => self.undone.replace(id, at),
                 Ok(Some(Wire::Invalidate(selection))) => self.undone.invalidate(selection.to_selection(), at),
-                Ok(Some(Wire::Condemn(id))) => self.undone.condemn(id, at),
                 Ok(Some(Wire::End(_) | Wire::Durable(_))) => surveyed.damage = Some(Damage::Nonsense(place)),
                 Ok(None) => break,
                 Err(damage) => surveyed.damage = Some(damage),
@@ -239,13 +238,12 @@ impl Loader {
     }
 
     /// The entry, if it is to be handed out.
-    fn admitted(&mut self, mut entry: StoredEntry, at: Moment) -> Option<StoredEntry> {
+    fn admitted(&mut self, entry: StoredEntry, at: Moment) -> Option<StoredEntry> {
         if !self.undone.spares(&entry, at) {
             self.report.undone += 1;
         } else if entry.expires <= self.now {
             self.report.expired += 1;
         } else {
-            entry.condemned |= self.undone.condemns(entry.id, at);
             self.report.restored += 1;
             self.report.without_vector += u64::from(entry.words.is_some() && entry.codes.is_none());
             return Some(entry);

@@ -249,13 +249,10 @@ impl Log {
     }
 
     /// Whether an entry from the loader may be put into the cache: nothing that happened since the start has undone
-    /// it. To be asked by the owner of the log at the time it puts the entry in. Marks it as condemned if it is.
-    pub fn admits(&self, entry: &mut StoredEntry) -> bool {
-        let Some(undone) = &self.since_start else {
-            return true;
-        };
-        entry.condemned |= undone.condemns(entry.id, (0, 0));
-        undone.spares(entry, (0, 0))
+    /// it. To be asked by the owner of the log at the time it puts the entry in.
+    pub fn admits(&self, entry: &StoredEntry) -> bool {
+        let undone = self.since_start.as_ref();
+        undone.is_none_or(|it| it.spares(entry, (0, 0)))
     }
 
     /// The loader has handed out its last entry, and all of them have been put in: snapshots can be made.
@@ -270,9 +267,8 @@ impl Log {
         let after_all = (u64::MAX, u64::MAX);
         match record {
             Record::Put(entry) => undone.replace(entry.id, after_all),
-            Record::Remove(id) => undone.replace(*id, after_all),
+            Record::Remove(id) | Record::Condemn(id) => undone.replace(*id, after_all),
             Record::Invalidate(selection) => undone.invalidate(selection.clone(), after_all),
-            Record::Condemn(id) => undone.condemn(*id, after_all),
         }
     }
 

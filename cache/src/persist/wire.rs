@@ -1,13 +1,12 @@
 //! How records lie in a file: postcard, whose enums are numbers and whose fields have an order. Whatever is changed
 //! here, [`VERSION`](super::frame::VERSION) goes up; a test holds the bytes.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tollgate_core::{Digest, Nanodollars, Timestamp};
 
-use super::record::{Record, Selection, StoredEntry, StoredWorth};
+use super::record::{Record, StoredEntry};
+use crate::store::{Selection, Worth};
 
 /// What a frame holds. Borrowed from the record when written, from the file when read.
 #[derive(Serialize, Deserialize)]
@@ -40,8 +39,9 @@ pub(super) struct WireEntry<'a> {
     #[serde(borrow)]
     answer: Raw<'a>,
     cost_nanodollars: u64,
-    latency_us: u64,
-    tokens: u64,
+    latency_us: u32,
+    prompt_tokens: u32,
+    output_tokens: u32,
     created_ms: u64,
     expires_ms: u64,
     condemned: bool,
@@ -53,6 +53,7 @@ pub(super) struct WireSelection<'a> {
     route: Option<&'a str>,
     tag: Option<&'a str>,
     created_before_ms: Option<u64>,
+    partition: Option<[u8; 16]>,
 }
 
 /// Bytes in one piece. Read without a copy, and never allocated by what their length field says.
@@ -80,6 +81,7 @@ impl<'a> From<&'a Record> for Wire<'a> {
                 route: selection.route.as_deref(),
                 tag: selection.tag.as_deref(),
                 created_before_ms: selection.created_before.map(Timestamp::unix_millis),
+                partition: selection.partition.map(Digest::to_bytes),
             }),
             Record::Condemn(id) => Self::Condemn(*id),
         }
@@ -96,13 +98,14 @@ impl<'a> From<&'a StoredEntry> for WireEntry<'a> {
             partition: entry.partition.to_bytes(),
             tenant: &entry.tenant,
             route: &entry.route,
-            tags: entry.tags.iter().map(String::as_str).collect(),
+            tags: entry.tags.iter().map(|it| &**it).collect(),
             words: entry.words.as_deref(),
             codes: codes.map(|codes| Raw(codes.iter().map(|it| it.cast_unsigned()).collect())),
             answer: Raw((&*entry.answer).into()),
             cost_nanodollars: entry.worth.cost.0,
-            latency_us: u64::try_from(entry.worth.latency.as_micros()).unwrap_or(u64::MAX),
-            tokens: entry.worth.tokens,
+            latency_us: entry.worth.latency_us,
+            prompt_tokens: entry.worth.prompt_tokens,
+            output_tokens: entry.worth.output_tokens,
             created_ms: entry.created.unix_millis(),
             expires_ms: entry.expires.unix_millis(),
             condemned: entry.condemned,
@@ -122,16 +125,17 @@ impl WireEntry<'_> {
             exact: Digest::of_bytes(self.exact),
             folded: self.folded.map(Digest::of_bytes),
             partition: Digest::of_bytes(self.partition),
-            tenant: self.tenant.to_owned(),
-            route: self.route.to_owned(),
-            tags: self.tags.iter().map(|&tag| tag.to_owned()).collect(),
-            words: self.words.map(str::to_owned),
+            tenant: self.tenant.into(),
+            route: self.route.into(),
+            tags: self.tags.iter().map(|&tag| tag.into()).collect(),
+            words: self.words.map(Box::from),
             codes: codes.map(|codes| codes.0.iter().map(|it| it.cast_signed()).collect()),
             answer: Bytes::copy_from_slice(&self.answer.0),
-            worth: StoredWorth {
+            worth: Worth {
                 cost: Nanodollars(self.cost_nanodollars),
-                latency: Duration::from_micros(self.latency_us),
-                tokens: self.tokens,
+                latency_us: self.latency_us,
+                prompt_tokens: self.prompt_tokens,
+                output_tokens: self.output_tokens,
             },
             created: Timestamp::from_unix_millis(self.created_ms),
             expires: Timestamp::from_unix_millis(self.expires_ms),
@@ -143,10 +147,11 @@ impl WireEntry<'_> {
 impl WireSelection<'_> {
     pub(super) fn to_selection(&self) -> Selection {
         Selection {
-            tenant: self.tenant.map(str::to_owned),
-            route: self.route.map(str::to_owned),
-            tag: self.tag.map(str::to_owned),
+            tenant: self.tenant.map(Box::from),
+            route: self.route.map(Box::from),
+            tag: self.tag.map(Box::from),
             created_before: self.created_before_ms.map(Timestamp::from_unix_millis),
+            partition: self.partition.map(Digest::of_bytes),
         }
     }
 }

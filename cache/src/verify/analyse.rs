@@ -159,7 +159,9 @@ impl Building<'_> {
             return 1;
         };
         let next = self.parts.get(at + 1..last).and_then(<[_]>::first);
-        let pair = next.and_then(|next| self.lexicon.pair(part.text, next.text));
+        let pair = next
+            .filter(|_| part.facts.pairs)
+            .and_then(|next| self.lexicon.pair(part.text, next.text));
         let merged = pair.is_some_and(|pair| pair.kind > 0);
         let mut facts = if merged {
             pair.unwrap_or_default()

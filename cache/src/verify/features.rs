@@ -11,7 +11,7 @@ pub(super) type Named = (&'static str, f32);
 
 const TOPICS: usize = 15;
 const SHAPES: usize = 15;
-const GUARDS: usize = 17;
+const GUARDS: usize = Guard::ALL.len();
 const COUNTS: usize = 13;
 const MANNERS: usize = 16;
 const PIECES: usize = 14;
@@ -19,13 +19,19 @@ const PIECES: usize = 14;
 /// How many features there are.
 pub const N: usize = TOPICS + SHAPES + GUARDS + COUNTS + MANNERS + PIECES;
 
-/// All features with their names. `cosine` is that of the two questions' vectors.
-pub(super) fn named(pair: &Pair<'_>, alignment: &Alignment, cosine: f32) -> [Named; N] {
+/// All features with their names. `cosine` is that of the two questions' vectors; `fired` says of each of [`Guard::ALL`]
+/// whether it fires.
+pub(super) fn named(
+    pair: &Pair<'_>,
+    alignment: &Alignment,
+    cosine: f32,
+    fired: [bool; GUARDS],
+) -> [Named; N] {
     let mut all = [("", 0.0); N];
     let sections = topics(pair)
         .into_iter()
         .chain(shapes(pair))
-        .chain(fired(pair))
+        .chain(guarded(fired))
         .chain(counts(pair))
         .chain(manners(pair))
         .chain(pieces(alignment, cosine));
@@ -114,14 +120,18 @@ fn shapes(pair: &Pair<'_>) -> [Named; SHAPES] {
             "inversion_share",
             ratio(inversions, (ranked * (ranked - 1.0) / 2.0).max(1.0)),
         ),
-        ("exchanged", truth(pair.exchanged().is_some())),
+        ("exchanged", truth(pair.exchanged.is_some())),
         ("same_words_other_order", truth(same_words && inversions > 0.0)),
     ]
 }
 
-/// Which guards would fire.
-fn fired(pair: &Pair<'_>) -> [Named; GUARDS] {
-    Guard::ALL.map(|guard| (guard.feature(), truth(guards::check(guard, pair).is_some())))
+/// Which guards fire.
+fn guarded(fired: [bool; GUARDS]) -> [Named; GUARDS] {
+    let mut named = [("", 0.0); GUARDS];
+    for ((slot, guard), fired) in named.iter_mut().zip(Guard::ALL).zip(fired) {
+        *slot = (guard.feature(), truth(fired));
+    }
+    named
 }
 
 /// How much there is of what guards look at.
@@ -155,7 +165,7 @@ fn counts(pair: &Pair<'_>) -> [Named; COUNTS] {
             f32::from(a.negations.abs_diff(b.negations)),
         ),
         ("negation_any", truth(a.negations + b.negations > 0)),
-        ("opposites", count(pair.opposites().count())),
+        ("opposites", count(pair.opposites().len())),
         ("turned", count(pair.turned().count())),
     ]
 }

@@ -111,6 +111,11 @@ pub(super) fn first(pair: &Pair<'_>) -> Option<Guard> {
     Guard::ALL.into_iter().find(|guard| check(*guard, pair).is_some())
 }
 
+/// Of each guard, whether it fires.
+pub(super) fn all(pair: &Pair<'_>) -> [bool; Guard::ALL.len()] {
+    Guard::ALL.map(|guard| check(guard, pair).is_some())
+}
+
 /// Why `guard` tells the two apart. `None`: it does not.
 pub(super) fn check(guard: Guard, pair: &Pair<'_>) -> Option<Evidence> {
     let (a, b) = (pair.a, pair.b);
@@ -121,7 +126,11 @@ pub(super) fn check(guard: Guard, pair: &Pair<'_>) -> Option<Evidence> {
         Guard::Number => number(a, b),
         Guard::Unit => unit(pair),
         Guard::Negation => negation(pair),
-        Guard::Antonym => pair.opposites().next().map(|words| of_words(pair, words)),
+        Guard::Antonym => pair
+            .opposites()
+            .first()
+            .copied()
+            .map(|words| of_words(pair, words)),
         Guard::Kind => pair.kinds().map(|words| kind(pair, words)),
         Guard::Name => name(pair),
         Guard::Code => literal(a, b, true),
@@ -382,7 +391,7 @@ fn order(pair: &Pair<'_>) -> Option<Evidence> {
     if odd > 1 {
         return None;
     }
-    let (left, right) = pair.exchanged()?;
+    let (left, right) = pair.exchanged?;
     let words = |of: &Analysis| {
         let place = |lemma: u64| of.words.iter().position(|word| word.lemma == lemma);
         let mut both: Vec<usize> = [left, right].into_iter().filter_map(place).collect();

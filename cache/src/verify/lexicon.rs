@@ -67,6 +67,8 @@ pub(super) struct Facts {
     pub(super) owns: bool,
     /// Begins a question answered by yes or no.
     pub(super) auxiliary: bool,
+    /// Some words after it make one meaning with it.
+    pub(super) pairs: bool,
     /// 1-based place in [`lists::ASKING`], for questions of one word.
     pub(super) asking: u8,
     /// The word that this form belongs to: replaces what the rules would say.
@@ -191,7 +193,8 @@ impl Lexicon {
                 .find(|it| it.1.1 == sort)
                 .map_or(number, |it| it.0);
             match word.split_once(' ') {
-                Some(_) => {
+                Some((first, _)) => {
+                    self.entry(first).pairs = true;
                     self.pairs.insert(
                         hash(word),
                         Facts {
@@ -238,6 +241,7 @@ impl Lexicon {
                             canonical,
                             ..Facts::default()
                         };
+                        self.entry(first).pairs = true;
                         self.pairs.insert(hash(&format!("{first} {second}")), facts);
                         continue;
                     }

@@ -1,6 +1,8 @@
 //! Two analysed questions side by side: what they share, what only one has. Made once per comparison; guards and
 //! features read it. Everything here is the same with the two exchanged, but for left and right.
 
+use std::cell::OnceCell;
+
 use super::lexicon::Lexicon;
 use super::words::{Analysis, Topic, Word};
 
@@ -30,7 +32,10 @@ pub(super) struct Pair<'a> {
     /// For the topics both have, in the order of `a`: their rank in `b`.
     pub(super) ranks: Vec<usize>,
     /// Their lemmas.
-    pub(super) ranked: Vec<u64>,
+    ranked: Vec<u64>,
+    /// Two shared topics that have changed places around the same words, so that each does what the other did.
+    pub(super) exchanged: Option<(u64, u64)>,
+    opposites: OnceCell<Vec<(&'a Word, &'a Word)>>,
 }
 
 impl<'a> Pair<'a> {
@@ -52,7 +57,7 @@ impl<'a> Pair<'a> {
             .iter()
             .filter_map(|lemma| Some((*lemma, order.iter().position(|it| it == lemma)?)))
             .unzip();
-        Self {
+        let mut pair = Self {
             lexicon: Lexicon::built_in(),
             a,
             b,
@@ -61,7 +66,11 @@ impl<'a> Pair<'a> {
             only_b,
             ranks,
             ranked,
-        }
+            exchanged: None,
+            opposites: OnceCell::new(),
+        };
+        pair.exchanged = pair.exchange();
+        pair
     }
 
     /// Pairs of shared topics that follow each other differently.
@@ -69,8 +78,7 @@ impl<'a> Pair<'a> {
         self.rank_pairs().filter(|((_, x), (_, y))| x > y).count()
     }
 
-    /// Two shared topics that have changed places around the same words, so that each does what the other did.
-    pub(super) fn exchanged(&self) -> Option<(u64, u64)> {
+    fn exchange(&self) -> Option<(u64, u64)> {
         let mut swaps = self.rank_pairs().filter(|((i, x), (j, y))| x == j && y == i);
         let swap = swaps.find_map(|((i, _), (j, _))| {
             let pair = (*self.ranked.get(i)?, *self.ranked.get(j)?);
@@ -119,14 +127,13 @@ impl<'a> Pair<'a> {
     }
 
     /// Opposites, one on each side: each word of `a` that has one among those only `b` has.
-    pub(super) fn opposites(&self) -> impl Iterator<Item = (&'a Word, &'a Word)> + '_ {
-        self.only_a.words.iter().flat_map(move |left| {
-            let contrary = move |right: &&&'a Word| self.contrary(left, right);
-            self.only_b
-                .words
+    pub(super) fn opposites(&self) -> &[(&'a Word, &'a Word)] {
+        self.opposites.get_or_init(|| {
+            let (left, right) = (&self.only_a.words, &self.only_b.words);
+            let pairs = left
                 .iter()
-                .filter(contrary)
-                .map(move |right| (*left, *right))
+                .flat_map(|left| right.iter().map(move |right| (*left, *right)));
+            pairs.filter(|(left, right)| self.contrary(left, right)).collect()
         })
     }
 
@@ -241,13 +248,14 @@ fn beyond(of: &Analysis, at: usize, word: &Word, other: &Analysis) -> bool {
 /// `impossible` and `possible`, `nonlinear` and `linear`, `careless` and `careful`.
 fn negates(word: &str, of: &str) -> bool {
     const PREFIXES: [&str; 10] = ["un", "in", "im", "il", "ir", "dis", "non", "de", "anti", "mis"];
-    if let (Some(x), Some(y)) = (word.strip_suffix("less"), of.strip_suffix("ful")) {
-        return x == y;
+    if word.len() > of.len() && word.ends_with(of) {
+        return of.len() >= 4
+            && PREFIXES
+                .iter()
+                .any(|prefix| word.strip_prefix(prefix) == Some(of));
     }
-    of.len() >= 4
-        && PREFIXES
-            .iter()
-            .any(|prefix| word.strip_prefix(prefix) == Some(of))
+    word.strip_suffix("less")
+        .is_some_and(|stem| of.strip_suffix("ful") == Some(stem))
 }
 
 /// Whether two words are likely forms or spellings of one: a long common beginning, or one letter's difference.

@@ -80,6 +80,15 @@ impl<'a> Tensors<'a> {
     }
 }
 
+/// What the header of a file says beside its arrays. `None`: nothing under this name.
+pub(super) fn remark(bytes: &[u8], name: &str) -> Result<Option<String>, ModelError> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes)?;
+    Ok(metadata
+        .metadata()
+        .as_ref()
+        .and_then(|remarks| remarks.get(name).cloned()))
+}
+
 pub(super) fn wrong(name: &str, problem: &'static str) -> ModelError {
     ModelError::Array {
         name: name.to_owned(),

@@ -63,6 +63,16 @@ impl Trees {
         Ok(trees)
     }
 
+    /// No trees: every score is a half.
+    pub(super) fn none() -> Self {
+        Self {
+            nodes: Vec::new(),
+            roots: Vec::new(),
+            leaves: Vec::new(),
+            bias: 0.0,
+        }
+    }
+
     /// Children stand behind their parents, so that every walk ends; leaves exist and are finite.
     fn check(&self) -> Result<(), ModelError> {
         let exists = |child: i32, parent: Option<usize>| match usize::try_from(child) {

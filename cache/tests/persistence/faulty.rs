@@ -18,6 +18,8 @@ pub(crate) enum Fault {
     Dead,
     /// The operation at that step fails; those after it do not.
     Once(ErrorKind),
+    /// The operation at that step fails, and nothing works any more from so many steps later on.
+    Stumble(u64),
     /// From that step on nothing can be written, created or synced; reading and removing work.
     Full,
 }
@@ -93,8 +95,13 @@ impl State {
         match fault {
             Fault::Dead => (possible, Some(io::Error::other("dead"))),
             Fault::Once(kind) if before <= at => (possible, Some(kind.into())),
+            Fault::Stumble(_) if before <= at => (possible, Some(ErrorKind::Other.into())),
+            Fault::Stumble(later) if self.steps > at + later => {
+                let possible = (at + later).saturating_sub(before).min(wanted);
+                (possible, Some(io::Error::other("dead")))
+            }
             Fault::Full if is_writing => (possible, Some(ErrorKind::StorageFull.into())),
-            Fault::Once(_) | Fault::Full => (wanted, None),
+            Fault::Once(_) | Fault::Stumble(_) | Fault::Full => (wanted, None),
         }
     }
 }

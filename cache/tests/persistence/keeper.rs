@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tollgate_cache::persist::{
-    Loader, Log, Record, Room, Selection, Settings, Snapshot, StoredEntry, StoredWorth,
-};
+use tollgate_cache::persist::{Loader, Log, Record, Room, Settings, Snapshot, StoredEntry};
+use tollgate_cache::store::{Selection, Worth};
 use tollgate_core::{Digest, Digester, Nanodollars, Timestamp};
 
 use super::faulty::Faulty;
@@ -56,17 +55,18 @@ pub(crate) fn entry(id: u64, version: u64, kind: u8) -> StoredEntry {
         id,
         exact: digest(&text),
         folded: kind.is_multiple_of(2).then(|| digest("folded")),
-        partition: digest("partition"),
-        tenant: format!("tenant-{}", kind % 3),
-        route: format!("route-{}", kind % 2),
-        tags: (0..kind % 4).map(|tag| format!("tag-{tag}")).collect(),
-        words: (!kind.is_multiple_of(5)).then(|| format!("what is {text}?")),
+        partition: digest(if kind > 9 { "partition" } else { "another" }),
+        tenant: format!("tenant-{}", kind % 3).into(),
+        route: format!("route-{}", kind % 2).into(),
+        tags: (0..kind % 4).map(|tag| format!("tag-{tag}").into()).collect(),
+        words: (!kind.is_multiple_of(5)).then(|| format!("what is {text}?").into()),
         codes: (kind % 5 > 1).then(|| text.bytes().map(u8::cast_signed).collect()),
         answer: Bytes::from(format!("It is {text}.").repeat(usize::from(kind % 3))),
-        worth: StoredWorth {
+        worth: Worth {
             cost: Nanodollars(id * 1000),
-            latency: Duration::from_micros(version),
-            tokens: version,
+            latency_us: 40,
+            prompt_tokens: u32::try_from(version).unwrap(),
+            output_tokens: 3,
         },
         created: Timestamp::from_unix_millis(NOW.unix_millis() + id),
         expires: Timestamp::from_unix_millis(NOW.unix_millis() + 1_000_000),
@@ -74,16 +74,40 @@ pub(crate) fn entry(id: u64, version: u64, kind: u8) -> StoredEntry {
     }
 }
 
+/// Versions of an entry are told apart by their worth.
+pub(crate) fn version_of(entry: &StoredEntry) -> u64 {
+    entry.worth.prompt_tokens.into()
+}
+
+/// What a selection means, said once more.
+fn selects(selection: &Selection, entry: &StoredEntry) -> bool {
+    let Selection {
+        tenant,
+        route,
+        tag,
+        created_before,
+        partition,
+    } = selection;
+    tenant.as_deref().is_none_or(|it| it == &*entry.tenant)
+        && route.as_deref().is_none_or(|it| it == &*entry.route)
+        && tag
+            .as_deref()
+            .is_none_or(|it| entry.tags.iter().any(|tag| it == &**tag))
+        && created_before.is_none_or(|it| entry.created.unix_millis() < it.unix_millis())
+        && partition.is_none_or(|it| it == entry.partition)
+}
+
 fn selection(number: u8) -> Selection {
     let mut selection = Selection::default();
-    match number % 5 {
-        0 => selection.tenant = Some("tenant-1".to_owned()),
-        1 => selection.tag = Some("tag-1".to_owned()),
+    match number % 6 {
+        0 => selection.tenant = Some("tenant-1".into()),
+        1 => selection.tag = Some("tag-1".into()),
         2 => {
-            selection.tag = Some("tag-0".to_owned());
-            selection.tenant = Some("tenant-2".to_owned());
+            selection.tag = Some("tag-0".into());
+            selection.tenant = Some("tenant-2".into());
         }
-        3 => selection.route = Some("route-1".to_owned()),
+        5 => selection.partition = Some(digest("partition")),
+        3 => selection.route = Some("route-1".into()),
         _ => selection.created_before = Some(Timestamp::from_unix_millis(NOW.unix_millis() + 4)),
     }
     selection
@@ -96,8 +120,6 @@ pub(crate) struct Truth {
     pub(crate) put: BTreeMap<(u64, u64), StoredEntry>,
     /// Acknowledged as gone.
     pub(crate) forbidden: HashSet<(u64, u64)>,
-    /// Acknowledged as wrong.
-    pub(crate) wrong: HashSet<(u64, u64)>,
     /// Durable: they must come back, in this version.
     pub(crate) safe: BTreeMap<u64, StoredEntry>,
 }
@@ -106,21 +128,15 @@ impl Truth {
     /// A restored entry is one that was put, and that nothing acknowledged has taken away.
     pub(crate) fn check(&self, entry: &StoredEntry) {
         self.check_content(entry);
-        let version = (entry.id, entry.worth.tokens);
+        let version = (entry.id, version_of(entry));
         assert!(
             !self.forbidden.contains(&version),
             "{version:?} was gone and is back"
         );
-        assert!(
-            entry.condemned || !self.wrong.contains(&version),
-            "{version:?} was wrong"
-        );
     }
 
     pub(crate) fn check_content(&self, entry: &StoredEntry) {
-        let mut original = self.put[&(entry.id, entry.worth.tokens)].clone();
-        original.condemned = entry.condemned;
-        assert_eq!(*entry, original);
+        assert_eq!(*entry, self.put[&(entry.id, version_of(entry))]);
     }
 
     pub(crate) fn check_all(&self, restored: &BTreeMap<u64, StoredEntry>) {
@@ -128,8 +144,8 @@ impl Truth {
             self.check(entry);
         }
         for (id, safe) in &self.safe {
-            let version = restored.get(id).map(|entry| entry.worth.tokens);
-            assert_eq!(version, Some(safe.worth.tokens), "entry {id} was safe");
+            let version = restored.get(id).map(version_of);
+            assert_eq!(version, Some(version_of(safe)), "entry {id} was safe");
         }
     }
 }
@@ -190,7 +206,10 @@ impl Keeper {
                 .into_iter()
                 .for_each(|id| self.undo(&Record::Remove(id))),
             Op::Invalidate(number) => self.undo(&Record::Invalidate(selection(number))),
-            Op::Condemn(nth) => self.nth(nth).into_iter().for_each(|id| self.condemn(id)),
+            Op::Condemn(nth) => self
+                .nth(nth)
+                .into_iter()
+                .for_each(|id| self.undo(&Record::Condemn(id))),
             Op::Sync => {
                 self.log.sync();
                 let memory = self.memory.iter().map(|(id, entry)| (*id, entry.clone()));
@@ -232,23 +251,15 @@ impl Keeper {
 
     fn undo(&mut self, record: &Record) {
         let is_meant = |entry: &StoredEntry| match record {
-            Record::Invalidate(selection) => selection.selects(entry),
-            Record::Remove(id) => entry.id == *id,
-            _ => false,
+            Record::Invalidate(selection) => selects(selection, entry),
+            Record::Remove(id) | Record::Condemn(id) => entry.id == *id,
+            Record::Put(_) => false,
         };
         self.memory.retain(|_, entry| !is_meant(entry));
         self.truth.safe.retain(|_, entry| !is_meant(entry));
         if self.log.append_durable(record).is_ok() {
             let meant = self.truth.put.iter().filter(|(_, entry)| is_meant(entry));
             self.truth.forbidden.extend(meant.map(|(version, _)| *version));
-        }
-    }
-
-    fn condemn(&mut self, id: u64) {
-        self.memory.entry(id).and_modify(|entry| entry.condemned = true);
-        if self.log.append_durable(&Record::Condemn(id)).is_ok() {
-            let versions = self.truth.put.keys().filter(|(it, _)| *it == id);
-            self.truth.wrong.extend(versions);
         }
     }
 
@@ -277,7 +288,7 @@ impl Keeper {
             return;
         };
         for _ in 0..most {
-            let Some(mut entry) = loader.next() else {
+            let Some(entry) = loader.next() else {
                 self.log.finish_loading();
                 if self.is_on() && self.files.is_alive() {
                     self.truth.check_all(&self.memory);
@@ -287,7 +298,7 @@ impl Keeper {
                 }
                 return;
             };
-            if self.log.admits(&mut entry) {
+            if self.log.admits(&entry) {
                 self.truth.check(&entry);
                 self.memory.insert(entry.id, entry);
             }
