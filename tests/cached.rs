@@ -231,7 +231,8 @@ async fn when_the_one_who_asks_fails_or_leaves_the_next_one_asks() {
         .await
         .unwrap();
     stack.set("east", tollgate_loadtest::Behaviour::default());
-    let follower = stack.chat(&chat("fast"));
+    let body = chat("fast");
+    let follower = stack.chat(&body);
     let leaves = async {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         drop(leader);

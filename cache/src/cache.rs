@@ -203,7 +203,7 @@ impl Cache {
             begun,
         } = filled;
         NewEntry {
-            question: words.and_then(|words| self.models.get()?.question(words)),
+            question: words.and_then(|words| self.question(words)),
             key,
             labels,
             answer,
@@ -212,6 +212,11 @@ impl Cache {
             ttl,
             begun,
         }
+    }
+
+    /// Words, taken apart; `None`: they cannot be compared, or it has not [learned](Cache::learn) to.
+    pub fn question(&self, words: Box<str>) -> Option<Question> {
+        self.models.get()?.question(words)
     }
 
     /// Takes away all that is selected; how many that were.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::{Actor as _, Addr};
 use tollgate_actors::{CacheKeeper, KeptOnDisk};
 use tollgate_cache::persist::{Disk, Log, Settings as Files};
-use tollgate_cache::{Cache, StoreSettings};
+use tollgate_cache::{Cache, EntryId, StoreSettings};
 use tollgate_config::Cache as Settings;
 use tollgate_core::Clock;
 use tollgate_telemetry::{CacheFigures, Meters};
@@ -19,25 +19,24 @@ const FILES_FACTOR: u64 = 4;
 /// The cache, and the keeper on a thread of its own. What earlier runs have left is read there, later.
 pub(crate) fn start(settings: &Settings, meters: &Meters) -> (Arc<Cache>, Addr<CacheKeeper>) {
     let budget_bytes = settings.max_bytes as u64;
-    let disk = settings
-        .directory
-        .as_ref()
-        .filter(|_| settings.is_used())
-        .map(|directory| {
-            let files = Files {
-                model: Cache::model_id(),
-                limit_bytes: budget_bytes.saturating_mul(FILES_FACTOR),
-                sync_every: SYNC_EVERY,
-            };
-            let (log, loader) = Log::open(Arc::new(Disk::new(directory)), files, Clock.wall());
-            KeptOnDisk::new(log, loader)
-        });
+    let directory = settings.directory.as_ref().filter(|_| settings.is_used());
+    let opened = directory.map(|directory| {
+        let files = Files {
+            model: Cache::model_id(),
+            limit_bytes: budget_bytes.saturating_mul(FILES_FACTOR),
+            sync_every: SYNC_EVERY,
+        };
+        Log::open(Arc::new(Disk::new(directory)), files, Clock.wall())
+    });
     let default = StoreSettings::default();
+    let first_id = opened.as_ref().map(|(log, _)| EntryId(log.first_id()));
     let cache = Arc::new(Cache::new(StoreSettings {
         budget_bytes,
-        first_id: disk.as_ref().map_or(default.first_id, KeptOnDisk::first_id),
+        first_id: first_id.unwrap_or(default.first_id),
         ..default
     }));
+    let begun = cache.store().begin();
+    let disk = opened.map(|(log, loader)| KeptOnDisk::new(log, loader, begun));
     let on_notice = Box::new(|notice: &str| crate::say(format_args!("{notice}")));
     let shown = meters.clone();
     let on_tick = Box::new(move |cache: &Cache| shown.cache_figures(figures(cache)));

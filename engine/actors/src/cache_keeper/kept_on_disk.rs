@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use tollgate_cache::persist::{self, Loader, Log, Record, Room, Snapshot, StoredEntry, StoredWorth};
-use tollgate_cache::{Cache, Entry, EntryId, Filled, Inserted, Key, Labels, Selection, Worth};
+use tollgate_cache::persist::{self, Loader, Log, Record, Room, Snapshot};
+use tollgate_cache::{Begun, Cache, Entry, EntryId, Inserted, Selection};
 use tollgate_core::{Clock, Timestamp};
 
 /// Entries that are written into a snapshot at a time: fills come in between.
@@ -15,6 +14,8 @@ pub struct KeptOnDisk {
     log: Log,
     /// `None` once all is read.
     loader: Option<Loader>,
+    /// Before anything was read: what is invalidated meanwhile stays out.
+    begun: Begun,
     /// A snapshot on its way, with what is still to be written into it.
     snapshot: Option<(Snapshot, Vec<Arc<Entry>>)>,
     notice: Option<String>,
@@ -22,18 +23,14 @@ pub struct KeptOnDisk {
 
 impl KeptOnDisk {
     /// What [`Log::open`] gave.
-    pub fn new(log: Log, loader: Loader) -> Self {
+    pub fn new(log: Log, loader: Loader, begun: Begun) -> Self {
         Self {
             log,
             loader: Some(loader),
+            begun,
             snapshot: None,
             notice: None,
         }
-    }
-
-    /// Entries that come from now on have this id or a greater one.
-    pub fn first_id(&self) -> EntryId {
-        EntryId(self.log.first_id().max(1))
     }
 
     /// Something that an operator should know.
@@ -56,8 +53,8 @@ impl KeptOnDisk {
                 return false;
             };
             if self.log.admits(&mut stored) && !stored.condemned {
-                let id = EntryId(stored.id);
-                let entry = cache.entry(filled(stored, cache));
+                let question = stored.words.clone().and_then(|words| cache.question(words));
+                let (id, entry) = stored.into_new(question, self.begun);
                 cache.store().restore(id, entry, now);
             }
         }
@@ -68,7 +65,7 @@ impl KeptOnDisk {
     pub(super) fn put(&mut self, inserted: &Inserted) {
         if let Inserted::Stored { entry, gone } = inserted {
             self.removed(gone);
-            self.log.append(&Record::Put(stored(entry)));
+            self.log.append(&Record::Put((&**entry).into()));
         }
     }
 
@@ -81,14 +78,7 @@ impl KeptOnDisk {
 
     /// Makes sure that what was taken away does not come back.
     pub(super) fn invalidated(&mut self, selection: &Selection) -> Result<(), String> {
-        let text = |it: &Option<Box<str>>| it.as_deref().map(str::to_owned);
-        let selection = persist::Selection {
-            tenant: text(&selection.tenant),
-            route: text(&selection.route),
-            tag: text(&selection.tag),
-            created_before: selection.created_before,
-        };
-        let durable = self.log.append_durable(&Record::Invalidate(selection));
+        let durable = self.log.append_durable(&Record::Invalidate(selection.clone()));
         durable.map_err(|error| error.to_string())
     }
 
@@ -108,7 +98,7 @@ impl KeptOnDisk {
                 let from = rest.len().saturating_sub(WRITTEN_AT_A_TIME);
                 let is_full = rest
                     .drain(from..)
-                    .any(|entry| snapshot.put(&stored(&entry)) == Room::None);
+                    .any(|entry| snapshot.put(&(&*entry).into()) == Room::None);
                 if rest.is_empty() || is_full {
                     self.log.commit(snapshot);
                 } else {
@@ -144,62 +134,4 @@ fn told(report: &persist::LoadReport) -> Option<String> {
         ));
     }
     (!lines.is_empty()).then(|| lines.join("; "))
-}
-
-fn stored(entry: &Entry) -> StoredEntry {
-    let question = entry.question.as_ref();
-    let Worth {
-        cost,
-        latency_us,
-        prompt_tokens,
-        output_tokens,
-    } = entry.worth;
-    StoredEntry {
-        id: entry.id.0,
-        exact: entry.key.exact,
-        folded: entry.key.folded,
-        partition: entry.key.partition,
-        tenant: entry.labels.tenant.to_string(),
-        route: entry.labels.route.to_string(),
-        tags: entry.labels.tags.iter().map(ToString::to_string).collect(),
-        words: question.map(|it| it.words.to_string()),
-        codes: question.map(|it| it.vector.codes().into()),
-        answer: entry.answer.clone(),
-        worth: StoredWorth {
-            cost,
-            latency: std::time::Duration::from_micros(u64::from(latency_us)),
-            tokens: u64::from(prompt_tokens) << 32 | u64::from(output_tokens),
-        },
-        created: entry.created,
-        expires: entry.expires,
-        condemned: entry.is_condemned(),
-    }
-}
-
-fn filled(stored: StoredEntry, cache: &Cache) -> Filled {
-    let half = |tokens: u64| u32::try_from(tokens & u64::from(u32::MAX)).unwrap_or(u32::MAX);
-    Filled {
-        key: Key {
-            exact: stored.exact,
-            folded: stored.folded,
-            partition: stored.partition,
-        },
-        labels: Labels {
-            tenant: stored.tenant.into(),
-            route: stored.route.into(),
-            tags: stored.tags.into_iter().map(Into::into).collect(),
-        },
-        // Vectors and analyses are made anew: that is quick, and right whatever the model is now.
-        words: stored.words.map(Into::into),
-        answer: Bytes::from(stored.answer),
-        worth: Worth {
-            cost: stored.worth.cost,
-            latency_us: u32::try_from(stored.worth.latency.as_micros()).unwrap_or(u32::MAX),
-            prompt_tokens: half(stored.worth.tokens >> 32),
-            output_tokens: half(stored.worth.tokens),
-        },
-        created: stored.created,
-        ttl: stored.expires.since(stored.created),
-        begun: cache.store().begin(),
-    }
 }
