@@ -381,18 +381,19 @@ impl Shape {
 
     fn push(&mut self, row: Row) -> bool {
         match self {
-            Self::Few(rows) if rows.len() < FEW => {
-                let same = rows
+            Self::Few(rows) => {
+                let dimensions = rows
                     .first()
-                    .is_none_or(|it| it.vector.dimensions() == row.vector.dimensions());
-                if same {
+                    .map_or(row.vector.dimensions(), |it| it.vector.dimensions());
+                if row.vector.dimensions() != dimensions {
+                    return false;
+                }
+                if rows.len() < FEW {
                     rows.reserve_exact(1);
                     rows.push(row);
+                    return true;
                 }
-                same
-            }
-            Self::Few(rows) => {
-                let mut flat = Flat::of(row.vector.dimensions(), mem::take(rows));
+                let mut flat = Flat::of(dimensions, mem::take(rows));
                 let pushed = flat.push(row);
                 *self = Self::Flat(flat);
                 pushed
