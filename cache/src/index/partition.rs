@@ -316,12 +316,11 @@ impl Partition {
         for row in rows.iter().skip(care.sample_at).step_by(stride).take(SAMPLE) {
             asked += 1;
             let nearest = shape.nearest(&row.vector, 1).unwrap_or_default();
-            let own = row.vector.cosine(&row.vector);
             // One just like it will do.
             found += usize::from(
                 nearest
                     .first()
-                    .is_some_and(|it| it.id == row.id || it.cosine > own - 1e-4),
+                    .is_some_and(|it| it.id == row.id || it.cosine > 0.999),
             );
         }
         counts.sampled.fetch_add(asked as u64, Ordering::Relaxed);

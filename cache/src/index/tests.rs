@@ -109,12 +109,13 @@ proptest! {
                     exact.sort_by(|a, b| b.total_cmp(a));
                     prop_assert_eq!(near.len(), exact.len().min(5));
                     prop_assert!(near.is_sorted_by(|a, b| a.cosine >= b.cosine));
+                    // A graph rounds, and may miss one of the farther ones when its places have been used again.
+                    let slack = if flat_below < 10_000 { 0.05 } else { 1e-5 };
                     for (it, exact) in near.iter().zip(exact) {
                         let own = members.get(&it.id).map(|it| it.cosine(&asked));
-                        prop_assert!(own.is_some_and(|own| (own - it.cosine).abs() < 1e-4));
-                        // A graph whose places have been used again may miss one of the farther ones.
-                        prop_assert!(it.cosine <= exact + 1e-4);
-                        prop_assert!(flat_below < 10_000 || it.cosine > exact - 1e-4);
+                        prop_assert!(own.is_some_and(|own| (own - it.cosine).abs() < slack));
+                        prop_assert!(it.cosine <= exact + slack);
+                        prop_assert!(flat_below < 10_000 || it.cosine > exact - slack);
                     }
                 }
                 Step::Maintain => {
