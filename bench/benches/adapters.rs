@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use tollgate_adapters::{Scratch, encode, read_head};
+use tollgate_adapters::{Fresh, KeepPolicy, Kept, Scratch, Shape, asked, encode, read_head};
 use tollgate_bench::{chat_answer, chat_chunk, chat_request, egress};
 use tollgate_core::{ProviderKind, Surface};
 
@@ -70,5 +70,46 @@ fn stream(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, request, answer, stream);
+/// What a cache asks of a request, and how it keeps and tells an answer of about 1 KiB.
+fn recall(c: &mut Criterion) {
+    for (name, size) in [("1KiB", 1024), ("10KiB", 10 * 1024), ("100KiB", 100 * 1024)] {
+        let body = chat_request(size, false);
+        let mut group = c.benchmark_group(format!("recall/{name}"));
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        group.bench_function("asked", |b| b.iter(|| asked(SURFACE, black_box(&body))));
+        group.finish();
+    }
+    let whole = chat_answer(200);
+    let keep = |body: &[u8]| Kept::of_whole(SURFACE, body, KeepPolicy::default());
+    let kept = keep(&whole).expect("a good answer");
+    let stored = kept.to_bytes();
+    let egress = egress(ProviderKind::OpenAi);
+    let fresh = Fresh {
+        request_id: egress.request_id,
+        now: egress.now,
+        model: None,
+    };
+    let stream = Shape::Stream {
+        include_usage: true,
+        piece_bytes: Shape::PIECE_BYTES,
+    };
+    let streamed = kept.render(SURFACE, stream, fresh).expect("a chat");
+    let mut group = c.benchmark_group("recall/answer");
+    group.bench_function("keep_whole", |b| b.iter(|| keep(black_box(&whole))));
+    group.bench_function("keep_stream", |b| {
+        b.iter(|| Kept::of_stream(SURFACE, black_box(&streamed), KeepPolicy::default()));
+    });
+    group.bench_function("to_bytes", |b| b.iter(|| black_box(&kept).to_bytes()));
+    group.bench_function("from_bytes", |b| b.iter(|| Kept::from_bytes(black_box(&stored))));
+    for (dialect, surface) in [("openai", SURFACE), ("anthropic", Surface::Messages)] {
+        for (shape_name, shape) in [("whole", Shape::Whole), ("stream", stream)] {
+            group.bench_function(format!("tell_{shape_name}_{dialect}"), |b| {
+                b.iter(|| black_box(&kept).render(surface, shape, fresh));
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, request, answer, stream, recall);
 criterion_main!(benches);

@@ -3,11 +3,13 @@
 //! Reads lines of `{"a": …, "b": …}` and prints for each `{"f": […], "cos": …, "ids_a": […], "ids_b": […], "guard": …,
 //! "nets": […], "score": …}`. Nets and score are those of the model that ships, with `--score`; without, there are none,
 //! so that a new model can be made where the old one no longer fits. With `--names`: the names of the features only.
+//! With `--table FILE`: other vectors than those that ship; not with `--score`.
 
 use std::io::{BufWriter, Read, Write};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tollgate_cache::embed::{Embedder, Table};
 use tollgate_cache::verify::{Guard, Verifier};
@@ -70,7 +72,21 @@ fn rows(round: &[&str], table: &Table, verifier: &Verifier) -> Result<Vec<Vec<St
 
 fn main() -> Result<()> {
     let asked = |name: &str| std::env::args().any(|argument| argument == name);
-    let table = Table::built_in();
+    let built_in = Table::built_in();
+    let table = &match std::env::args()
+        .skip_while(|argument| argument != "--table")
+        .nth(1)
+    {
+        Some(path) => {
+            let file = Bytes::from(std::fs::read(&path).with_context(|| path.clone())?);
+            Arc::new(Table::of_safetensors(
+                &path,
+                &file,
+                Arc::clone(built_in.tokenizer()),
+            )?)
+        }
+        None => Arc::clone(built_in),
+    };
     let verifier = if asked("--score") {
         Arc::clone(Verifier::built_in())
     } else {

@@ -67,7 +67,7 @@ pub enum Patience {
 pub struct Near {
     /// As given to [`Index::insert`].
     pub id: u64,
-    /// -1 ..= 1.
+    /// -1 ..= 1. About: a graph rounds, and may be changed meanwhile.
     pub cosine: f32,
 }
 

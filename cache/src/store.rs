@@ -374,6 +374,7 @@ impl Store {
     pub fn statistics(&self) -> Statistics {
         Statistics {
             entries: self.residents.len(),
+            pointers: self.ids.len() + self.folded.len(),
             budget_bytes: self.budget_bytes,
             index: self.index.statistics(),
             ..self.tally.statistics()

@@ -73,8 +73,25 @@ fn code(component: f32) -> i8 {
     lowest.cast_signed()
 }
 
+/// The sum of the products of two slices of one length.
+#[expect(clippy::indexing_slicing, reason = "both are below the length of the arrays")]
 pub(crate) fn dot(a: &[i8], b: &[i8]) -> i32 {
-    a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
+    /// Eight sums side by side, of two products each: what vector instructions do at once, also the oldest.
+    const SUMS: usize = 8;
+    let (a_chunks, a_rest) = a.as_chunks::<{ 2 * SUMS }>();
+    let (b_chunks, b_rest) = b.as_chunks::<{ 2 * SUMS }>();
+    let mut sums = [0_i32; SUMS];
+    for (a, b) in a_chunks.iter().zip(b_chunks) {
+        let product = |at: usize| i32::from(a[at]) * i32::from(b[at]);
+        for (at, sum) in sums.iter_mut().enumerate() {
+            *sum += product(at) + product(at + SUMS);
+        }
+    }
+    let rest = a_rest
+        .iter()
+        .zip(b_rest)
+        .map(|(a, b)| i32::from(*a) * i32::from(*b));
+    sums.iter().sum::<i32>() + rest.sum::<i32>()
 }
 
 #[cfg(test)]
@@ -93,6 +110,13 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_dot_product_is_the_sum_of_products(pairs in prop::collection::vec(any::<(i8, i8)>(), 0..100)) {
+            let (a, b): (Vec<i8>, Vec<i8>) = pairs.iter().copied().unzip();
+            let expected: i32 = pairs.iter().map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
+            prop_assert_eq!(dot(&a, &b), expected);
+        }
+
+        #[test]
         fn the_cosine_is_that_of_the_components(
             a in prop::collection::vec(-1.0f32..1.0, 128), b in prop::collection::vec(-1.0f32..1.0, 128)) {
             let length = |v: &[f32]| v.iter().map(|x| x * x).sum::<f32>().sqrt();
@@ -101,7 +125,7 @@ mod tests {
             let (a, b) = (Vector::of(&a).unwrap(), Vector::of(&b).unwrap());
             prop_assert!((a.cosine(&b) - exact).abs() < 0.02, "{} {exact}", a.cosine(&b));
             prop_assert!((a.cosine(&a) - 1.0).abs() < 1e-5);
-            prop_assert_eq!(a.cosine(&b), b.cosine(&a));
+            prop_assert_eq!(a.cosine(&b).to_bits(), b.cosine(&a).to_bits());
         }
     }
 }

@@ -507,6 +507,18 @@ fn a_log_that_is_not_the_one_that_was_written_takes_all_that_is_older_with_it() 
 }
 
 #[test]
+fn files_that_are_given_up_do_not_come_back_in_part_when_power_is_lost_meanwhile() {
+    for (later, seed) in (0..30).flat_map(|later| (0..60).map(move |seed| (later, seed))) {
+        let files = three_processes().after_kill();
+        let (mut log, _) = Log::open(Arc::new(files.clone()), settings(), NOW);
+        files.fail_from_now(Fault::Stumble(later));
+        let _ = log.append_durable(&Record::Invalidate(Selection::default()));
+        let (restored, _) = restore(&files.after_power_loss(&mut Dice(seed)));
+        assert!(!restored.contains_key(&1), "after {later} steps");
+    }
+}
+
+#[test]
 fn a_record_that_was_copied_to_another_place_or_file_is_no_record() {
     let files = left_by(settings(), &[entry(1, 1, 5)]);
     let put = files.read(LOG)[36..].to_vec();

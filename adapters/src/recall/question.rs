@@ -87,14 +87,16 @@ pub fn asked(surface: Surface, body: &[u8]) -> Result<Asked, Refusal> {
         return Err(Refusal::new(RefusalKind::MalformedBody, words));
     }
     match surface {
-        Surface::ChatCompletions => chat(&openai::decode::request(body)?, body),
-        Surface::Messages => chat(&anthropic::decode::request(body)?, body),
+        Surface::ChatCompletions => Ok(chat(&openai::decode::request(body)?, body)),
+        Surface::Messages => Ok(chat(&anthropic::decode::request(body)?, body)),
         Surface::Completions | Surface::Embeddings | Surface::CountTokens => whole(surface, body),
     }
 }
 
-fn chat(request: &ChatRequest<'_>, body: &[u8]) -> Result<Asked, Refusal> {
-    let fields = Node::root(body)?.fields;
+fn chat(request: &ChatRequest<'_>, body: &[u8]) -> Asked {
+    // It has been read, so it is JSON.
+    let text = std::str::from_utf8(body).unwrap_or_default();
+    let fields = Fields::of(text).unwrap_or_default();
     let mut canon = Canon::with_capacity(body.len() + 256);
     write_settings(request, &mut canon);
     let (last, before) = match request.turns.split_last() {
@@ -120,12 +122,12 @@ fn chat(request: &ChatRequest<'_>, body: &[u8]) -> Result<Asked, Refusal> {
     let seen = Seen::of(&request.turns);
     let found = beyond(request, &fields, seen, &mut canon);
     let context = Digester::new(CHAT).field(canon.as_bytes()).finish();
-    Ok(Asked {
+    Asked {
         context,
         exact: exact(context, texts.as_deref().unwrap_or_default()),
         words: texts.map(|texts| texts.join("\n")),
         traits: traits(request, seen, found),
-    })
+    }
 }
 
 /// Writes what the model does not hold, and in which dialect it was said.

@@ -4,6 +4,8 @@
 //! knows, and of two fields for one thing they read one, while a provider of the client's own dialect gets both. So a
 //! field that is not in a table counts as it stands. `IGNORED` is the only list of what does not count.
 
+use std::borrow::Cow;
+
 use crate::json::Fields;
 
 /// What is made of a field, where it is not `null`.
@@ -132,8 +134,8 @@ pub(super) const EVERYWHERE: &str = "cache_control";
 const NAMED_CHOICE: Table = &[("type", Fixed("function")), ("function", Inside(|_| NAME))];
 const NAME: Table = &[("name", Read)];
 
-fn kind_of(fields: &Fields<'_>) -> String {
-    fields.text("type").map(Into::into).unwrap_or_default()
+fn kind_of<'a>(fields: &Fields<'a>) -> Cow<'a, str> {
+    fields.text("type").unwrap_or_default()
 }
 
 fn message(message: &Fields<'_>) -> Table {
@@ -165,7 +167,7 @@ const TOOL_CALL: Table = &[
 ];
 
 fn part(part: &Fields<'_>) -> Table {
-    match kind_of(part).as_str() {
+    match &*kind_of(part) {
         "text" | "input_text" | "output_text" => &[("type", Read), ("text", Read)],
         "refusal" => &[("type", Read), ("refusal", Read)],
         "image_url" => &[
@@ -194,7 +196,7 @@ const FILE: Table = &[
 ];
 
 fn thinking_block(block: &Fields<'_>) -> Table {
-    match kind_of(block).as_str() {
+    match &*kind_of(block) {
         "thinking" => &[("type", Read), ("thinking", Read), ("signature", Read)],
         "redacted_thinking" => &[("type", Read), ("data", Read)],
         _ => &[],
@@ -221,14 +223,14 @@ fn response_format(format: &Fields<'_>) -> Table {
         ("schema", Read),
         ("strict", Read),
     ];
-    match kind_of(format).as_str() {
+    match &*kind_of(format) {
         "json_schema" => &[("type", Read), ("json_schema", Inside(|_| SCHEMA))],
         _ => &[("type", Read)],
     }
 }
 
 fn thinking(thinking: &Fields<'_>) -> Table {
-    match kind_of(thinking).as_str() {
+    match &*kind_of(thinking) {
         "enabled" => &[("type", Read), ("budget_tokens", Read)],
         _ => &[("type", Read)],
     }
@@ -237,7 +239,7 @@ fn thinking(thinking: &Fields<'_>) -> Table {
 const ANTHROPIC_MESSAGE: Table = &[("role", Read), ("content", Inside(block))];
 
 fn block(block: &Fields<'_>) -> Table {
-    match kind_of(block).as_str() {
+    match &*kind_of(block) {
         "text" => &[("type", Read), ("text", Read)],
         "image" => &[("type", Read), ("source", Inside(source))],
         "document" => &[("type", Read), ("source", Inside(source)), ("title", Read)],
@@ -259,7 +261,7 @@ fn block(block: &Fields<'_>) -> Table {
 }
 
 fn source(source: &Fields<'_>) -> Table {
-    match kind_of(source).as_str() {
+    match &*kind_of(source) {
         "base64" => &[("type", Read), ("media_type", Read), ("data", Read)],
         "url" => &[("type", Read), ("url", Read)],
         "text" => &[("type", Read), ("media_type", Also), ("data", Read)],
@@ -282,7 +284,7 @@ fn anthropic_tool(tool: &Fields<'_>) -> Table {
 }
 
 fn anthropic_choice(choice: &Fields<'_>) -> Table {
-    match kind_of(choice).as_str() {
+    match &*kind_of(choice) {
         "tool" => &[
             ("type", Read),
             ("name", Read),

@@ -316,12 +316,11 @@ impl Partition {
         for row in rows.iter().skip(care.sample_at).step_by(stride).take(SAMPLE) {
             asked += 1;
             let nearest = shape.nearest(&row.vector, 1).unwrap_or_default();
-            let own = row.vector.cosine(&row.vector);
             // One just like it will do.
             found += usize::from(
                 nearest
                     .first()
-                    .is_some_and(|it| it.id == row.id || it.cosine > own - 1e-4),
+                    .is_some_and(|it| it.id == row.id || it.cosine > 0.999),
             );
         }
         counts.sampled.fetch_add(asked as u64, Ordering::Relaxed);
@@ -381,18 +380,19 @@ impl Shape {
 
     fn push(&mut self, row: Row) -> bool {
         match self {
-            Self::Few(rows) if rows.len() < FEW => {
-                let same = rows
+            Self::Few(rows) => {
+                let dimensions = rows
                     .first()
-                    .is_none_or(|it| it.vector.dimensions() == row.vector.dimensions());
-                if same {
+                    .map_or(row.vector.dimensions(), |it| it.vector.dimensions());
+                if row.vector.dimensions() != dimensions {
+                    return false;
+                }
+                if rows.len() < FEW {
                     rows.reserve_exact(1);
                     rows.push(row);
+                    return true;
                 }
-                same
-            }
-            Self::Few(rows) => {
-                let mut flat = Flat::of(row.vector.dimensions(), mem::take(rows));
+                let mut flat = Flat::of(dimensions, mem::take(rows));
                 let pushed = flat.push(row);
                 *self = Self::Flat(flat);
                 pushed

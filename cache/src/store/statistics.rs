@@ -28,6 +28,8 @@ impl Bytes {
 pub struct Statistics {
     /// How many entries there are, expired ones included until they are swept.
     pub entries: usize,
+    /// Ids and folded fingerprints that lead to them.
+    pub pointers: usize,
     /// What they take.
     pub bytes: Bytes,
     /// What they may take.

@@ -113,6 +113,11 @@ impl Faulty {
         files
     }
 
+    pub(crate) fn fail_from_now(&self, fault: Fault) {
+        let mut state = self.0.lock();
+        state.fault = Some((state.steps, fault));
+    }
+
     pub(crate) fn steps(&self) -> u64 {
         self.0.lock().steps
     }

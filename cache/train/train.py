@@ -1,0 +1,296 @@
+#!/usr/bin/env python3
+"""Makes what `cache/model` holds, step by step; each step keeps its results in the work folder and is not done twice.
+
+    train.py --work DIR --pairs PAIRS.jsonl --edits EDITS.jsonl --base TABLE.safetensors --tokenizer tokenizer.json \\
+             --features PROGRAM STEP...
+
+Steps: tables, nets, features, trees, export. See README.md for where the inputs come from.
+
+Nothing is judged by what it was fitted on. Pairs are in four folds by connected component. The embedder's table is tuned
+on labels, so pairs it was tuned on look better than any new pair ever will: whatever learns from a fold's pairs sees them
+through a table that was tuned without them. A net that is to be judged on a fold has never seen a pair of it; the tables
+that it saw the other folds through have.
+"""
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+import common
+from common import FOLDS, MODEL
+
+DIMS = 128
+EPOCHS_TABLE = 3
+EPOCHS_NET = 4
+BATCH_NET = 512
+HIDDEN = 64
+EDIT_WEIGHT = 0.6
+SHARES = (0.0025, 0.0075, 0.02)  # of different pairs answered, by raw labels: safe, balanced, aggressive
+
+
+class Data:
+    """Labelled pairs, then edits, then traps of another maker that nothing learns from; their folds, labels and pieces."""
+
+    def __init__(self, options):
+        self.options = options
+        pairs, edits = common.read_pairs(options.pairs), common.read_pairs(options.edits)
+        traps = common.read_pairs(options.traps) if options.traps else []
+        self.rows = pairs + edits + traps
+        self.fold = np.concatenate(common.component_folds(pairs, edits + traps))
+        self.real = np.arange(len(self.rows)) < len(pairs)
+        self.trap = np.arange(len(self.rows)) >= len(pairs) + len(edits)
+        self.same = np.array([row["same"] for row in self.rows])
+        self.kind = np.array([row.get("kind", "") for row in self.rows])
+        made = common.tokenizer(options.tokenizer)
+        self.a = common.pieces(made, [row["a"] for row in self.rows])
+        self.b = common.pieces(made, [row["b"] for row in self.rows])
+
+    def path(self, name):
+        return os.path.join(self.options.work, name)
+
+    def base(self):
+        from safetensors.numpy import load_file
+
+        import table
+
+        tensors = load_file(self.options.base)
+        rows = tensors["embeddings"].astype(np.float32) * tensors["weights"][:, None]
+        real = np.flatnonzero(self.real)[:30000]
+        return table.rotate(rows, [self.a[i] for i in real], DIMS)[0]
+
+    def tuned(self, without):
+        """The table tuned on all labelled pairs but those of the folds `without`, as its 8-bit codes say it."""
+        path = self.path("table_" + "".join(map(str, sorted(without))) + ".safetensors")
+        if not os.path.exists(path):
+            import table
+
+            began = time.time()
+            chosen = np.flatnonzero(self.real & ~np.isin(self.fold, list(without)))
+            tuned = table.tune(
+                self.base(), [self.a[i] for i in chosen], [self.b[i] for i in chosen], self.same[chosen], EPOCHS_TABLE
+            )
+            codes, scale = common.quantise(tuned)
+            common.write_safetensors(path, {"embeddings": codes, "weights": scale})
+            print(f"table without {sorted(without)}: {time.time() - began:.0f} s", flush=True)
+        from safetensors.numpy import load_file
+
+        tensors = load_file(path)
+        return tensors["embeddings"].astype(np.float32) * tensors["weights"][:, None]
+
+    def table_file(self, without):
+        self.tuned(without)
+        return self.path("table_" + "".join(map(str, sorted(without))) + ".safetensors")
+
+
+def tables(data):
+    import table
+
+    for without in [(f,) for f in range(FOLDS)] + [()]:
+        made = data.tuned(without)
+        if len(without) == 1:
+            held = np.flatnonzero(data.real & (data.fold == without[0]))
+            x, y = (table.embed(made, [rows[i] for i in held]) for rows in (data.a, data.b))
+            print(common.line(f"cosine, fold {without[0]} held out", (x * y).sum(1), data.same[held]), flush=True)
+
+
+def view_of(data):
+    """Pairs prepared for the net, each seen through the table tuned without its fold."""
+    import attention
+    import table
+
+    pairs = attention.Pairs(data.a, data.b, data.fold)
+    made = []
+    for fold in range(FOLDS):
+        seen = data.tuned((fold,))
+        pairs.see(seen, np.flatnonzero(data.fold == fold), data.a, data.b, table.embed)
+        made.append(attention.rows_and_weights(seen))
+    return pairs, made
+
+
+def train_net(data, held, seed, report=True):
+    import torch
+
+    import attention
+
+    name = f"net_{'all' if held is None else held}_{seed}"
+    path = data.path(name + ".pt")
+    if os.path.exists(path):
+        return
+    pairs, made = view_of(data)
+    chosen = np.flatnonzero(~data.trap & (data.fold != held)) if held is not None else np.flatnonzero(~data.trap)
+    wanted = np.where(data.real, data.same * 0.96 + 0.02, data.same)
+    weight = np.where(data.real, 1.0, EDIT_WEIGHT)
+    began = time.time()
+
+    def after(epoch, net):
+        if held is not None and report:
+            test = np.flatnonzero(data.real & (data.fold == held))
+            score = attention.scores(net, pairs, made[held], test)
+            print(common.line(f"{name} epoch {epoch} ({time.time() - began:.0f} s)", score, data.same[test]), flush=True)
+
+    net = attention.train(pairs, made, wanted, weight, chosen, HIDDEN, EPOCHS_NET, size=BATCH_NET, seed=seed, after=after)
+    if held is not None:
+        test = np.flatnonzero(data.fold == held)
+        np.save(data.path(name + ".npy"), attention.scores(net, pairs, made[held], test))
+    torch.save(net.state_dict(), path)
+
+
+def nets(data):
+    for seed in range(data.options.seeds):
+        for held in data.options.held or [*range(FOLDS), None]:
+            train_net(data, held, seed)
+
+
+def features(data):
+    """What the serving program computes of each pair, each fold through the table tuned without it."""
+    import json
+
+    import trees
+
+    for fold in range(FOLDS):
+        path = data.path(f"features_{fold}.npz")
+        if os.path.exists(path):
+            continue
+        chosen = np.flatnonzero(data.fold == fold)
+        lines = [json.dumps({"a": data.rows[i]["a"], "b": data.rows[i]["b"]}) for i in chosen]
+        x, guard = trees.features(data.options.features, data.table_file((fold,)), data.options.model, lines)
+        np.savez(path, x=x, guard=guard)
+        print(f"features of fold {fold}: {x.shape}", flush=True)
+
+
+def gathered(data):
+    """Features with the nets' opinions behind, and guards, of all pairs: nothing knows the fold it speaks of."""
+    import trees
+
+    named = trees.names(data.options.features)
+    x, guard = None, np.empty(len(data.rows), object)
+    nets_ = data.options.nets
+    for fold in range(FOLDS):
+        kept = np.load(data.path(f"features_{fold}.npz"))
+        chosen = np.flatnonzero(data.fold == fold)
+        if x is None:
+            x = np.zeros((len(data.rows), kept["x"].shape[1] + nets_), np.float32)
+        x[chosen, : kept["x"].shape[1]] = kept["x"]
+        guard[chosen] = kept["guard"]
+        for number in range(nets_):
+            x[chosen, kept["x"].shape[1] + number] = np.load(data.path(f"net_{fold}_{number}.npy"))
+    return x, guard.astype(str), named + [f"net_{number}" for number in range(nets_)]
+
+
+def held_out(data, x, named, **kw):
+    """Scores of all pairs by trees that know nothing of their fold."""
+    import trees
+
+    weight = np.where(data.real, 1.0, EDIT_WEIGHT)
+    score = np.zeros(len(x))
+    for fold in range(FOLDS):
+        learn, here = ~data.trap & (data.fold != fold), data.fold == fold
+        score[here] = trees.probability(trees.grow(x[learn], data.same[learn], weight[learn], named, **kw), x[here])
+    return score
+
+
+def carried(data, score, share):
+    """Thresholds chosen on the other folds for `share` of false hits, and what they gave: recall, false hits, of edits."""
+    out = []
+    for fold in range(FOLDS):
+        rest, here = data.real & (data.fold != fold), data.fold == fold
+        least = common.threshold_at(score[rest], data.same[rest], share)
+        hit = score > least
+        real, edit, trap, same = data.real & here, ~data.real & ~data.trap & here, data.trap & here, data.same
+        part = [real & same, real & ~same, edit & ~same, edit & same, trap & ~same, trap & same]
+        out.append([100 * hit[p].mean() if p.any() else np.nan for p in part])
+    return np.array(out).mean(0), np.array(out)
+
+
+def report(data, name, score):
+    real = data.real
+    print(common.line(name, score[real], data.same[real]))
+    for share in (0.005, 0.01, 0.02):
+        mean, each = carried(data, score, share)
+        print(f"    carried over {100 * share:.1f} %: recall {mean[0]:.1f} (folds {', '.join(f'{e:.1f}' for e in each[:, 0])}), false hits "
+              f"{mean[1]:.2f} ({', '.join(f'{e:.2f}' for e in each[:, 1])}), edits {mean[2]:.2f} / {mean[3]:.1f}, traps {mean[4]:.2f} / {mean[5]:.1f}", flush=True)  # fmt: skip
+
+
+def grown(data):
+    x, guard, named = gathered(data)
+    free = guard == ""
+    report(data, "cosine", x[:, named.index("cosine")])
+    for number in range(data.options.nets):
+        report(data, f"net {number}", x[:, named.index(f"net_{number}")])
+    for least in (300,):
+        score = held_out(data, x, named, trees=least)
+        np.save(data.path("score.npy"), score)
+        report(data, f"{least} trees", score)
+        report(data, f"{least} trees, guards obeyed", np.where(free, score, 0.0001 * score))
+    if data.options.nets:
+        without = [i for i, name in enumerate(named) if not name.startswith("net_")]
+        report(data, "300 trees without nets", held_out(data, x[:, without], [named[i] for i in without]))
+
+
+def export(data):
+    """Grows the trees on all pairs, picks thresholds by scores held out, writes and checks the files that ship."""
+    import shutil
+
+    import torch
+
+    import trees
+
+    x, guard, named = gathered(data)
+    score = held_out(data, x, named)
+    report(data, "held out", score)
+    report(data, "held out, guards obeyed", np.where(guard == "", score, 0.0001 * score))
+    learn = ~data.trap
+    weight = np.where(data.real, 1.0, EDIT_WEIGHT)[learn]
+    model = trees.grow(x[learn], data.same[learn], weight, named)
+    arrays = trees.flat(model)
+    off = np.abs(trees.walk(arrays, x[:4000]) - trees.probability(model, x[:4000])).max()
+    assert off < 1e-5, off
+    served = np.where(guard == "", score, 0.0)
+    thresholds = [common.threshold_at(served[data.real], data.same[data.real], share) for share in SHARES]
+    out, tensors = data.options.out or MODEL, {}
+    for number in range(data.options.nets):
+        state = torch.load(data.path(f"net_all_{number}.pt"), weights_only=True)
+        tensors |= {f"net{number}.{name}": value.numpy().astype(np.float32) for name, value in state.items()}
+    length = np.maximum(np.linalg.norm(data.tuned(()), axis=1), 1e-6).mean()
+    tensors["table.mean_length"] = np.array([length], np.float32)
+    tensors |= arrays | {"thresholds": np.array(thresholds, np.float32)}
+    about = {"feature_names": ",".join(named), "thresholds": "safe,balanced,aggressive", "licence": "Apache-2.0, see NOTICE"}
+    common.write_safetensors(os.path.join(out, "verifier.safetensors"), tensors, about)
+    shutil.copyfile(data.table_file(()), os.path.join(out, "embedder.safetensors"))
+    print(f"{len(arrays['trees.root'])} trees, {len(arrays['trees.leaf'])} leaves, thresholds {thresholds}, arrays off by {off:.1e}")
+    gains = model.booster_.feature_importance("gain")
+    print("most used:", ", ".join(f"{named[i]} {100 * gains[i] / gains.sum():.1f}" for i in np.argsort(-gains)[:15]))
+
+
+STEPS = {"tables": tables, "nets": nets, "features": features, "trees": grown, "export": export}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("work", "pairs", "edits", "base", "tokenizer"):
+        parser.add_argument("--" + name, required=True)
+    parser.add_argument("--traps", help="more edits, by another maker, to judge with and never to learn from")
+    parser.add_argument("--features", default="features")
+    parser.add_argument("--model", help="a verifier the features program can start with")
+    parser.add_argument("--nets", type=int, default=1)
+    parser.add_argument("--out", help="where to write what ships; cache/model unless told")
+    parser.add_argument("--held", type=lambda it: None if it == "none" else int(it), nargs="*", help="only these nets")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("steps", nargs="+")
+    options = parser.parse_args()
+    os.makedirs(options.work, exist_ok=True)
+    import torch
+
+    torch.set_num_threads(options.threads)
+    data = Data(options)
+    print("pairs", int(data.real.sum()), "edits", int((~data.real).sum()), common.count_by(data.fold.tolist()), flush=True)
+    for step in options.steps:
+        STEPS[step](data)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""The trees that decide, their thresholds, and how they leave Python as flat arrays."""
+import json
+import subprocess
+
+import lightgbm
+import numpy as np
+
+# More of these never makes two questions likelier to be the same; of those, never less likely.
+NEVER_MORE = (
+    "guard_number guard_negation guard_antonym guard_name guard_code guard_unit guard_order guard_script guard_sign guard_length "
+    "names_odd_lo names_odd_hi numbers_odd_lo numbers_odd_hi literal_odd_lo literal_odd_hi units_odd_lo units_odd_hi "
+    "negation_difference opposites turned inversions exchanged same_words_other_order asking_conflict topic_strange_lo"
+).split()
+NEVER_LESS = "cosine piece_cosine topic_jaccard net_0 net_1 net_2".split()
+
+
+def features(program, table, model, lines):
+    """Features and guards of pairs (lines of JSON), as the program that serves computes them."""
+    command = ["nice", "-n", "19", program, "--table", table] + (["--model", model] if model else [])
+    out = subprocess.run(command, input="\n".join(lines).encode(), stdout=subprocess.PIPE, check=True).stdout
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert len(rows) == len(lines)
+    return np.array([row["f"] for row in rows], np.float32), np.array([row["guard"] or "" for row in rows])
+
+
+def names(program):
+    return subprocess.run([program, "--names"], stdout=subprocess.PIPE, check=True).stdout.decode().split()
+
+
+def grow(x, same, weight, named, trees=300, leaves=24, rate=0.05, seed=0, threads=1, min_child=40):
+    direction = [-1 if name in NEVER_MORE else 1 if name in NEVER_LESS else 0 for name in named]
+    model = lightgbm.LGBMClassifier(
+        n_estimators=trees, num_leaves=leaves, learning_rate=rate, min_child_samples=min_child, subsample=0.8,
+        subsample_freq=1, colsample_bytree=0.5, reg_lambda=5.0, monotone_constraints=direction,
+        monotone_constraints_method="basic", n_jobs=threads, verbose=-1, random_state=seed,
+        deterministic=True, force_row_wise=True,
+    )  # fmt: skip
+    return model.fit(x, same, sample_weight=weight)
+
+
+def probability(model, x):
+    return model.predict_proba(x)[:, 1]
+
+
+def flat(model):
+    """Arrays of nodes and leaves. Children stand behind their parents; a negative child is leaf -1 - child. LightGBM
+    compares in 64 bits: a threshold is rounded down to the largest 32-bit number that is not above it, which decides the
+    same for every 32-bit feature."""
+    feature, threshold, left, right, root, leaf = [], [], [], [], [], []
+
+    def place(node):
+        if "leaf_value" in node and "split_feature" not in node:
+            leaf.append(node["leaf_value"])
+            return -len(leaf)
+        assert node["decision_type"] == "<=", node["decision_type"]
+        at = len(feature)
+        exact = float(node["threshold"])
+        rounded = np.float32(exact)
+        if float(rounded) > exact:
+            rounded = np.nextafter(rounded, np.float32(-np.inf))
+        feature.append(node["split_feature"])
+        threshold.append(rounded)
+        left.append(0)
+        right.append(0)
+        left[at] = place(node["left_child"])
+        right[at] = place(node["right_child"])
+        return at
+
+    for tree in model.booster_.dump_model()["tree_info"]:
+        root.append(place(tree["tree_structure"]))
+    return {
+        "trees.feature": np.array(feature, np.int32),
+        "trees.threshold": np.array(threshold, np.float32),
+        "trees.left": np.array(left, np.int32),
+        "trees.right": np.array(right, np.int32),
+        "trees.root": np.array(root, np.int32),
+        "trees.leaf": np.array(leaf, np.float32),
+        "trees.bias": np.zeros(1, np.float32),
+    }
+
+
+def walk(arrays, x):
+    """Scores by the flat arrays: what the program that serves does, to compare with."""
+    total = np.full(len(x), float(arrays["trees.bias"][0]))
+    for start in arrays["trees.root"]:
+        at = np.full(len(x), start)
+        while (at >= 0).any():
+            inside = np.flatnonzero(at >= 0)
+            node = at[inside]
+            goes = x[inside, arrays["trees.feature"][node]] <= arrays["trees.threshold"][node]
+            at[inside] = np.where(goes, arrays["trees.left"][node], arrays["trees.right"][node])
+        total += arrays["trees.leaf"][-1 - at]
+    return 1 / (1 + np.exp(-total))
