@@ -299,3 +299,97 @@ async fn what_differs_in_spaces_and_case_alone_is_answered_too() {
         assert_eq!(cache(&stack.chat(&ask(other)).await), "miss", "{other}");
     }
 }
+
+const SEMANTIC: &str = r#"
+breaker: { enabled: false }
+cache: { policy: { mode: aggressive } }
+providers:
+  east: { kind: openai, base_url: "http://{mock}/p/east/v1", api_key: "key-of-east-000001" }
+models:
+  fast: { targets: [ { provider: east, model: m } ] }
+  checked: { cache: { recheck: 100% }, targets: [ { provider: east, model: m } ] }
+"#;
+
+fn ask(model: &str, text: &str) -> String {
+    json!({ "model": model, "messages": [ { "role": "user", "content": text } ] }).to_string()
+}
+
+#[tokio::test]
+async fn what_means_the_same_is_answered_and_what_differs_by_a_word_is_not() {
+    let stack = Stack::start(SEMANTIC).await;
+    let asked = "How do I convert 20 miles to kilometers by hand?";
+    warmed(&stack, &ask("fast", asked)).await;
+    let same = stack
+        .chat(&ask("fast", "How can I convert 20 miles to kilometers by hand?"))
+        .await;
+    assert!(cache(&same).starts_with("semantic; score="), "{}", cache(&same));
+    assert_eq!(stack.asked("east"), 1);
+    for trap in [
+        "How do I convert 30 miles to kilometers by hand?",
+        "How do I convert 20 kilometers to miles by hand?",
+        "How do I convert 20 pounds to kilograms by hand?",
+        "How do I not convert 20 miles to kilometers by hand?",
+        "How do I convert this to kilometers by hand?",
+    ] {
+        let response = stack.chat(&ask("fast", trap)).await;
+        assert_eq!(cache(&response), "miss", "{trap}");
+    }
+    // By meaning only where nothing but the words differs.
+    for (name, value) in [("temperature", json!(0.1)), ("max_tokens", json!(9))] {
+        let mut body: Value =
+            serde_json::from_str(&ask("fast", "How can I convert 20 miles to kilometers by hand?")).unwrap();
+        body[name] = value;
+        assert_eq!(cache(&stack.chat(&body.to_string()).await), "miss", "{name}");
+    }
+    let exact = chat_as(
+        &stack,
+        "tg-test-key-0123456789",
+        &ask("fast", "How might I convert 20 miles to kilometers by hand?"),
+        &[("x-tollgate-cache", "mode=exact")],
+    )
+    .await;
+    assert_eq!(cache(&exact), "miss", "a client may tighten");
+}
+
+#[tokio::test]
+async fn an_answer_that_would_have_been_wrong_is_not_given_again() {
+    let stack = Stack::start(SEMANTIC).await;
+    let content = |text: &str| tollgate_loadtest::Behaviour {
+        reply: tollgate_loadtest::Reply {
+            text: Some(text.to_owned()),
+            ..Default::default()
+        },
+        ..Default::default()
+    };
+    let question = |word: &str| {
+        ask(
+            "checked",
+            &format!("How {word} I convert 20 miles to kilometers by hand?"),
+        )
+    };
+    stack.set("east", content("Multiply the miles by 1.609 to get kilometers."));
+    warmed(&stack, &question("do")).await;
+    // Each answer that would be given by meaning is asked for, and compared: these agree.
+    assert_eq!(cache(&stack.chat(&question("can")).await), "miss");
+    kept(&stack, &question("can")).await;
+    kept(&stack, &question("do")).await;
+    // These do not: whoever would have given it is gone.
+    stack.set(
+        "east",
+        content("Bananas are rich in potassium, and so are potatoes and beans."),
+    );
+    assert_eq!(cache(&stack.chat(&question("should")).await), "miss");
+    kept(&stack, &question("should")).await;
+    let left = [question("do"), question("can")];
+    let mut gone = 0;
+    for body in &left {
+        let only = [("x-tollgate-cache", "only, mode=exact")];
+        gone += usize::from(
+            chat_as(&stack, "tg-test-key-0123456789", body, &only)
+                .await
+                .status
+                == 504,
+        );
+    }
+    assert_eq!(gone, 1);
+}

@@ -11,7 +11,7 @@ use tollgate_core::{Digest, Timestamp};
 
 use crate::embed::{Embedder, Table};
 use crate::store::{Candidate, Nearest, Question};
-use crate::text::Traits;
+use crate::text::{self, Traits};
 use crate::verify::{Analysis, Explanation, Verifier};
 use crate::{
     Entry, Inserted, Key, Labels, Mode, NewEntry, Patience, Selection, Store, StoreSettings, Vector, Worth,
@@ -21,6 +21,8 @@ use crate::{
 const NEIGHBOURS: usize = 4;
 /// Who is farther away than this is not judged: of pairs that mean the same, 99 % are nearer.
 const LEAST_COSINE: f32 = 0.5;
+/// Answers that point farther apart say something else.
+const AGREEING_COSINE: f32 = 0.7;
 /// Longer texts are seldom asked again in other words, and seldom mean quite the same.
 const LONGEST_WORDS_BYTES: usize = 2_000;
 /// The least and most word pieces of a question that can be compared.
@@ -222,6 +224,19 @@ impl Cache {
     /// Takes away all that is selected; how many that were.
     pub fn invalidate(&self, selection: &Selection) -> usize {
         self.store.invalidate(selection).len()
+    }
+
+    /// Whether two answers say about the same: word for word but for case and spaces, or by the direction of their
+    /// vectors. A coarse check: it finds an answer to something else, not a wrong digit.
+    pub fn agree(&self, a: &str, b: &str) -> bool {
+        if text::fold(a) == text::fold(b) {
+            return true;
+        }
+        let Some(models) = self.models.get() else {
+            return false;
+        };
+        let vectors = models.table.embed(a).zip(models.table.embed(b));
+        vectors.is_some_and(|(a, b)| a.cosine(&b) >= AGREEING_COSINE)
     }
 
     /// Why two questions do, or do not, count as the same in each mode. `None`: it has not [learned](Cache::learn) yet.

@@ -62,6 +62,8 @@ pub struct Fill {
     pub ttl: Duration,
     /// Whether an answer that calls tools is kept.
     pub tool_calls: bool,
+    /// The entry that would have been served: this answer shows whether that would have been right.
+    pub rechecks: Option<EntryId>,
     /// What the store said before the answer was asked for.
     pub begun: Begun,
     /// Dropped when the entry is there, or when it is clear that it will not be.
@@ -118,6 +120,9 @@ impl CacheKeeper {
         } else {
             Kept::of_whole(fill.surface, &body, policy)?
         };
+        if let Some(entry) = fill.rechecks {
+            self.recheck(entry, &kept);
+        }
         let inserted = self.cache.fill(
             Filled {
                 key: fill.key,
@@ -135,6 +140,25 @@ impl CacheKeeper {
             disk.put(&inserted);
         }
         Ok(())
+    }
+
+    /// An entry whose answer is not that of the question it would have been given to is not served again.
+    fn recheck(&mut self, entry: EntryId, answer: &Kept) {
+        let Some(checked) = self.cache.store().get(entry) else {
+            return;
+        };
+        let was = Kept::from_bytes(&checked.answer).ok();
+        if was.is_none_or(|was| !self.cache.agree(&was.text(), &answer.text())) {
+            self.condemn(entry);
+        }
+    }
+
+    fn condemn(&mut self, entry: EntryId) -> bool {
+        let is_there = self.cache.store().condemn(entry).is_some();
+        if let Some(disk) = &mut self.disk {
+            disk.condemned(entry);
+        }
+        is_there
     }
 
     fn notices(&mut self) {
@@ -216,10 +240,6 @@ impl Handler<Condemn> for CacheKeeper {
     type Result = bool;
 
     fn handle(&mut self, Condemn(entry): Condemn, _: &mut Self::Context) -> bool {
-        let is_there = self.cache.store().condemn(entry).is_some();
-        if let Some(disk) = &mut self.disk {
-            disk.condemned(entry);
-        }
-        is_there
+        self.condemn(entry)
     }
 }

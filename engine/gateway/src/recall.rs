@@ -8,11 +8,10 @@ mod flights;
 mod question;
 mod wish;
 
-use std::time::Duration;
 
 use actix_web::HttpRequest;
 use tollgate_adapters::{Fresh, Kept, Shape};
-use tollgate_cache::{Found, Layer, Mode};
+use tollgate_cache::{Found, Layer, Mode, Policy};
 use tollgate_core::{FinishReason, Refusal, RefusalKind};
 use tollgate_telemetry::{CacheRecord, CacheResult};
 
@@ -55,7 +54,7 @@ pub(crate) async fn recall(
     }
     let wish = Wish::read(request)?;
     let policy = wish.tighten(policy);
-    let question = match Question::of(call, caller, bounds, &found.route, &policy) {
+    let question = match Question::of(request, call, caller, bounds, &found.route, &policy) {
         _ if policy.mode == Mode::Off || !(wish.reads || wish.writes) => Err("request"),
         question => question,
     };
@@ -74,9 +73,13 @@ pub(crate) async fn recall(
         }
     };
     loop {
-        if wish.reads
-            && let Some(recalled) = look(worker, call, &question, &policy, wish.max_age, settlement)
-        {
+        let found = find(worker, &question, &policy, &wish, settlement);
+        let is_rechecked = |found: &Found| {
+            found.layer == Layer::Semantic && !wish.only && rand::random::<f32>() < policy.recheck
+        };
+        let rechecked = found.as_ref().filter(|it| is_rechecked(it)).map(|it| it.entry.id);
+        let found = found.filter(|_| rechecked.is_none());
+        if let Some(recalled) = found.and_then(|found| tell(call, &found, settlement)) {
             return Ok(Some(Answered::Recalled(recalled)));
         }
         settlement.cached(CacheRecord::of(CacheResult::Miss));
@@ -90,7 +93,8 @@ pub(crate) async fn recall(
             Turn::Lead(ticket) => {
                 let begun = worker.shared.cache.store().begin();
                 let most = settings.cache.max_entry_bytes;
-                settlement.fills(Filling::new(question, policy, (ticket, begun), call, most));
+                let filling = Filling::new(question, policy, (ticket, begun), call, most);
+                settlement.fills(filling.rechecking(rechecked));
                 return Ok(None);
             }
             // Who wants a new answer does not want somebody else's.
@@ -112,26 +116,28 @@ async fn wait(flight: tokio::sync::watch::Receiver<()>, bounds: &Bounds) -> Resu
     })
 }
 
-fn look(
+fn find(
     worker: &Worker,
-    call: &Call,
     question: &Question,
-    policy: &tollgate_cache::Policy,
-    max_age: Option<Duration>,
-    settlement: &mut Settlement,
-) -> Option<Recalled> {
-    let now = settlement.arrived();
-    let by_meaning = question
+    policy: &Policy,
+    wish: &Wish,
+    settlement: &Settlement,
+) -> Option<Found> {
+    if !wish.reads {
+        return None;
+    }
+    let words = question
         .words
         .as_deref()
         .filter(|_| question.only_exact.is_none());
-    let Found { layer, entry, score } =
-        worker
-            .shared
-            .cache
-            .find(&question.key, by_meaning, policy.mode, now, max_age)?;
-    let is_rechecked = layer == Layer::Semantic && rand::random::<f32>() < policy.recheck;
-    let kept = Kept::from_bytes(&entry.answer).ok().filter(|_| !is_rechecked)?;
+    let (cache, now) = (&worker.shared.cache, settlement.arrived());
+    cache.find(&question.key, words, policy.mode, now, wish.max_age)
+}
+
+/// The answer in the client's words. `None`: it cannot be told there.
+fn tell(call: &Call, found: &Found, settlement: &mut Settlement) -> Option<Recalled> {
+    let (entry, now) = (&found.entry, settlement.arrived());
+    let kept = Kept::from_bytes(&entry.answer).ok()?;
     let shape = if call.head.stream {
         Shape::Stream {
             include_usage: call.head.include_usage,
@@ -148,12 +154,12 @@ fn look(
     let body = kept.render(call.surface, shape, fresh)?;
     let age = now.since(entry.created);
     settlement.cached(CacheRecord {
-        result: match layer {
+        result: match found.layer {
             Layer::Exact => CacheResult::Hit,
             Layer::Folded => CacheResult::HitFolded,
             Layer::Semantic => CacheResult::HitSemantic,
         },
-        score,
+        score: found.score,
         age: Some(age),
         entry: Some(entry.id.0),
         saved: Some(entry.worth.cost).filter(|cost| cost.0 > 0),

@@ -156,9 +156,10 @@ impl Ranking {
         while let Some(first) = self.order.get(start) {
             let place = place_of(first);
             let rest = self.order.get(start..).unwrap_or_default();
-            let end = match self.shape.is_one_group {
-                true => self.order.len(),
-                false => start + rest.iter().take_while(|it| place_of(it) == place).count(),
+            let end = if self.shape.is_one_group {
+                self.order.len()
+            } else {
+                start + rest.iter().take_while(|it| place_of(it) == place).count()
             };
             let policy = facts(question, first)
                 .and_then(|facts| question.groups.get(usize::from(facts.fallback)))

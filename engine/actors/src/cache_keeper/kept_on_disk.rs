@@ -46,13 +46,13 @@ impl KeptOnDisk {
             return false;
         };
         for _ in 0..most {
-            let Some(mut stored) = loader.next() else {
+            let Some(stored) = loader.next() else {
                 let report = self.loader.take().map(|loader| told(loader.report()));
                 self.notice = report.flatten();
                 self.log.finish_loading();
                 return false;
             };
-            if self.log.admits(&mut stored) && !stored.condemned {
+            if self.log.admits(&stored) && !stored.condemned {
                 let question = stored.words.clone().and_then(|words| cache.question(words));
                 let (id, entry) = stored.into_new(question, self.begun);
                 cache.store().restore(id, entry, now);

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use tollgate_actors::{CacheKeeper, Fill};
-use tollgate_cache::{Begun, Labels, Policy, Worth};
+use tollgate_cache::{Begun, EntryId, Labels, Policy, Worth};
 use tollgate_core::{Surface, Timestamp};
 
 use super::flights::Ticket;
@@ -20,6 +20,7 @@ pub(crate) struct Filling {
     policy: Policy,
     ticket: Ticket,
     begun: Begun,
+    rechecks: Option<EntryId>,
     surface: Surface,
     is_stream: bool,
     sent: Vec<Bytes>,
@@ -41,6 +42,7 @@ impl Filling {
             policy,
             ticket,
             begun,
+            rechecks: None,
             surface: call.surface,
             is_stream,
             sent: Vec::new(),
@@ -49,6 +51,14 @@ impl Filling {
             } else {
                 max_bytes
             },
+        }
+    }
+
+    /// The answer shows whether this entry's would have been right.
+    pub(super) fn rechecking(self, entry: Option<EntryId>) -> Self {
+        Self {
+            rechecks: entry,
+            ..self
         }
     }
 
@@ -85,6 +95,7 @@ impl Filling {
             ttl: self.policy.ttl,
             tool_calls: self.policy.tool_calls,
             begun: self.begun,
+            rechecks: self.rechecks,
             // Those who wait look again when the entry is there.
             on_done: Box::new(self.ticket),
         };

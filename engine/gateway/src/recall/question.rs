@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use actix_web::HttpRequest;
+use actix_web::http::header::HeaderName;
 use tollgate_adapters::{Asked, Traits, asked};
 use tollgate_cache::{Key, Policy, Scope, text};
 use tollgate_core::{Digest, Digester, Surface};
 use tollgate_routing::Route;
 
-use crate::accept::Call;
+use crate::accept::{Call, header};
 use crate::authenticate::Caller;
 use crate::bounds::Bounds;
 
@@ -15,6 +17,15 @@ use crate::bounds::Bounds;
 const SCOPE: &str = "tollgate cache: scope, 1";
 const EXACT: &str = "tollgate cache: exact, 1";
 const FOLDED: &str = "tollgate cache: folded, 1";
+
+/// What a client's headers may change about its answer: those that go on to providers.
+const HEADERS: [HeaderName; 5] = [
+    HeaderName::from_static("anthropic-beta"),
+    HeaderName::from_static("anthropic-version"),
+    HeaderName::from_static("openai-beta"),
+    HeaderName::from_static("openai-organization"),
+    HeaderName::from_static("openai-project"),
+];
 
 /// The tenant of requests without a key.
 const ANONYMOUS: &str = "";
@@ -37,6 +48,7 @@ pub(crate) struct Question {
 impl Question {
     /// The question of a call. The reason why it has none that could be answered by a cache, otherwise.
     pub(super) fn of(
+        request: &HttpRequest,
         call: &Call,
         caller: &Caller,
         bounds: &Bounds,
@@ -55,7 +67,7 @@ impl Question {
         if traits.wants_logprobs {
             return Err("logprobs");
         }
-        let scope = scope(call, caller, bounds, route, policy);
+        let scope = scope(request, call, caller, bounds, route, policy);
         let of = |purpose: &str, digest: Digest| {
             let mut digester = Digester::new(purpose);
             digester.field(&scope.to_bytes()).field(&digest.to_bytes());
@@ -85,7 +97,14 @@ impl Question {
 
 /// Everything but the request itself that must be the same: who asks, for which route and model, and from where the
 /// answer may come.
-fn scope(call: &Call, caller: &Caller, bounds: &Bounds, route: &Route, policy: &Policy) -> Digest {
+fn scope(
+    request: &HttpRequest,
+    call: &Call,
+    caller: &Caller,
+    bounds: &Bounds,
+    route: &Route,
+    policy: &Policy,
+) -> Digest {
     let mut digester = Digester::new(SCOPE);
     match &policy.scope {
         Scope::Key => digester
@@ -110,6 +129,9 @@ fn scope(call: &Call, caller: &Caller, bounds: &Bounds, route: &Route, policy: &
     digester
         .number(u64::from(regions.is_some()))
         .field(regions.unwrap_or_default().as_bytes());
+    for name in HEADERS {
+        digester.field(header(request, &name).unwrap_or_default().as_bytes());
+    }
     for target in &*caller.targets() {
         digester.field(target.to_string().as_bytes());
     }
