@@ -402,3 +402,64 @@ fn searches_go_on_while_a_graph_is_filled_and_enlarged() {
     let lost = lost - statistics.busy;
     assert!(lost * 50 <= total, "{lost} of {total} not found; {statistics:?}");
 }
+
+/// Small entries: some of one large partition, some of as many conversations.
+fn crowd(budget_bytes: u64, inserts: u64, look_every: u64) -> Store {
+    let store = store(budget_bytes);
+    let truth: [AtomicU64; TENANTS as usize] = Default::default();
+    for number in 0..inserts {
+        let mut new = asked(&store, number, &truth, 1000);
+        new.ttl = Duration::from_secs(3600);
+        if number % 8 > 4 {
+            new.key.partition = digest("conversation", number);
+        }
+        let inserted = store.insert(new, at(1000));
+        assert!(matches!(inserted, Inserted::Stored { .. }), "{inserted:?}");
+        if number.is_multiple_of(look_every) {
+            store.maintain(64);
+            let statistics = store.statistics();
+            assert!(statistics.bytes.total() <= budget_bytes, "{statistics:?}");
+        }
+    }
+    // Nothing points to those who had to leave.
+    let folded: HashSet<_> = store
+        .iter()
+        .filter_map(|it| it.key.folded.map(Digest::to_bytes))
+        .collect();
+    let statistics = store.statistics();
+    assert!(
+        statistics.pointers <= statistics.entries + folded.len(),
+        "{statistics:?}"
+    );
+    assert!(statistics.index.partitions <= statistics.entries);
+    store
+}
+
+#[test]
+fn many_small_inserts_stay_within_the_budget() {
+    let store = crowd(1 << 20, 8_000, 64);
+    let statistics = store.statistics();
+    assert!(statistics.evicted > 6_000, "{statistics:?}");
+    // Most of the budget is made use of.
+    assert!(statistics.bytes.total() > (1 << 20) * 9 / 10, "{statistics:?}");
+}
+
+/// `cargo test --release -p tollgate-cache --test concurrency -- --ignored --nocapture`
+#[test]
+#[ignore = "takes minutes, and wants an optimised build"]
+fn a_million_inserts_stay_within_the_budget() {
+    let budget_bytes = 256 << 20;
+    let before = resident_bytes();
+    let store = crowd(budget_bytes, 1_000_000, 1024);
+    let (statistics, resident) = (store.statistics(), resident_bytes() - before);
+    println!("{resident} bytes resident of {budget_bytes}; {statistics:?}");
+    assert!(statistics.bytes.total() <= budget_bytes);
+    assert!(resident as u64 <= budget_bytes, "{resident} bytes are resident");
+}
+
+/// Of this process, where Linux says so.
+fn resident_bytes() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm.split(' ').nth(1).and_then(|it| it.parse().ok());
+    pages.unwrap_or(0_usize) * 4096
+}
