@@ -393,3 +393,38 @@ async fn an_answer_that_would_have_been_wrong_is_not_given_again() {
     }
     assert_eq!(gone, 1);
 }
+
+#[tokio::test]
+async fn what_was_answered_before_a_restart_is_not_asked_again() {
+    let directory = tollgate_tests::scratch_file("cache");
+    let config = SEMANTIC.replace(
+        "policy: { mode: aggressive }",
+        &format!(
+            "directory: \"{}\", policy: {{ mode: aggressive }}",
+            directory.display()
+        ),
+    );
+    let question = ask("fast", "How do I convert 20 miles to kilometers by hand?");
+    let mut stack = Stack::start(&config).await;
+    let said = warmed(&stack, &question).await.json();
+    assert!(stack.drained().await, "everything was served to its end");
+    let stack = Stack::start(&config).await;
+    let again = kept(&stack, &question).await;
+    assert_eq!(said["choices"], again.json()["choices"]);
+    assert_eq!(stack.asked("east"), 0);
+    let other = kept(
+        &stack,
+        &ask("fast", "How can I convert 20 miles to kilometers by hand?"),
+    )
+    .await;
+    assert!(cache(&other).starts_with("semantic"), "{}", cache(&other));
+    drop(stack);
+    // Files that are none of ours, or damaged, are told of and skipped.
+    for file in std::fs::read_dir(&directory).unwrap().flatten() {
+        std::fs::write(file.path(), b"nonsense").unwrap();
+    }
+    let stack = Stack::start(&config).await;
+    assert_eq!(cache(&stack.chat(&question).await), "miss");
+    drop(stack);
+    std::fs::remove_dir_all(&directory).unwrap();
+}

@@ -80,6 +80,11 @@ pub struct Invalidate(pub Selection);
 #[rtype(result = "bool")]
 pub struct Condemn(pub EntryId);
 
+/// The process ends: write what is to be written, and leave the files to the next one. The reply says that it is done.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct CloseFiles;
+
 impl CacheKeeper {
     /// A keeper of `cache`, which it writes to `disk` as well, if there is one.
     pub fn new(
@@ -188,12 +193,6 @@ impl Actor for CacheKeeper {
         });
         context.notify(Load);
     }
-
-    fn stopped(&mut self, _: &mut Self::Context) {
-        if let Some(disk) = &mut self.disk {
-            disk.close();
-        }
-    }
 }
 
 /// Read more of what earlier runs have left.
@@ -241,5 +240,15 @@ impl Handler<Condemn> for CacheKeeper {
 
     fn handle(&mut self, Condemn(entry): Condemn, _: &mut Self::Context) -> bool {
         self.condemn(entry)
+    }
+}
+
+impl Handler<CloseFiles> for CacheKeeper {
+    type Result = ();
+
+    fn handle(&mut self, _: CloseFiles, _: &mut Self::Context) {
+        if let Some(mut disk) = self.disk.take() {
+            disk.close();
+        }
     }
 }

@@ -8,7 +8,6 @@ mod flights;
 mod question;
 mod wish;
 
-
 use actix_web::HttpRequest;
 use tollgate_adapters::{Fresh, Kept, Shape};
 use tollgate_cache::{Found, Layer, Mode, Policy};

@@ -12,7 +12,7 @@ use actix_web::http::KeepAlive;
 use actix_web::{App, HttpServer};
 use anyhow::Context as _;
 use tollgate_actors::{
-    ConfigSource, Control, ControlParts, Notice, Published, Roster, RosterParts, Transition,
+    CloseFiles, ConfigSource, Control, ControlParts, Notice, Published, Roster, RosterParts, Transition,
 };
 use tollgate_config::{AccessLog, Settings};
 use tollgate_core::Clock;
@@ -137,6 +137,8 @@ impl Gateway {
         self.shared.lifecycle.start_draining();
         tokio::time::sleep(drain.delay).await;
         let served = self.shared.lifecycle.drained(drain.timeout).await;
+        // What was answered last is kept as well.
+        let _ = self.shared.keeper.send(CloseFiles).await;
         self.data.stop(false).await;
         self.admin.stop(false).await;
         let (journal, decisions) = (self.journal, self.decision_journal);
