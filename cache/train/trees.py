@@ -27,7 +27,7 @@ def names(program):
     return subprocess.run([program, "--names"], stdout=subprocess.PIPE, check=True).stdout.decode().split()
 
 
-def grow(x, same, weight, named, trees=300, leaves=24, rate=0.05, seed=0, threads=1, min_child=40):
+def grow(x, same, named, weight=None, trees=240, leaves=24, rate=0.05, seed=0, threads=1, min_child=40):
     direction = [-1 if name in NEVER_MORE else 1 if name in NEVER_LESS else 0 for name in named]
     model = lightgbm.LGBMClassifier(
         n_estimators=trees, num_leaves=leaves, learning_rate=rate, min_child_samples=min_child, subsample=0.8,
