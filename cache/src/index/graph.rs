@@ -76,6 +76,10 @@ impl Graph {
         Ok(self.index.reserve_capacity_and_threads(room, self.threads)?)
     }
 
+    pub(super) fn holds(&self, id: u64) -> bool {
+        self.index.contains(id)
+    }
+
     pub(super) fn add(&self, id: u64, vector: &Vector) -> Result<(), Refused> {
         Ok(self.index.add(id, &self.codes(vector))?)
     }

@@ -272,7 +272,10 @@ impl Partition {
         };
         for _ in 0..at_most {
             let Some(id) = rising.waiting.pop() else { break };
-            let Some(row) = care.members.get(id) else { continue };
+            // One that went and came again while it waited is there already.
+            let Some(row) = care.members.get(id).filter(|_| !rising.graph.holds(id)) else {
+                continue;
+            };
             let room = rising.graph.has_room() || rising.graph.enlarge().is_ok();
             if !room || rising.graph.add(id, &row.vector).is_err() {
                 counts.refused.fetch_add(1, Ordering::Relaxed);
