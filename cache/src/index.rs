@@ -45,7 +45,7 @@ pub struct IndexSettings {
 impl Default for IndexSettings {
     fn default() -> Self {
         Self {
-            flat_below: 2_000,
+            flat_below: 1_000,
             worker_limit: 200_000,
             searchers: 64,
             shards: 64,

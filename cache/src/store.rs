@@ -190,9 +190,9 @@ impl Store {
                 let cosine = entry.question.as_ref()?.vector.cosine(vector);
                 Some(Candidate { entry, cosine })
             })
+            .take(k)
             .collect();
         found.sort_by(|a, b| b.cosine.total_cmp(&a.cosine));
-        found.truncate(k);
         Nearest::Found(found)
     }
 

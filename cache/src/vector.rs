@@ -73,7 +73,9 @@ fn code(component: f32) -> i8 {
     lowest.cast_signed()
 }
 
-/// The sum of the products of two slices of one length.
+/// The sum of the products of two slices of one length. Not inlined: it is compiled to vector instructions by itself,
+/// but not in every place it would be put into.
+#[inline(never)]
 #[expect(clippy::indexing_slicing, reason = "both are below the length of the arrays")]
 pub(crate) fn dot(a: &[i8], b: &[i8]) -> i32 {
     /// Eight sums side by side, of two products each: what vector instructions do at once, also the oldest.

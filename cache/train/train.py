@@ -22,6 +22,7 @@ import common
 from common import FOLDS, MODEL
 
 DIMS = 128
+MARK = 1029  # the piece "?"
 EPOCHS_TABLE = 3
 EPOCHS_NET = 6
 BATCH_NET = 256
@@ -96,11 +97,19 @@ def tables(data):
 
 
 def view_of(data):
-    """Pairs prepared for the net, each seen through the table tuned without its fold."""
+    """Pairs prepared for the net, each seen through the table tuned without its fold. The pieces are those that the
+    serving program shows its net, which all end in a question mark: what has no partner on the other side needs something
+    to look at. The cosine is that of all pieces of the text."""
     import attention
     import table
 
-    pairs = attention.Pairs(data.a, data.b, data.fold)
+    served = [[None] * len(data.rows), [None] * len(data.rows)]
+    for fold in range(FOLDS):
+        kept = np.load(data.path(f"features_{fold}.npz"), allow_pickle=True)
+        for side, name in zip(served, "ab"):
+            for i, row in zip(np.flatnonzero(data.fold == fold), kept[name]):
+                side[i] = [*row, MARK]
+    pairs = attention.Pairs(*served, data.fold)
     made = []
     for fold in range(FOLDS):
         seen = data.tuned((fold,))
@@ -155,8 +164,8 @@ def features(data):
             continue
         chosen = np.flatnonzero(data.fold == fold)
         lines = [json.dumps({"a": data.rows[i]["a"], "b": data.rows[i]["b"]}) for i in chosen]
-        x, guard = trees.features(data.options.features, data.table_file((fold,)), data.options.model, lines)
-        np.savez(path, x=x, guard=guard)
+        x, guard, (a, b) = trees.features(data.options.features, data.table_file((fold,)), lines)
+        np.savez(path, x=x, guard=guard, a=np.array(a, object), b=np.array(b, object))
         print(f"features of fold {fold}: {x.shape}", flush=True)
 
 
@@ -168,7 +177,7 @@ def gathered(data):
     x, guard = None, np.empty(len(data.rows), object)
     nets_ = data.options.nets
     for fold in range(FOLDS):
-        kept = np.load(data.path(f"features_{fold}.npz"))
+        kept = np.load(data.path(f"features_{fold}.npz"), allow_pickle=True)
         chosen = np.flatnonzero(data.fold == fold)
         if x is None:
             x = np.zeros((len(data.rows), kept["x"].shape[1] + nets_), np.float32)
@@ -249,6 +258,7 @@ def export(data):
     for number in range(data.options.nets):
         state = torch.load(data.path(f"net_all_{number}.pt"), weights_only=True)
         tensors |= {f"net{number}.{name}": value.numpy().astype(np.float32) for name, value in state.items()}
+        tensors[f"net{number}.end"] = np.array([MARK], np.int32)
     length = np.maximum(np.linalg.norm(data.tuned(()), axis=1), 1e-6).mean()
     tensors["table.mean_length"] = np.array([length], np.float32)
     tensors |= arrays | {"thresholds": np.array(thresholds, np.float32)}
@@ -260,7 +270,7 @@ def export(data):
     print("most used:", ", ".join(f"{named[i]} {100 * gains[i] / gains.sum():.1f}" for i in np.argsort(-gains)[:15]))
 
 
-STEPS = {"tables": tables, "nets": nets, "features": features, "compare": compare, "export": export}
+STEPS = {"tables": tables, "features": features, "nets": nets, "compare": compare, "export": export}
 
 
 def main():
@@ -269,7 +279,6 @@ def main():
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--traps", help="more edits, by another maker, to judge with and never to learn from")
     parser.add_argument("--features", default="features")
-    parser.add_argument("--model", help="a verifier the features program can start with")
     parser.add_argument("--nets", type=int, default=1)
     parser.add_argument("--out", help="where to write what ships; cache/model unless told")
     parser.add_argument("--held", type=lambda it: None if it == "none" else int(it), nargs="*", help="only these nets")

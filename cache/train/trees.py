@@ -14,13 +14,15 @@ NEVER_MORE = (
 NEVER_LESS = "cosine piece_cosine topic_jaccard net_0 net_1 net_2".split()
 
 
-def features(program, table, model, lines):
-    """Features and guards of pairs (lines of JSON), as the program that serves computes them."""
-    command = ["nice", "-n", "19", program, "--table", table] + (["--model", model] if model else [])
+def features(program, table, lines):
+    """Features, guards and pieces of pairs (lines of JSON), as the program that serves computes them."""
+    command = ["nice", "-n", "19", program, "--table", table]
     out = subprocess.run(command, input="\n".join(lines).encode(), stdout=subprocess.PIPE, check=True).stdout
     rows = [json.loads(line) for line in out.splitlines()]
     assert len(rows) == len(lines)
-    return np.array([row["f"] for row in rows], np.float32), np.array([row["guard"] or "" for row in rows])
+    return np.array([row["f"] for row in rows], np.float32), np.array([row["guard"] or "" for row in rows]), [
+        [row[side] or [0] for row in rows] for side in ("ids_a", "ids_b")
+    ]
 
 
 def names(program):

@@ -18,8 +18,9 @@ pub(super) const LINK_BYTES: usize = 256;
 
 const CONNECTIVITY: usize = 16;
 const EXPANSION_ADD: usize = 128;
-/// Finds the nearest of real questions for 99.5 % of those that have one at a cosine of 0.6 or more; with 32, for 99.1 %.
-const EXPANSION_SEARCH: usize = 48;
+/// Of 2,000 real questions at 10,000 others this finds the nearest for all that have one at a cosine of 0.8 or more, for
+/// 99.1 % of those that have one at 0.6, and for 97.4 % of all. More is slower: 48 takes a third longer, for 99.5 %.
+const EXPANSION_SEARCH: usize = 32;
 /// The root of the mean square of the codes in a graph. Up to four times as much is kept of each.
 const CODE_SCALE: f32 = 31.0;
 

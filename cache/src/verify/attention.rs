@@ -4,6 +4,7 @@
 //! Most of its work per piece does not depend on the question: the products of a piece's row with the four matrices
 //! that see rows are computed when the piece is first met, and kept.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use super::dense::{Compact, Dense, dot};
@@ -27,6 +28,8 @@ pub(super) struct Net {
     out: Dense,
     /// How sharp the alignment is: what similarities are multiplied with.
     sharpness: f32,
+    /// The piece that each question is made to end with, if any: what has no partner on the other side looks at it.
+    end: Option<u16>,
     /// By piece: its products with `here`, `before`, `after` and `align`, once they were needed.
     products: Box<[OnceLock<Box<[f32]>>]>,
 }
@@ -52,7 +55,18 @@ impl Net {
         }
         let layer = |layer: &str, inputs, outputs| Dense::of(tensors, &name(layer), inputs, outputs);
         let sharpness = tensors.exactly(&name("t"), 1)?;
+        let end = match tensors.has(&name("end")) {
+            true => tensors.i32s(&name("end"))?.first().copied(),
+            false => None,
+        };
+        let known = |end: i32| {
+            u16::try_from(end)
+                .ok()
+                .filter(|end| usize::from(*end) < pieces.count())
+        };
+        let end = end.map(|end| known(end).ok_or_else(|| wrong(&name("end"), "no piece")));
         Ok(Self {
+            end: end.transpose()?,
             here: layer("P0", dimensions, width)?,
             before: layer("Pm", dimensions, width)?,
             after: layer("Pp", dimensions, width)?,
@@ -67,6 +81,7 @@ impl Net {
 
     /// How sure it is that the two are one question, as log odds. The same for both orders.
     pub(super) fn judge(&self, pieces: &Pieces, a: &[u16], b: &[u16], cosine: f32) -> f32 {
+        let (a, b) = (&*self.ended(a), &*self.ended(b));
         let (x, y) = (self.encode(pieces, a), self.encode(pieces, b));
         if x.weights.is_empty() || y.weights.is_empty() {
             return NOTHING;
@@ -99,6 +114,14 @@ impl Net {
         let mut out = Vec::with_capacity(1);
         self.out.apply(&hidden, &mut out);
         out.first().copied().unwrap_or(NOTHING)
+    }
+
+    /// A question with the piece at its end that this net wants there.
+    fn ended<'a>(&self, question: &'a [u16]) -> Cow<'a, [u16]> {
+        match self.end {
+            Some(end) if !question.is_empty() => [question, &[end]].concat().into(),
+            _ => question.into(),
+        }
     }
 
     fn encode(&self, pieces: &Pieces, question: &[u16]) -> Encoded {
