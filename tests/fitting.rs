@@ -142,8 +142,8 @@ async fn tools_pictures_and_schemas_go_to_who_can_do_them() {
         "{}",
         refused.text()
     );
-    let seen = json!({ "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo=" } });
-    let body = json!({ "model": "able", "max_tokens": 10, "messages": user(json!([seen])) });
+    let anthropic = json!({ "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo=" } });
+    let body = json!({ "model": "able", "max_tokens": 10, "messages": user(json!([anthropic])) });
     let response = stack.messages(&body.to_string()).await;
     assert_eq!(
         response.header("x-tollgate-target"),

@@ -55,9 +55,10 @@ impl Net {
         }
         let layer = |layer: &str, inputs, outputs| Dense::of(tensors, &name(layer), inputs, outputs);
         let sharpness = tensors.exactly(&name("t"), 1)?;
-        let end = match tensors.has(&name("end")) {
-            true => tensors.i32s(&name("end"))?.first().copied(),
-            false => None,
+        let end = if tensors.has(&name("end")) {
+            tensors.i32s(&name("end"))?.first().copied()
+        } else {
+            None
         };
         let known = |end: i32| {
             u16::try_from(end)

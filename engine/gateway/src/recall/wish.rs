@@ -17,6 +17,10 @@ const EXPECTED: &str = "expected off, refresh, only, ttl=SPAN, mode=exact|safe|b
 
 /// What a client wants of the cache.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "wishes that have nothing to do with each other"
+)]
 pub(super) struct Wish {
     /// Whether an answer may come from it.
     pub(super) reads: bool,

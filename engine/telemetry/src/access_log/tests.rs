@@ -153,8 +153,14 @@ fn what_the_cache_said_is_told_and_every_word_of_it_is_explained() {
     for name in said.as_object().unwrap().keys() {
         assert!(row.contains(&format!("`{name}`")), "{name}");
     }
-    use CacheResult::{Bypass, Hit, HitFolded, HitSemantic, Miss};
-    for result in [Hit, HitFolded, HitSemantic, Miss, Bypass] {
+    let all = [
+        CacheResult::Hit,
+        CacheResult::HitFolded,
+        CacheResult::HitSemantic,
+        CacheResult::Miss,
+        CacheResult::Bypass,
+    ];
+    for result in all {
         assert!(row.contains(&format!("`{}`", result.name())), "{}", result.name());
     }
 }
