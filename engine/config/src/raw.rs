@@ -6,6 +6,7 @@
 //! Everything is optional to serde, also what the schema requires: a value with a problem is withdrawn after
 //! the problem is reported, and the checks go on with the rest.
 
+mod cache;
 mod text;
 
 use std::collections::BTreeMap;
@@ -13,9 +14,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(crate) use cache::{Cache, CachePolicy};
 pub(crate) use text::{
-    AuthText, CacheModeText, CacheScopeText, CapabilityText, DurationText, HedgeAfterText, HttpText,
-    KindText, MoneyText, OnNoCandidatesText, SecretText, ShareText, SizeText, StrategyText,
+    AuthText, CapabilityText, DurationText, HedgeAfterText, HttpText, KindText, MoneyText,
+    OnNoCandidatesText, SecretText, ShareText, SizeText, StrategyText,
 };
 
 /// The configuration of Tollgate: one YAML file.
@@ -48,49 +50,6 @@ pub(crate) struct Config {
     pub breaker: Option<Breaker>,
     /// The cache of answers. Default: nothing is cached.
     pub cache: Option<Cache>,
-}
-
-/// The cache of answers: its memory, and how answers are kept.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Cache {
-    /// What entries may take of memory, all together.
-    #[schemars(extend("default" = "256MiB"))]
-    pub max_size: Option<SizeText>,
-    /// The largest answer that is kept.
-    #[schemars(extend("default" = "256KiB"))]
-    pub max_entry_size: Option<SizeText>,
-    /// The directory in which entries survive a restart (relative to the config file). Default: they do not.
-    pub directory: Option<String>,
-    /// How answers are kept, where a model does not say otherwise. Default: they are not.
-    pub policy: Option<CachePolicy>,
-}
-
-/// How answers are kept, and given again.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CachePolicy {
-    /// Which questions count as the same: none (`off`), those of the same words (`exact`), or also those of the same meaning, from nearly certain (`safe`) over `balanced` to `aggressive`. Default: `safe`, where a cache is written of.
-    pub mode: Option<CacheModeText>,
-    /// How long an answer may be given again.
-    #[schemars(extend("default" = "1h"))]
-    pub ttl: Option<DurationText>,
-    /// Who shares answers: requests of the same virtual key (`key`), or all that name the same namespace (`shared`).
-    #[schemars(extend("default" = "key"))]
-    pub scope: Option<CacheScopeText>,
-    /// The name of what is shared; scope `shared` only.
-    pub namespace: Option<String>,
-    /// Requests with a higher temperature are not answered by meaning.
-    #[schemars(range(min = 0, max = 2), extend("default" = 1))]
-    pub max_temperature: Option<f32>,
-    /// Of the answers that would be given by meaning, this share is asked for all the same, and compared.
-    #[schemars(extend("default" = "0%"))]
-    pub recheck: Option<ShareText>,
-    /// Whether answers that call tools are kept, too.
-    #[schemars(extend("default" = false))]
-    pub tool_calls: Option<bool>,
-    /// Words by which entries can be invalidated.
-    pub tags: Option<Vec<Option<String>>>,
 }
 
 /// An endpoint with credentials.

@@ -1,0 +1,49 @@
+//! The cache, as it is written.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::text::{CacheModeText, CacheScopeText, DurationText, ShareText, SizeText};
+
+/// The cache of answers: its memory, and how answers are kept.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Cache {
+    /// What entries may take of memory, all together.
+    #[schemars(extend("default" = "256MiB"))]
+    pub max_size: Option<SizeText>,
+    /// The largest answer that is kept.
+    #[schemars(extend("default" = "256KiB"))]
+    pub max_entry_size: Option<SizeText>,
+    /// The directory in which entries survive a restart (relative to the config file). Default: they do not.
+    pub directory: Option<String>,
+    /// How answers are kept, where a model does not say otherwise. Default: they are not.
+    pub policy: Option<CachePolicy>,
+}
+
+/// How answers are kept, and given again.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CachePolicy {
+    /// Which questions count as the same: none (`off`), those of the same words (`exact`), or also those of the same meaning, from nearly certain (`safe`) over `balanced` to `aggressive`. Default: `safe`, where a cache is written of.
+    pub mode: Option<CacheModeText>,
+    /// How long an answer may be given again.
+    #[schemars(extend("default" = "1h"))]
+    pub ttl: Option<DurationText>,
+    /// Who shares answers: requests of the same virtual key (`key`), or all that name the same namespace (`shared`).
+    #[schemars(extend("default" = "key"))]
+    pub scope: Option<CacheScopeText>,
+    /// The name of what is shared; scope `shared` only.
+    pub namespace: Option<String>,
+    /// Requests with a higher temperature are not answered by meaning.
+    #[schemars(range(min = 0, max = 2), extend("default" = 1))]
+    pub max_temperature: Option<f32>,
+    /// Of the answers that would be given by meaning, this share is asked for all the same, and compared.
+    #[schemars(extend("default" = "0%"))]
+    pub recheck: Option<ShareText>,
+    /// Whether answers that call tools are kept, too.
+    #[schemars(extend("default" = false))]
+    pub tool_calls: Option<bool>,
+    /// Words by which entries can be invalidated.
+    pub tags: Option<Vec<Option<String>>>,
+}
