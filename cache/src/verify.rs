@@ -151,7 +151,7 @@ impl Verifier {
         self.thresholds
     }
 
-    /// Takes a question apart, so that it can be compared with many. Reads the first [8 KiB](scan::MAX_BYTES) only; what
+    /// Takes a question apart, so that it can be compared with many. Reads the first 8 KiB only; what
     /// is longer is like nothing else.
     pub fn analyse(&self, text: &str) -> Analysis {
         analyse::analyse(text, |kept| self.pieces.split(kept, scan::MAX_TOKENS))
