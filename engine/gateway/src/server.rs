@@ -34,6 +34,8 @@ const HEALTH_SHOWN: Duration = Duration::from_millis(500);
 const METRICS_UPKEEP: Duration = Duration::from_secs(1);
 /// Connections that the kernel may hold for us.
 const BACKLOG: i32 = 4096;
+/// How long the shutdown waits for the records of requests that it has cut.
+const SETTLING: Duration = Duration::from_secs(2);
 
 /// A gateway that is listening.
 pub struct Gateway {
@@ -141,6 +143,9 @@ impl Gateway {
         let _ = self.shared.keeper.send(CloseFiles).await;
         self.data.stop(false).await;
         self.admin.stop(false).await;
+        // What is cut is settled by the threads of the workers as they end, which nobody has waited for so far: the
+        // journals stay open until its records are in them.
+        self.shared.lifecycle.drained(SETTLING).await;
         let (journal, decisions) = (self.journal, self.decision_journal);
         let closing = actix_web::web::block(move || {
             let limit = Duration::from_secs(5);
