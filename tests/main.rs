@@ -27,6 +27,10 @@ mod fitting;
 #[cfg(test)]
 mod http2_upstream;
 #[cfg(test)]
+mod inspected;
+#[cfg(test)]
+mod isolated;
+#[cfg(test)]
 mod large;
 #[cfg(test)]
 mod limits;

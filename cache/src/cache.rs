@@ -110,6 +110,11 @@ impl Cache {
         });
     }
 
+    /// Whether it has [learned](Cache::learn) to compare by meaning.
+    pub fn has_learned(&self) -> bool {
+        self.models.get().is_some()
+    }
+
     /// The names of the models with which vectors and verdicts are made.
     pub fn model_id() -> String {
         format!("{} {}", Table::built_in().id(), Verifier::built_in().id())

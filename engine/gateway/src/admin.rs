@@ -5,6 +5,7 @@
 //! to the blocking pool. What changes something is a message to its owner.
 
 mod breakers;
+mod cache;
 mod catalog;
 mod change;
 mod decisions;
@@ -37,6 +38,7 @@ use crate::worker::Shared;
 use problem::{Kind, Problem};
 use request::Query;
 
+pub(crate) use cache::compared;
 pub(crate) use document::noun;
 pub(crate) use rehearsal::Rehearser;
 #[cfg(test)]

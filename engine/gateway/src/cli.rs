@@ -3,6 +3,7 @@
 //! Exit status: 0 done, 1 failed, 2 unusable arguments or configuration, or refused by the admin API, 3 the drain ran
 //! out of time, 4 somebody else has changed something meanwhile.
 
+mod cache;
 mod check;
 mod client;
 mod demo;
@@ -55,6 +56,8 @@ enum Verb {
     Explain(explain::Args),
     /// Make recorded decisions again, under other weights or the same.
     Replay(replay::Args),
+    /// See what the cache does and holds, compare questions, take answers out.
+    Cache(cache::Args),
     /// Print the JSON Schema of the config file.
     Schema,
     /// Print the reference of the config file, in Markdown.
@@ -82,6 +85,7 @@ pub fn run() -> ExitCode {
         Verb::Breaker(args) => routes::breaker(&args),
         Verb::Explain(args) => explain::run(&args),
         Verb::Replay(args) => replay::run(&args),
+        Verb::Cache(args) => cache::run(&args),
         Verb::Schema => print(&tollgate_config::json_schema()),
         Verb::Reference => print(&tollgate_config::reference_markdown()),
     };
@@ -130,6 +134,11 @@ mod tests {
             "weights history --json",
             "weights rollout promote",
             "replay --decisions f --weights w --json",
+            "cache stats --json",
+            "cache get 17 --key k",
+            "cache list --route fast --sort hits --limit 5",
+            "cache explain a b --offline",
+            "cache invalidate --tag t --older-than 1h --reason x",
         ] {
             let words = std::iter::once("tollgate").chain(line.split(' '));
             assert!(Cli::try_parse_from(words).is_ok(), "{line}");

@@ -8,6 +8,8 @@ mod flights;
 mod question;
 mod wish;
 
+use std::time::Duration;
+
 use actix_web::HttpRequest;
 use tollgate_adapters::{Fresh, Kept, Shape};
 use tollgate_cache::{Found, Layer, Mode, Policy};
@@ -47,6 +49,7 @@ pub(crate) async fn recall(
     let Some(found) = settings.catalog.find(&call.model) else {
         return Ok(None);
     };
+    settlement.reached(&found.route);
     let policy = settings.cache.policy(&found.route.name);
     if policy.mode == Mode::Off {
         return Ok(None);
@@ -162,6 +165,7 @@ fn tell(call: &Call, found: &Found, settlement: &mut Settlement) -> Option<Recal
         age: Some(age),
         entry: Some(entry.id.0),
         saved: Some(entry.worth.cost).filter(|cost| cost.0 > 0),
+        saved_time: Some(Duration::from_micros(entry.worth.latency_us.into())),
         reason: None,
     });
     Some(Recalled {

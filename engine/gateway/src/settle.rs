@@ -16,7 +16,7 @@ use tollgate_core::{
     Clock, Dialect, FinishReason, Nanodollars, OutcomeClass, Refusal, RefusalKind, RequestId, Surface,
     Timestamp, Usage,
 };
-use tollgate_routing::{Candidate, Decision, Plan, Provider};
+use tollgate_routing::{Candidate, Decision, Plan, Provider, Route};
 use tollgate_telemetry::{CacheRecord, Ending, RequestRecord, Scrubbed, Served};
 
 use crate::accept::Call;
@@ -125,6 +125,12 @@ impl Settlement {
         self.record.stream = call.head.stream;
         self.record.model = Some(call.model.clone());
         self.record.request_bytes = u64::try_from(call.body.len()).unwrap_or(u64::MAX);
+    }
+
+    /// The name that was asked for is that of this route. What answers from here on is accounted for under it.
+    pub(crate) fn reached(&mut self, route: &Route) {
+        self.record.epoch = Some(self.settings.epoch());
+        self.record.route = Some(route.name.clone());
     }
 
     /// It was decided who should answer.

@@ -119,6 +119,12 @@ fn write_cache(line: &mut Object<'_>, cache: &CacheRecord) {
     );
     object.count("entry", cache.entry);
     object.count("saved_nanodollars", cache.saved.map(|saved| saved.0));
+    object.count(
+        "saved_ms",
+        cache
+            .saved_time
+            .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+    );
     object.text("reason", cache.reason);
     object.close();
 }

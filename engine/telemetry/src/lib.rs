@@ -20,8 +20,8 @@ pub use journal::{
     CloseError, Drained, Journal, JournalHandle, JournalOptions, JournalPort, Line, Posted, Sink,
 };
 pub use meters::{
-    CacheFigures, Exposition, InFlight, JournalMeters, Meters, ReloadResult, RolloutResult, TargetMeters,
-    UpstreamMeters,
+    CacheFigures, CacheUse, Exposition, InFlight, JournalMeters, Meters, ReloadResult, RolloutResult,
+    TargetMeters, UpstreamMeters,
 };
 pub use recent::Recent;
 pub use record::{

@@ -31,12 +31,13 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tollgate_core::{OutcomeClass, RefusalKind, Surface};
 
 use crate::{Ending, RequestRecord};
+use cache::{CacheCounters, CacheKey};
 use family::{Family, Names};
 use provider::ProviderMeters;
 use registry::Registry;
 use route::RouteMeters;
 
-pub use cache::CacheFigures;
+pub use cache::{CacheFigures, CacheUse};
 pub use provider::UpstreamMeters;
 pub use routing::RolloutResult;
 pub use target::TargetMeters;
@@ -65,7 +66,7 @@ struct Shared {
     epoch: Gauge,
     rollouts: Family<RolloutResult, Counter>,
     route_version: Gauge,
-    cache_results: Family<(Box<str>, &'static str), (Counter, Counter)>,
+    cache_results: Family<CacheKey, CacheCounters>,
     journal: JournalMeters,
     decision_journal: JournalMeters,
 }

@@ -135,6 +135,8 @@ pub struct CacheRecord {
     pub entry: Option<u64>,
     /// What the answer cost when it was given; `None`: it was not given again, or its price is not known.
     pub saved: Option<Nanodollars>,
+    /// How long the answer took when it was given; hits only.
+    pub saved_time: Option<Duration>,
     /// Why it was not asked: bypasses only.
     pub reason: Option<&'static str>,
 }
@@ -176,6 +178,7 @@ impl CacheRecord {
             age: None,
             entry: None,
             saved: None,
+            saved_time: None,
             reason: None,
         }
     }

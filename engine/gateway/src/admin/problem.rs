@@ -29,6 +29,8 @@ pub(super) enum Kind {
     UnsupportedMediaType,
     /// What is asked for is understood, and cannot be.
     Refused,
+    /// It is done, and may come undone with a restart.
+    NotDurable,
     /// An actor does not answer: the process is on its way out.
     Unavailable,
 }
@@ -45,6 +47,7 @@ impl Kind {
             Self::TooLarge => (413, "too-large", "the body is too large"),
             Self::UnsupportedMediaType => (415, "unsupported-media-type", "the body is not JSON"),
             Self::Refused => (422, "refused", "the change is refused"),
+            Self::NotDurable => (500, "not-durable", "done, but not for good"),
             Self::Unavailable => (503, "unavailable", "the gateway is shutting down"),
         }
     }

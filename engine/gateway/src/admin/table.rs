@@ -5,7 +5,7 @@ use actix_web::Route;
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 
-use super::{breakers, catalog, decisions, health, replays, routes, system, versions, weights};
+use super::{breakers, cache, catalog, decisions, health, replays, routes, system, versions, weights};
 
 /// One method of one path.
 pub(super) struct Endpoint {
@@ -29,7 +29,10 @@ const CHANGE: &[&str] = &[
     "min_requests",
 ];
 const DECISIONS: &[&str] = &["route", "outcome", "key", "limit", "format"];
+const CACHED: &[&str] = &["route", "tenant", "tag", "sort", "limit"];
 const NONE: &[&str] = &[];
+/// Parameters at the end of a path that hold no slashes.
+const SEGMENTS: [&str; 3] = ["{provider}", "{request_id}", "{entry}"];
 
 /// Builds a line of the table.
 macro_rules! endpoint {
@@ -68,6 +71,11 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     endpoint!(GET, "/admin/v1/decisions", DECISIONS, decisions::all),
     endpoint!(GET, "/admin/v1/decisions/{request_id}", NONE, decisions::one),
     endpoint!(POST, "/admin/v1/replays", NONE, replays::replay),
+    endpoint!(GET, "/admin/v1/cache", NONE, cache::stats),
+    endpoint!(GET, "/admin/v1/cache/entries", CACHED, cache::entries),
+    endpoint!(GET, "/admin/v1/cache/entries/{entry}", NONE, cache::entry),
+    endpoint!(POST, "/admin/v1/cache/explain", NONE, cache::explain),
+    endpoint!(POST, "/admin/v1/cache/invalidate", NONE, cache::invalidate),
 ];
 
 /// Registers everything.
@@ -93,9 +101,7 @@ pub(super) fn find(method: &str, path: &str) -> Option<&'static Endpoint> {
 /// The path as the listener matches it: names of routes and targets may hold slashes.
 fn pattern(path: &str) -> String {
     match path.strip_suffix('}') {
-        Some(open) if !path.ends_with("{provider}") && !path.ends_with("{request_id}") => {
-            format!("{open}:.+}}")
-        }
+        Some(open) if !SEGMENTS.iter().any(|it| path.ends_with(it)) => format!("{open}:.+}}"),
         _ => path.to_owned(),
     }
 }

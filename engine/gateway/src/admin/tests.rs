@@ -1,6 +1,7 @@
 //! The document of the API and the API itself agree: every path and parameter both ways, and answers over real sockets
 //! against the schemas.
 
+mod cache;
 mod schema;
 mod stack;
 

@@ -144,11 +144,12 @@ fn what_the_cache_said_is_told_and_every_word_of_it_is_explained() {
         age: Some(Duration::from_millis(61_200)),
         entry: Some(17),
         saved: Some(Nanodollars(1_836_800)),
+        saved_time: Some(Duration::from_micros(812_400)),
         reason: Some("tools"),
     });
     let said = json_of(&record)["cache"].clone();
     let expected = serde_json::json!({ "result": "hit_semantic", "score": "0.975", "age_ms": 61_200, "entry": 17,
-        "saved_nanodollars": 1_836_800, "reason": "tools" });
+        "saved_nanodollars": 1_836_800, "saved_ms": 812, "reason": "tools" });
     assert_eq!(said, expected);
     for name in said.as_object().unwrap().keys() {
         assert!(row.contains(&format!("`{name}`")), "{name}");

@@ -1,7 +1,13 @@
 //! What the cache of answers does, and how full it is.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use metrics::Counter;
+use tollgate_core::Nanodollars;
+
 use super::{Meters, names};
-use crate::record::CacheRecord;
+use crate::record::{CacheRecord, CacheResult};
 
 /// How full the cache is, and what it has let go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,21 +24,94 @@ pub struct CacheFigures {
     pub dropped: u64,
 }
 
+/// What the cache has said to the requests of a route since the start, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CacheUse {
+    /// Requests by what it said; what it never said is left out.
+    pub requests: BTreeMap<&'static str, u64>,
+    /// Bypasses by their reason.
+    pub bypasses: BTreeMap<&'static str, u64>,
+    /// What the answers that it gave would have cost, at the price that was paid for them.
+    pub saved: Nanodollars,
+    /// How long they took when they were given, microseconds.
+    pub saved_us: u64,
+}
+
+impl CacheUse {
+    /// Adds what was counted under another name of the route.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, others) in [
+            (&mut self.requests, &other.requests),
+            (&mut self.bypasses, &other.bypasses),
+        ] {
+            for (&name, count) in others {
+                *mine.entry(name).or_default() += count;
+            }
+        }
+        self.saved.0 = self.saved.0.saturating_add(other.saved.0);
+        self.saved_us = self.saved_us.saturating_add(other.saved_us);
+    }
+}
+
+/// The counters of a route, a result and a reason: those that are scraped, and the same for whoever asks.
+#[derive(Debug)]
+pub(super) struct CacheCounters {
+    scraped: [Counter; 3],
+    /// Requests; nanodollars saved; microseconds saved.
+    told: [AtomicU64; 3],
+}
+
+/// Of what a [`CacheCounters`] counts: the route, the result, the reason of a bypass.
+pub(super) type CacheKey = (Box<str>, CacheResult, Option<&'static str>);
+
+impl CacheCounters {
+    fn count(&self, amounts: [u64; 3]) {
+        for ((scraped, told), amount) in self.scraped.iter().zip(&self.told).zip(amounts) {
+            scraped.increment(amount);
+            told.fetch_add(amount, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Meters {
     /// What the cache said to a request of this route.
     pub(super) fn cached(&self, route: &str, record: &CacheRecord) {
-        let family = &self.shared.cache_results;
-        let result = record.result.name();
-        let key = (Box::from(route), result);
+        let key = (Box::from(route), record.result, record.reason);
         let make = || {
             let registry = &self.shared.registry;
-            let requests = registry.counter(&names::CACHE_REQUESTS, &[route, result]);
-            (requests, registry.counter(&names::CACHE_SAVED, &[route]))
+            CacheCounters {
+                scraped: [
+                    registry.counter(&names::CACHE_REQUESTS, &[route, record.result.name()]),
+                    registry.counter(&names::CACHE_SAVED, &[route]),
+                    registry.counter(&names::CACHE_SAVED_TIME, &[route]),
+                ],
+                told: Default::default(),
+            }
         };
-        family.with(key, make, |(requests, saved)| {
-            requests.increment(1);
-            saved.increment(record.saved.map_or(0, |saved| saved.0));
-        });
+        let micros = record
+            .saved_time
+            .map_or(0, |time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+        let amounts = [1, record.saved.map_or(0, |saved| saved.0), micros];
+        self.shared.cache_results.with(key, make, |it| it.count(amounts));
+    }
+
+    /// What the cache has said so far, by route.
+    pub fn cache_use(&self) -> BTreeMap<Box<str>, CacheUse> {
+        let mut routes: BTreeMap<Box<str>, CacheUse> = BTreeMap::new();
+        self.shared
+            .cache_results
+            .each(|(route, result, reason), counters| {
+                let [requests, saved, saved_us] =
+                    counters.told.each_ref().map(|it| it.load(Ordering::Relaxed));
+                let so_far = routes.entry(route.clone()).or_default();
+                *so_far.requests.entry(result.name()).or_default() += requests;
+                if let Some(reason) = reason {
+                    *so_far.bypasses.entry(reason).or_default() += requests;
+                }
+                so_far.saved.0 = so_far.saved.0.saturating_add(saved);
+                so_far.saved_us = so_far.saved_us.saturating_add(saved_us);
+            });
+        routes
     }
 
     /// Shows how full the cache is.

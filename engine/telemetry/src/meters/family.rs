@@ -33,6 +33,14 @@ impl<K: Eq + Hash, V> Family<K, V> {
         self.members.read().get(key).map(using)
     }
 
+    /// Shows all members, in no order.
+    pub(crate) fn each(&self, mut show: impl FnMut(&K, &V)) {
+        self.members
+            .read()
+            .iter()
+            .for_each(|(key, member)| show(key, member));
+    }
+
     /// Uses the member for `key`, which is made if there is none.
     pub(crate) fn with<R>(&self, key: K, make: impl FnOnce() -> V, using: impl FnOnce(&V) -> R) -> R {
         if let Some(member) = self.members.read().get(&key) {

@@ -270,6 +270,11 @@ pub(crate) const CACHE_SAVED: Metric = Metric::counter(
     &["route"],
     "What answers from the cache would have cost at the price that was paid for them, in nanodollars.",
 );
+pub(crate) const CACHE_SAVED_TIME: Metric = Metric::counter(
+    "tollgate_cache_saved_microseconds_total",
+    &["route"],
+    "How long answers from the cache took when they were given, in microseconds.",
+);
 pub(crate) const CACHE_ENTRIES: Metric =
     Metric::gauge("tollgate_cache_entries", &[], "Entries in the cache.");
 pub(crate) const CACHE_BYTES: Metric = Metric::gauge(
@@ -364,7 +369,7 @@ pub(crate) const BUILD_INFO: Metric = Metric::gauge(
 );
 
 /// All of them, in the order in which the reference lists them.
-pub(crate) const ALL: [&Metric; 46] = [
+pub(crate) const ALL: [&Metric; 47] = [
     &TOKEN_USAGE,
     &OPERATION_DURATION,
     &TIME_TO_FIRST_TOKEN,
@@ -392,6 +397,7 @@ pub(crate) const ALL: [&Metric; 46] = [
     &ROLLOUTS,
     &CACHE_REQUESTS,
     &CACHE_SAVED,
+    &CACHE_SAVED_TIME,
     &CACHE_ENTRIES,
     &CACHE_BYTES,
     &CACHE_FILLED,
