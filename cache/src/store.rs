@@ -202,6 +202,11 @@ impl Store {
         self.residents.touch(&entry.key.exact);
     }
 
+    /// Notes that an answer could not be handed over to be kept.
+    pub fn dropped(&self) {
+        self.tally.dropped();
+    }
+
     /// To be called before an answer is asked for that may come into the store.
     pub fn begin(&self) -> Begun {
         self.barrier.begin()

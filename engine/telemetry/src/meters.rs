@@ -36,7 +36,7 @@ use provider::ProviderMeters;
 use registry::Registry;
 use route::RouteMeters;
 
-pub use cache::CacheFigures;
+pub use cache::{CacheFigures, CacheLessons};
 pub use provider::UpstreamMeters;
 pub use routing::RolloutResult;
 pub use target::TargetMeters;
@@ -66,6 +66,7 @@ struct Shared {
     rollouts: Family<RolloutResult, Counter>,
     route_version: Gauge,
     cache_results: Family<(Box<str>, &'static str), (Counter, Counter)>,
+    cache_withheld: Family<(Box<str>, &'static str), Counter>,
     journal: JournalMeters,
     decision_journal: JournalMeters,
 }
@@ -144,6 +145,7 @@ impl Meters {
             rollouts: Family::default(),
             route_version: registry.gauge(&names::ROUTE_VERSION, &[]),
             cache_results: Family::default(),
+            cache_withheld: Family::default(),
             journal: JournalMeters {
                 lines: registry.counter(&names::LOG_LINES, &[]),
                 dropped: registry.counter(&names::LOG_DROPPED, &[]),
