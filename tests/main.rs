@@ -29,6 +29,8 @@ mod http2_upstream;
 #[cfg(test)]
 mod large;
 #[cfg(test)]
+mod learned;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod operators;
