@@ -33,6 +33,8 @@ mod isolated;
 #[cfg(test)]
 mod large;
 #[cfg(test)]
+mod learned;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod operators;

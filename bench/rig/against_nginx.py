@@ -218,4 +218,5 @@ keys: [ {{ name: rig, key: "{KEY}", models: ["*"] }} ]
         with open(a.json, "w") as f:
             json.dump(report, f, indent=2)
 
-main()
+if __name__ == "__main__":
+    main()

@@ -7,14 +7,16 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tollgate_core::{Digest, Timestamp};
+use tollgate_core::Timestamp;
 
 use crate::embed::{Embedder, Table};
+use crate::learn::{Agreement, Experience, Seen, Source};
 use crate::store::{Candidate, Nearest, Question};
 use crate::text::{self, Traits};
 use crate::verify::{Analysis, Explanation, Verifier};
 use crate::{
-    Entry, Inserted, Key, Labels, Mode, NewEntry, Patience, Selection, Store, StoreSettings, Vector, Worth,
+    Entry, EntryId, Inserted, Key, Labels, Mode, NewEntry, Patience, Selection, Store, StoreSettings, Vector,
+    Worth,
 };
 
 /// Neighbours that are judged.
@@ -43,6 +45,47 @@ pub struct Cache {
 struct Models {
     table: Arc<Table>,
     verifier: Arc<Verifier>,
+    experience: Experience,
+}
+
+/// What is looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Sought<'a> {
+    /// What it is found by.
+    pub key: &'a Key,
+    /// What was said, where another question's answer will do.
+    pub words: Option<&'a str>,
+    /// Whose class decides what was learned: the route, by its own name.
+    pub route: &'a str,
+    /// The key, or the space that is shared: as in [`Labels::tenant`].
+    pub tenant: &'a str,
+    /// How far questions may differ.
+    pub mode: Mode,
+    /// Whether near misses are told, so that they can be compared with the answer that comes instead.
+    pub learns: bool,
+    /// The oldest answer that will do. `None`: any that is kept.
+    pub max_age: Option<Duration>,
+}
+
+/// What was seen. Never both.
+#[derive(Debug, Clone, Default)]
+pub struct Looked {
+    /// An answer to be given.
+    pub found: Option<Found>,
+    /// One that is too uncertain to be given: only to be compared with what comes instead.
+    pub near: Option<Withheld>,
+}
+
+/// An answer that is not given though its question is much the same: the one that comes instead shows whether it would
+/// have been right.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Withheld {
+    /// Whose it is.
+    pub entry: EntryId,
+    /// How certain it is that the questions are the same.
+    pub score: f32,
+    /// Whether it reached the threshold: an entry that is wrong then is not served again.
+    pub is_hit: bool,
 }
 
 /// What tier an answer came from.
@@ -107,6 +150,7 @@ impl Cache {
         self.models.get_or_init(|| Models {
             table: Table::built_in().clone(),
             verifier: Verifier::built_in().clone(),
+            experience: Experience::new(Verifier::built_in().thresholds()),
         });
     }
 
@@ -120,17 +164,11 @@ impl Cache {
         format!("{} {}", Table::built_in().id(), Verifier::built_in().id())
     }
 
-    /// An answer to the question of this key. `words`: what was said, where another question's answer will do.
-    /// `max_age`: the oldest that will do.
-    pub fn find(
-        &self,
-        key: &Key,
-        words: Option<&str>,
-        mode: Mode,
-        now: Timestamp,
-        max_age: Option<Duration>,
-    ) -> Option<Found> {
-        let is_young = |entry: &Arc<Entry>| max_age.is_none_or(|most| now.since(entry.created) <= most);
+    /// An answer to a question. What is served of it is to be told: [`Cache::served`].
+    pub fn find(&self, sought: &Sought<'_>, now: Timestamp) -> Looked {
+        let key = sought.key;
+        let is_young =
+            |entry: &Arc<Entry>| sought.max_age.is_none_or(|most| now.since(entry.created) <= most);
         let exact = self
             .store
             .exact(&key.exact, now)
@@ -139,34 +177,31 @@ impl Cache {
             let folded = self.store.folded(key.folded.as_ref()?, now)?;
             Some((Layer::Folded, folded))
         });
-        let found = match same.filter(|(_, entry)| is_young(entry)) {
-            Some((layer, entry)) => Some(Found {
-                layer,
-                entry,
-                score: None,
-            }),
-            None => self.find_by_meaning(&key.partition, words?, mode, now, is_young),
-        };
-        if let Some(found) = &found {
-            self.store.served(&found.entry, now);
+        if let Some((layer, entry)) = same.filter(|(_, entry)| is_young(entry)) {
+            return Looked {
+                found: Some(Found {
+                    layer,
+                    entry,
+                    score: None,
+                }),
+                near: None,
+            };
         }
-        found
+        self.find_by_meaning(sought, now, is_young).unwrap_or_default()
     }
 
     fn find_by_meaning(
         &self,
-        partition: &Digest,
-        words: &str,
-        mode: Mode,
+        sought: &Sought<'_>,
         now: Timestamp,
         will_do: impl Fn(&Arc<Entry>) -> bool,
-    ) -> Option<Found> {
-        let models = self.models.get()?;
-        let threshold = models.threshold(mode)?;
+    ) -> Option<Looked> {
+        let (words, models) = (sought.words?, self.models.get()?);
+        let (threshold, least) = models.bounds(sought)?;
         let vector = models.table.embed(words)?;
         let near = self
             .store
-            .nearest(partition, &vector, NEIGHBOURS, now, Patience::Worker);
+            .nearest(&sought.key.partition, &vector, NEIGHBOURS, now, Patience::Worker);
         let Nearest::Found(near) = near else { return None };
         let near: Vec<Candidate> = near
             .into_iter()
@@ -180,15 +215,82 @@ impl Cache {
             let question = entry.question.as_ref()?;
             let verdict = models
                 .verifier
-                .judge_at(&asked, &question.analysis, cosine, threshold);
-            (verdict.score >= threshold).then_some((verdict.score, entry))
+                .judge_at(&asked, &question.analysis, cosine, least);
+            let was_wrong = || {
+                models
+                    .experience
+                    .are_parted(sought.key.question(), entry.key.question())
+            };
+            (verdict.score >= least && !was_wrong()).then_some((verdict.score, entry))
         });
         let (score, entry) = judged.max_by(|a, b| a.0.total_cmp(&b.0))?;
-        Some(Found {
+        if score < threshold {
+            let near = Withheld {
+                entry: entry.id,
+                score,
+                is_hit: false,
+            };
+            return Some(Looked {
+                found: None,
+                near: Some(near),
+            });
+        }
+        let found = Found {
             layer: Layer::Semantic,
             entry,
             score: Some(score),
+        };
+        Some(Looked {
+            found: Some(found),
+            near: None,
         })
+    }
+
+    /// An answer is given to the key of this name, that asked `key`.
+    pub fn served(&self, found: &Found, key: &Key, caller: &str, now: Timestamp) {
+        self.store.served(&found.entry, now);
+        if let Some((experience, score)) = self.experience().zip(found.score) {
+            let asked = key.question();
+            experience.served(found.entry.id, caller, Seen { score, asked });
+        }
+    }
+
+    /// What was learned from use. `None`: it has not [learned](Cache::learn) to compare yet.
+    pub fn experience(&self) -> Option<&Experience> {
+        Some(&self.models.get()?.experience)
+    }
+
+    /// The answer to `asked` has come, and is compared with the one that was withheld. Whether that entry was wrong, and
+    /// is to be condemned. For the keeper.
+    pub fn compared(&self, withheld: &Withheld, entry: &Entry, asked: &Key, agreement: Agreement) -> bool {
+        let Some(experience) = self.experience() else {
+            return false;
+        };
+        let Labels { route, tenant, .. } = &entry.labels;
+        experience.judged(route, tenant, withheld.score, agreement, Source::Comparison);
+        let is_wrong = agreement == Agreement::Other;
+        if is_wrong {
+            experience.part(asked.question(), entry.key.question());
+        }
+        is_wrong && withheld.is_hit
+    }
+
+    /// The key of this name says whether an entry's answer was right: whether that counts for a threshold. It does where
+    /// the answer was given to that key by meaning, the first time that it speaks of it. For the keeper, who has to
+    /// condemn an entry that is called wrong.
+    pub fn heard(&self, entry: &Entry, caller: &str, agreement: Agreement) -> bool {
+        let Some((experience, seen)) = self
+            .experience()
+            .and_then(|it| Some((it, it.heard(entry.id, caller)?)))
+        else {
+            return false;
+        };
+        let Labels { route, tenant, .. } = &entry.labels;
+        experience.judged(route, tenant, seen.score, agreement, Source::Client);
+        if agreement == Agreement::Other {
+            experience.part(seen.asked, entry.key.question());
+        }
+        true
     }
 
     /// Adds an answer. For the keeper: takes up to a millisecond.
@@ -216,7 +318,7 @@ impl Cache {
             answer,
             worth,
             created,
-            ttl,
+            ttl: jittered(ttl, &key),
             begun,
         }
     }
@@ -226,22 +328,49 @@ impl Cache {
         self.models.get()?.question(words)
     }
 
+    /// An entry was wrong: it is never served again. Whether there is such an entry.
+    pub fn condemn(&self, id: EntryId) -> bool {
+        let is_there = self.store.condemn(id).is_some();
+        if let Some(experience) = self.experience().filter(|_| is_there) {
+            experience.condemned();
+        }
+        is_there
+    }
+
     /// Takes away all that is selected; how many that were.
     pub fn invalidate(&self, selection: &Selection) -> usize {
         self.store.invalidate(selection).len()
     }
 
-    /// Whether two answers say about the same: word for word but for case and spaces, or by the direction of their
-    /// vectors. A coarse check: it finds an answer to something else, not a wrong digit.
-    pub fn agree(&self, a: &str, b: &str) -> bool {
+    /// Whether two answers say the same. [`Other`](Agreement::Other): they are about something else, by the direction of
+    /// their vectors. [`Same`](Agreement::Same): word for word but for case and spaces; or they are about the same, and
+    /// no guard tells them apart: the same numbers, units, names, negations. Otherwise it is
+    /// [unclear](Agreement::Unclear), as it often is for long answers.
+    ///
+    /// So a wrong digit never counts as right; but two answers that are wrong in the same way do, and two right ones of
+    /// which one is short and the other long may count as wrong.
+    pub fn agree(&self, a: &str, b: &str) -> Agreement {
         if text::fold(a) == text::fold(b) {
-            return true;
+            return Agreement::Same;
         }
         let Some(models) = self.models.get() else {
-            return false;
+            return Agreement::Unclear;
         };
         let vectors = models.table.embed(a).zip(models.table.embed(b));
-        vectors.is_some_and(|(a, b)| a.cosine(&b) >= AGREEING_COSINE)
+        let cosine = vectors.map(|(a, b)| a.cosine(&b));
+        let Some(cosine) = cosine.filter(|it| *it >= AGREEING_COSINE) else {
+            return Agreement::Other;
+        };
+        let verifier = &models.verifier;
+        let fits = |text: &str| text.len() <= LONGEST_WORDS_BYTES;
+        if !fits(a) || !fits(b) {
+            return Agreement::Unclear;
+        }
+        let (a, b) = (verifier.analyse(a), verifier.analyse(b));
+        match verifier.judge(&a, &b, cosine).guard {
+            None => Agreement::Same,
+            Some(_) => Agreement::Unclear,
+        }
     }
 
     /// Why two questions do, or do not, count as the same in each mode. `None`: it has not [learned](Cache::learn) yet.
@@ -255,7 +384,7 @@ impl Cache {
         let explanation = models.verifier.explain(&a_words, &b_words, cosine);
         let unfit = [a, b].map(|text| models.unfit(text));
         let thresholds = [Mode::Safe, Mode::Balanced, Mode::Aggressive]
-            .map(|mode| (mode, models.threshold(mode).unwrap_or(f32::INFINITY)));
+            .map(|mode| (mode, models.experience.shipped(mode).unwrap_or(f32::INFINITY)));
         Some(Comparison {
             cosine,
             unfit,
@@ -265,6 +394,13 @@ impl Cache {
     }
 }
 
+/// Up to a tenth less, so that what was filled together does not end together. It depends on the key alone.
+fn jittered(ttl: Duration, key: &Key) -> Duration {
+    let [a, b, ..] = key.exact.to_bytes();
+    let share = u32::from(u16::from_le_bytes([a, b]));
+    ttl.saturating_sub(ttl / (10 * (u32::from(u16::MAX) + 1)) * share)
+}
+
 /// Two questions, compared.
 #[derive(Debug)]
 pub struct Comparison {
@@ -272,22 +408,24 @@ pub struct Comparison {
     pub cosine: f32,
     /// Why one of them would not be compared at all; `None`: it would.
     pub unfit: [Option<&'static str>; 2],
-    /// The score that each mode wants.
+    /// The score that each mode ships with; what a class wants is in [`Experience`].
     pub thresholds: [(Mode, f32); 3],
     /// The verdict, and how it came about.
     pub explanation: Explanation,
 }
 
 impl Models {
-    /// The score that counts as the same. `None`: in this mode none does.
-    fn threshold(&self, mode: Mode) -> Option<f32> {
-        let thresholds = self.verifier.thresholds();
-        match mode {
-            Mode::Off | Mode::Exact => None,
-            Mode::Safe => Some(thresholds.safe),
-            Mode::Balanced => Some(thresholds.balanced),
-            Mode::Aggressive => Some(thresholds.aggressive),
-        }
+    /// The score that counts as the same, and the least that is told of. `None`: in this mode none does.
+    fn bounds(&self, sought: &Sought<'_>) -> Option<(f32, f32)> {
+        let learned = &self.experience;
+        let threshold = learned.threshold(sought.route, sought.tenant, sought.mode)?;
+        let least = if sought.learns {
+            learned.floor(sought.mode)?
+        } else {
+            // What is held back by what was learned is always compared: how else could it come back?
+            learned.shipped(sought.mode)?
+        };
+        Some((threshold, least.min(threshold)))
     }
 
     /// Why these words cannot stand for themselves; `None`: they can.

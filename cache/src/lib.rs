@@ -7,11 +7,13 @@
 //! - [`index`]: who is near in a partition: a scan while it is small, a graph beyond.
 //! - [`Policy`]: which questions count as the same, for how long, among whom.
 //! - [`store`]: the entries, their budget, their end.
+//! - [`learn`]: what use has shown of the thresholds.
 //! - [`persist`]: entries across restarts.
 
 mod cache;
 pub mod embed;
 pub mod index;
+pub mod learn;
 pub mod persist;
 mod policy;
 pub mod store;
@@ -19,7 +21,7 @@ pub mod text;
 mod vector;
 pub mod verify;
 
-pub use cache::{Cache, Comparison, Filled, Found, Layer};
+pub use cache::{Cache, Comparison, Filled, Found, Layer, Looked, Sought, Withheld};
 pub use index::{IndexSettings, Patience};
 pub use policy::{Mode, Policy, Scope};
 pub use store::{

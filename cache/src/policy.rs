@@ -16,12 +16,22 @@ pub struct Policy {
     /// Requests with a higher temperature are not answered by meaning: their sender wants variety.
     pub max_temperature: f64,
     /// Of the answers that would be given by meaning, this share is asked for upstream all the same and compared.
-    /// `0.0..=1.0`.
+    /// `0.0..=1.0`. Above 0, thresholds may come down by what is learned, too.
     pub recheck: f32,
+    /// Whether that is so of all of them: nothing is given by meaning, but told and compared.
+    pub shadow: bool,
     /// Whether answers that call tools are kept, too.
     pub tool_calls: bool,
     /// What entries can be invalidated by, beside their route and tenant.
     pub tags: Arc<[Box<str>]>,
+}
+
+impl Policy {
+    /// Whether near misses, too, are compared with the answers that come instead: where an operator wants thresholds
+    /// to follow what is learned in both directions.
+    pub fn learns(&self) -> bool {
+        self.shadow || self.recheck > 0.0
+    }
 }
 
 /// Which questions count as the same.
@@ -64,6 +74,9 @@ impl Mode {
         all.into_iter().find(|mode| mode.name() == name)
     }
 
+    /// What a config file and a header may say in place of a mode's name: see [`Policy::shadow`].
+    pub const SHADOW: &'static str = "shadow";
+
     /// Whether meaning counts.
     pub const fn is_semantic(self) -> bool {
         matches!(self, Self::Safe | Self::Balanced | Self::Aggressive)
@@ -88,6 +101,7 @@ impl Default for Policy {
             scope: Scope::Key,
             max_temperature: 1.0,
             recheck: 0.0,
+            shadow: false,
             tool_calls: false,
             tags: Arc::default(),
         }

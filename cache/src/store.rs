@@ -202,6 +202,11 @@ impl Store {
         self.residents.touch(&entry.key.exact);
     }
 
+    /// Notes that an answer could not be handed over to be kept.
+    pub fn dropped(&self) {
+        self.tally.dropped();
+    }
+
     /// To be called before an answer is asked for that may come into the store.
     pub fn begin(&self) -> Begun {
         self.barrier.begin()
@@ -228,10 +233,18 @@ impl Store {
         if !self.residents.can_hold(&entry) {
             return Inserted::Refused(Refused::TooLarge);
         }
+        // Before it is there, so that who finds it finds it in every way.
+        self.point_to(&entry);
         let gone = match self.publish(&entry, begun) {
             Ok(gone) => gone,
-            Err(refused) => return Inserted::Refused(refused),
+            Err(refused) => {
+                self.unpoint(&entry);
+                return Inserted::Refused(refused);
+            }
         };
+        if let Some(folded) = entry.key.folded {
+            self.folded.insert(folded, entry.key.exact);
+        }
         self.earliest
             .fetch_min(entry.expires.unix_millis(), Ordering::Relaxed);
         let replaced = |it: &Arc<Entry>| it.key.exact == entry.key.exact;
@@ -240,7 +253,6 @@ impl Store {
         for it in &gone {
             self.departed(it);
         }
-        self.point_to(&entry);
         if !self.is_resident(&entry) {
             self.unpoint(&entry);
         }
@@ -270,11 +282,9 @@ impl Store {
             .is_some_and(|it| it.id == entry.id)
     }
 
+    /// By id and by meaning: such pointers are this entry's alone.
     fn point_to(&self, entry: &Entry) {
         self.ids.insert(entry.id, entry.key.exact);
-        if let Some(folded) = entry.key.folded {
-            self.folded.insert(folded, entry.key.exact);
-        }
         if let Some(question) = &entry.question {
             self.index
                 .insert(&entry.key.partition, entry.id.0, &question.vector);

@@ -32,6 +32,13 @@ pub struct Key {
     pub partition: Digest,
 }
 
+impl Key {
+    /// What stands for the question, its last words folded if they can be.
+    pub fn question(&self) -> Digest {
+        self.folded.unwrap_or(self.exact)
+    }
+}
+
 /// What an entry is invalidated by.
 #[derive(Debug, Clone)]
 pub struct Labels {

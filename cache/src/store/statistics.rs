@@ -42,6 +42,8 @@ pub struct Statistics {
     pub expired: u64,
     /// Entries that were invalidated.
     pub invalidated: u64,
+    /// Answers that could not be handed over to be kept.
+    pub dropped: u64,
     /// Partitions and their graphs.
     pub index: IndexStatistics,
 }
@@ -56,6 +58,7 @@ pub(super) struct Tally {
     evicted: AtomicU64,
     expired: AtomicU64,
     invalidated: AtomicU64,
+    dropped: AtomicU64,
 }
 
 impl Tally {
@@ -84,6 +87,10 @@ impl Tally {
         self.invalidated.fetch_add(entries as u64, Ordering::Relaxed);
     }
 
+    pub(super) fn dropped(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn statistics(&self) -> Statistics {
         let read = |it: &AtomicU64| it.load(Ordering::Relaxed);
         Statistics {
@@ -96,6 +103,7 @@ impl Tally {
             evicted: read(&self.evicted),
             expired: read(&self.expired),
             invalidated: read(&self.invalidated),
+            dropped: read(&self.dropped),
             ..Statistics::default()
         }
     }

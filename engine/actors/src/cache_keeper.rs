@@ -13,7 +13,8 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext as _, Context, Handler, Message};
 use bytes::Bytes;
 use tollgate_adapters::{KeepPolicy, Kept, NotKept};
-use tollgate_cache::{Begun, Cache, EntryId, Filled, Key, Labels, Selection, Worth};
+use tollgate_cache::learn::Agreement;
+use tollgate_cache::{Begun, Cache, EntryId, Filled, Key, Labels, Selection, Withheld, Worth};
 use tollgate_core::{Clock, Surface, Timestamp};
 
 pub use kept_on_disk::KeptOnDisk;
@@ -62,8 +63,8 @@ pub struct Fill {
     pub ttl: Duration,
     /// Whether an answer that calls tools is kept.
     pub tool_calls: bool,
-    /// The entry that would have been served: this answer shows whether that would have been right.
-    pub rechecks: Option<EntryId>,
+    /// The answer that might have been given instead: this one shows whether that would have been right.
+    pub rechecks: Option<Withheld>,
     /// What the store said before the answer was asked for.
     pub begun: Begun,
     /// Dropped when the entry is there, or when it is clear that it will not be.
@@ -79,6 +80,19 @@ pub struct Invalidate(pub Selection);
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "bool")]
 pub struct Condemn(pub EntryId);
+
+/// A client says whether an entry's answer was right. If it says that it was not, the entry is never served again. The
+/// reply says whether that counts for a threshold as well; `None`: there is no such entry.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Option<bool>")]
+pub struct Hear {
+    /// Of which it speaks.
+    pub entry: EntryId,
+    /// The name of the client's key; empty: it has none.
+    pub key: Arc<str>,
+    /// Whether the answer was right.
+    pub was_right: bool,
+}
 
 /// The process ends: write what is to be written, and leave the files to the next one. The reply says that it is done.
 #[derive(Debug, Clone, Copy, Message)]
@@ -125,8 +139,8 @@ impl CacheKeeper {
         } else {
             Kept::of_whole(fill.surface, &body, policy)?
         };
-        if let Some(entry) = fill.rechecks {
-            self.recheck(entry, &kept);
+        if let Some(withheld) = fill.rechecks {
+            self.recheck(&withheld, &fill.key, &kept);
         }
         let inserted = self.cache.fill(
             Filled {
@@ -148,21 +162,36 @@ impl CacheKeeper {
     }
 
     /// An entry whose answer is not that of the question it would have been given to is not served again.
-    fn recheck(&mut self, entry: EntryId, answer: &Kept) {
-        let Some(checked) = self.cache.store().get(entry) else {
+    fn recheck(&mut self, withheld: &Withheld, asked: &Key, answer: &Kept) {
+        let Some(checked) = self.cache.store().get(withheld.entry) else {
             return;
         };
         let was = Kept::from_bytes(&checked.answer).ok();
-        if was.is_none_or(|was| !self.cache.agree(&was.text(), &answer.text())) {
-            self.condemn(entry);
+        let agreement = was.map_or(Agreement::Other, |was| {
+            self.cache.agree(&was.text(), &answer.text())
+        });
+        if self.cache.compared(withheld, &checked, asked, agreement) {
+            self.condemn(withheld.entry);
         }
     }
 
     fn condemn(&mut self, entry: EntryId) -> bool {
-        let is_there = self.cache.store().condemn(entry).is_some();
+        let is_there = self.cache.condemn(entry);
         if let Some(disk) = &mut self.disk {
             disk.condemned(entry);
         }
+        is_there
+    }
+
+    /// The same, where somebody is told that it is done: also after a loss of power.
+    fn condemn_for_good(&mut self, entry: EntryId) -> bool {
+        let is_there = self.cache.condemn(entry);
+        if let Some(Err(error)) = self.disk.as_mut().map(|disk| disk.condemned_for_good(entry)) {
+            (self.on_notice)(&format!(
+                "cache: entry {entry:?} was wrong, which may be forgotten: {error}"
+            ));
+        }
+        self.notices();
         is_there
     }
 
@@ -239,7 +268,25 @@ impl Handler<Condemn> for CacheKeeper {
     type Result = bool;
 
     fn handle(&mut self, Condemn(entry): Condemn, _: &mut Self::Context) -> bool {
-        self.condemn(entry)
+        self.condemn_for_good(entry)
+    }
+}
+
+impl Handler<Hear> for CacheKeeper {
+    type Result = Option<bool>;
+
+    fn handle(&mut self, told: Hear, _: &mut Self::Context) -> Option<bool> {
+        let entry = self.cache.store().get(told.entry)?;
+        let agreement = if told.was_right {
+            Agreement::Same
+        } else {
+            Agreement::Other
+        };
+        let counts = self.cache.heard(&entry, &told.key, agreement);
+        if !told.was_right {
+            self.condemn_for_good(told.entry);
+        }
+        Some(counts)
     }
 }
 

@@ -59,6 +59,8 @@ pub enum RefusalKind {
     UpstreamCredential,
     /// Only an answer from the cache was wanted, and there is none.
     NotCached,
+    /// No entry of the cache of this number, or it is not the caller's.
+    UnknownEntry,
     /// The gateway is shutting down.
     Draining,
     /// A fault of the gateway itself.
@@ -146,7 +148,7 @@ impl RefusalKind {
             | Self::MaxCostExceeded => 400,
             Self::MissingKey | Self::UnknownKey | Self::ExpiredKey => 401,
             Self::ModelNotAllowed | Self::NotPermitted => 403,
-            Self::UnknownModel | Self::UnknownPath => 404,
+            Self::UnknownModel | Self::UnknownPath | Self::UnknownEntry => 404,
             Self::MethodNotAllowed => 405,
             Self::BodyTimeout => 408,
             Self::BodyTooLarge => 413,
@@ -186,6 +188,7 @@ impl RefusalKind {
             Self::UpstreamTimeout => "upstream_timeout",
             Self::UpstreamCredential => "upstream_credentials_rejected",
             Self::NotCached => "not_cached",
+            Self::UnknownEntry => "cache_entry_not_found",
             Self::Draining => "shutting_down",
             Self::Internal => "internal_error",
         }

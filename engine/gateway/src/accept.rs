@@ -67,6 +67,17 @@ pub(crate) async fn accept(
     Ok(call)
 }
 
+/// The body of a call that is no model's business, at most so many bytes of it.
+pub(crate) async fn json_body(
+    request: &HttpRequest,
+    payload: Payload,
+    limit_bytes: usize,
+) -> Result<Bytes, Refusal> {
+    require_json(request)?;
+    let packed = receive(request, payload, limit_bytes).await?;
+    unpack(request, packed, limit_bytes).await
+}
+
 /// Anything but JSON is refused, a missing type included: a browser sends those to another origin without
 /// asking, and a gateway on a developer's own machine may have no other door.
 fn require_json(request: &HttpRequest) -> Result<(), Refusal> {

@@ -10,7 +10,7 @@ use crate::respond::refuse;
 use crate::serve::serve;
 use crate::settle::Settlement;
 use crate::worker::Worker;
-use crate::{health, models};
+use crate::{feedback, health, models};
 
 /// Each surface under its usual paths; the hottest first, for the router tries them in order.
 const SURFACES: [(Surface, &[&str]); 5] = [
@@ -57,6 +57,9 @@ pub(crate) fn routes(worker: &Rc<Worker>, config: &mut ServiceConfig) {
             config.service(resource.default_service(web::to(other.clone())));
         }
     }
+    let refusing = worker.clone();
+    let other = web::to(move |request: HttpRequest| wrong_method(refusing.clone(), request));
+    feedback::routes(worker, config, other);
     models::routes(worker, config);
     health::routes(&worker.shared, config);
     config
@@ -97,7 +100,7 @@ async fn wrong_method(worker: Rc<Worker>, request: HttpRequest) -> HttpResponse 
 async fn unknown_path(worker: Rc<Worker>, request: HttpRequest) -> HttpResponse {
     let message = format!(
         "{} {} is not served here: POST /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/messages, \
-         /v1/messages/count_tokens or GET /v1/models",
+         /v1/messages/count_tokens, /v1/cache/feedback or GET /v1/models",
         request.method(),
         request.path()
     );

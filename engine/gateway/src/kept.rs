@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use actix::{Actor as _, Addr};
 use tollgate_actors::{CacheKeeper, KeptOnDisk};
+use tollgate_cache::learn::{Experience, Verdicts};
 use tollgate_cache::persist::{Disk, Log, Settings as Files};
 use tollgate_cache::{Cache, EntryId, StoreSettings};
 use tollgate_config::Cache as Settings;
 use tollgate_core::Clock;
-use tollgate_telemetry::{CacheFigures, Meters};
+use tollgate_telemetry::{CacheFigures, CacheLessons, Meters};
 
 /// The most that a loss of power takes away.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
@@ -58,6 +59,19 @@ fn figures(cache: &Cache) -> CacheFigures {
         bytes: now.bytes.total(),
         evicted: now.evicted,
         filled: now.inserted,
-        dropped: 0,
+        dropped: now.dropped,
+        lessons: cache.experience().map(lessons).unwrap_or_default(),
+    }
+}
+
+fn lessons(experience: &Experience) -> CacheLessons {
+    let now = experience.lessons();
+    let of = |it: Verdicts| [it.same, it.unclear, it.other];
+    CacheLessons {
+        compared: of(now.compared),
+        told: of(now.told),
+        condemned: now.condemned,
+        moved: [now.closed, now.raised, now.lowered],
+        classes: now.classes,
     }
 }

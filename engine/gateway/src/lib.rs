@@ -11,6 +11,7 @@ mod authenticate;
 mod bounds;
 mod count_tokens;
 mod explain;
+mod feedback;
 mod health;
 mod kept;
 mod ledger;

@@ -3,6 +3,7 @@
 //! Who finds none gets a [`Filling`]: the right to ask upstream, and the duty to bring the answer. Concurrent
 //! requests of the same question wait for it.
 
+mod feedback;
 mod fill;
 mod flights;
 mod question;
@@ -12,9 +13,9 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use tollgate_adapters::{Fresh, Kept, Shape};
-use tollgate_cache::{Found, Layer, Mode, Policy};
+use tollgate_cache::{Found, Layer, Looked, Mode, Policy, Sought, Withheld};
 use tollgate_core::{FinishReason, Refusal, RefusalKind};
-use tollgate_telemetry::{CacheRecord, CacheResult};
+use tollgate_telemetry::{CacheRecord, CacheResult, WhyWithheld};
 
 use crate::accept::Call;
 use crate::attempt::Answered;
@@ -25,6 +26,7 @@ use crate::worker::Worker;
 use flights::{Turn, landed};
 use wish::Wish;
 
+pub(crate) use feedback::Feedback;
 pub(crate) use fill::Filling;
 pub(crate) use flights::Flights;
 pub(crate) use question::Question;
@@ -46,6 +48,10 @@ pub(crate) async fn recall(
     settlement: &mut Settlement,
 ) -> Result<Option<Answered>, Refusal> {
     let settings = settlement.settings().clone();
+    if let Some(feedback) = Feedback::of_header(request)? {
+        // Of what is not there, or not this caller's, nothing can be learned, and nobody be told.
+        feedback.tell(worker, &settings, caller).await;
+    }
     let Some(found) = settings.catalog.find(&call.model) else {
         return Ok(None);
     };
@@ -75,16 +81,18 @@ pub(crate) async fn recall(
         }
     };
     loop {
-        let found = find(worker, &question, &policy, &wish, settlement);
-        let is_rechecked = |found: &Found| {
-            found.layer == Layer::Semantic && !wish.only && rand::random::<f32>() < policy.recheck
-        };
-        let rechecked = found.as_ref().filter(|it| is_rechecked(it)).map(|it| it.entry.id);
-        let found = found.filter(|_| rechecked.is_none());
-        if let Some(recalled) = found.and_then(|found| tell(call, &found, settlement)) {
+        let looked = find(worker, &question, &policy, &wish, settlement);
+        let (found, withheld) = withhold(looked, &policy, &wish);
+        if let Some(found) = found
+            && let Some(recalled) = tell(call, &found, settlement)
+        {
+            let name = caller.name().map_or("", |name| name);
+            let cache = &worker.shared.cache;
+            cache.served(&found, &question.key, name, settlement.arrived());
             return Ok(Some(Answered::Recalled(recalled)));
         }
-        settlement.cached(CacheRecord::of(CacheResult::Miss));
+        settlement.cached(missed(withheld.as_ref()));
+        let withheld = withheld.map(|(withheld, _)| withheld);
         if wish.only {
             return Err(not_cached("miss"));
         }
@@ -96,7 +104,7 @@ pub(crate) async fn recall(
                 let begun = worker.shared.cache.store().begin();
                 let most = settings.cache.max_entry_bytes;
                 let filling = Filling::new(question, policy, (ticket, begun), call, most);
-                settlement.fills(filling.rechecking(rechecked));
+                settlement.fills(filling.rechecking(withheld));
                 return Ok(None);
             }
             // Who wants a new answer does not want somebody else's.
@@ -124,16 +132,65 @@ fn find(
     policy: &Policy,
     wish: &Wish,
     settlement: &Settlement,
-) -> Option<Found> {
+) -> Looked {
     if !wish.reads {
-        return None;
+        return Looked::default();
     }
     let words = question
         .words
         .as_deref()
         .filter(|_| question.only_exact.is_none());
     let (cache, now) = (&worker.shared.cache, settlement.arrived());
-    cache.find(&question.key, words, policy.mode, now, wish.max_age)
+    let sought = Sought {
+        key: &question.key,
+        words,
+        route: &question.route,
+        tenant: &question.tenant,
+        mode: policy.mode,
+        learns: policy.learns(),
+        max_age: wish.max_age,
+    };
+    cache.find(&sought, now)
+}
+
+/// What is given, and what is only compared, and why.
+fn withhold(
+    looked: Looked,
+    policy: &Policy,
+    wish: &Wish,
+) -> (Option<Found>, Option<(Withheld, WhyWithheld)>) {
+    let near = looked.near.map(|near| (near, WhyWithheld::Near));
+    let Some(found) = looked.found else {
+        return (None, near);
+    };
+    let why = if policy.shadow {
+        Some(WhyWithheld::Shadow)
+    } else {
+        let is_drawn = !wish.only && rand::random::<f32>() < policy.recheck;
+        is_drawn.then_some(WhyWithheld::Recheck)
+    };
+    match found.score.zip(why) {
+        // The same question is always answered.
+        None => (Some(found), None),
+        Some((score, why)) => {
+            let withheld = Withheld {
+                entry: found.entry.id,
+                score,
+                is_hit: true,
+            };
+            (None, Some((withheld, why)))
+        }
+    }
+}
+
+/// That there is no answer, though perhaps there could have been one.
+fn missed(withheld: Option<&(Withheld, WhyWithheld)>) -> CacheRecord {
+    CacheRecord {
+        score: withheld.map(|it| it.0.score),
+        entry: withheld.map(|it| it.0.entry.0),
+        withheld: withheld.map(|it| it.1),
+        ..CacheRecord::of(CacheResult::Miss)
+    }
 }
 
 /// The answer in the client's words. `None`: it cannot be told there.
@@ -166,7 +223,7 @@ fn tell(call: &Call, found: &Found, settlement: &mut Settlement) -> Option<Recal
         entry: Some(entry.id.0),
         saved: Some(entry.worth.cost).filter(|cost| cost.0 > 0),
         saved_time: Some(Duration::from_micros(entry.worth.latency_us.into())),
-        reason: None,
+        ..CacheRecord::of(CacheResult::Hit)
     });
     Some(Recalled {
         body,
@@ -191,6 +248,12 @@ pub(crate) fn summary(cache: &CacheRecord) -> String {
         CacheResult::Miss => "miss",
         CacheResult::Bypass => "bypass",
     });
+    // Whether a miss was drawn for a check, or was near, is no client's business: only that a shadow fell.
+    if cache.withheld == Some(WhyWithheld::Shadow) {
+        text.push_str("; would=semantic");
+    } else if cache.withheld.is_some() {
+        return text;
+    }
     // Writing into memory cannot fail.
     if let Some(score) = cache.score {
         let _ = write!(text, "; score={score:.3}");

@@ -385,7 +385,7 @@ impl Settlement {
                 prompt_tokens: small(usage.prompt_total()),
                 output_tokens: small(usage.output_total()),
             };
-            filling.hand_over(&self.worker.shared.keeper, worth, self.record.at);
+            filling.hand_over(&self.worker.shared, worth, self.record.at);
         }
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tollgate_core::{ServiceTier, Usage};
 
 use crate::Line;
-use crate::record::{AttemptRecord, AttemptRole, CacheRecord, RequestRecord, Served};
+use crate::record::{AttemptRecord, AttemptRole, CacheRecord, RequestRecord, Served, WhyWithheld};
 use crate::scrub::cut;
 
 /// No text in a line is longer, whoever chose it. Above what [`crate::Scrubbed`] lets through.
@@ -126,6 +126,7 @@ fn write_cache(line: &mut Object<'_>, cache: &CacheRecord) {
             .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
     );
     object.text("reason", cache.reason);
+    object.text("withheld", cache.withheld.map(WhyWithheld::name));
     object.close();
 }
 

@@ -20,11 +20,11 @@ pub use journal::{
     CloseError, Drained, Journal, JournalHandle, JournalOptions, JournalPort, Line, Posted, Sink,
 };
 pub use meters::{
-    CacheFigures, CacheUse, Exposition, InFlight, JournalMeters, Meters, ReloadResult, RolloutResult,
-    TargetMeters, UpstreamMeters,
+    CacheFigures, CacheLessons, CacheUse, Exposition, InFlight, JournalMeters, Meters, ReloadResult,
+    RolloutResult, TargetMeters, UpstreamMeters,
 };
 pub use recent::Recent;
 pub use record::{
-    AttemptRecord, AttemptRole, CacheRecord, CacheResult, Ending, RequestRecord, Served, Timings,
+    AttemptRecord, AttemptRole, CacheRecord, CacheResult, Ending, RequestRecord, Served, Timings, WhyWithheld,
 };
 pub use scrub::Scrubbed;

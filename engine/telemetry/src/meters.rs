@@ -37,7 +37,7 @@ use provider::ProviderMeters;
 use registry::Registry;
 use route::RouteMeters;
 
-pub use cache::{CacheFigures, CacheUse};
+pub use cache::{CacheFigures, CacheLessons, CacheUse};
 pub use provider::UpstreamMeters;
 pub use routing::RolloutResult;
 pub use target::TargetMeters;
@@ -67,6 +67,7 @@ struct Shared {
     rollouts: Family<RolloutResult, Counter>,
     route_version: Gauge,
     cache_results: Family<CacheKey, CacheCounters>,
+    cache_withheld: Family<(Box<str>, &'static str), Counter>,
     journal: JournalMeters,
     decision_journal: JournalMeters,
 }
@@ -145,6 +146,7 @@ impl Meters {
             rollouts: Family::default(),
             route_version: registry.gauge(&names::ROUTE_VERSION, &[]),
             cache_results: Family::default(),
+            cache_withheld: Family::default(),
             journal: JournalMeters {
                 lines: registry.counter(&names::LOG_LINES, &[]),
                 dropped: registry.counter(&names::LOG_DROPPED, &[]),

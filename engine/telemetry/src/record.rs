@@ -127,11 +127,11 @@ impl AttemptRole {
 pub struct CacheRecord {
     /// Whether it had an answer.
     pub result: CacheResult,
-    /// How certain it is that the question is the same, `0.0..=1.0`; semantic hits only.
+    /// How certain it is that the question is the same, `0.0..=1.0`; semantic hits, and those that were withheld.
     pub score: Option<f32>,
     /// How old the answer is; hits only.
     pub age: Option<Duration>,
-    /// The number of the entry; hits only.
+    /// The number of the entry; hits, and those that were withheld.
     pub entry: Option<u64>,
     /// What the answer cost when it was given; `None`: it was not given again, or its price is not known.
     pub saved: Option<Nanodollars>,
@@ -139,6 +139,30 @@ pub struct CacheRecord {
     pub saved_time: Option<Duration>,
     /// Why it was not asked: bypasses only.
     pub reason: Option<&'static str>,
+    /// Why an answer to a question of the same meaning was not given; `None`: there was none.
+    pub withheld: Option<WhyWithheld>,
+}
+
+/// Why an answer to a question of the same meaning was not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WhyWithheld {
+    /// The route only tries what it would be like.
+    Shadow,
+    /// It was one of the share that is asked for all the same, and compared.
+    Recheck,
+    /// Its score is below the threshold.
+    Near,
+}
+
+impl WhyWithheld {
+    /// The name in logs and labels.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Shadow => "shadow",
+            Self::Recheck => "recheck",
+            Self::Near => "near",
+        }
+    }
 }
 
 /// Whether the cache had an answer.
@@ -180,6 +204,7 @@ impl CacheRecord {
             saved: None,
             saved_time: None,
             reason: None,
+            withheld: None,
         }
     }
 }

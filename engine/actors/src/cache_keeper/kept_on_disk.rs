@@ -87,6 +87,12 @@ impl KeptOnDisk {
         self.log.append(&Record::Condemn(entry.0));
     }
 
+    /// The same, and makes sure that it does not come back.
+    pub(super) fn condemned_for_good(&mut self, entry: EntryId) -> Result<(), String> {
+        let durable = self.log.append_durable(&Record::Condemn(entry.0));
+        durable.map_err(|error| error.to_string())
+    }
+
     /// Does what is due: writes, and goes on with a snapshot.
     pub(super) fn tick(&mut self, cache: &Cache) {
         self.log.tick(Clock.moment());

@@ -25,7 +25,7 @@ pub(crate) struct Cache {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CachePolicy {
-    /// Which questions count as the same: none (`off`), those of the same words (`exact`), or also those of the same meaning, from nearly certain (`safe`) over `balanced` to `aggressive`. Default: `safe`, where a cache is written of.
+    /// Which questions count as the same: none (`off`), those of the same words (`exact`), or also those of the same meaning, from nearly certain (`safe`) over `balanced` to `aggressive`. `shadow` is `safe` with `shadow: true`. Default: `safe`, where a cache is written of.
     pub mode: Option<CacheModeText>,
     /// How long an answer may be given again.
     #[schemars(extend("default" = "1h"))]
@@ -38,9 +38,12 @@ pub(crate) struct CachePolicy {
     /// Requests with a higher temperature are not answered by meaning.
     #[schemars(range(min = 0, max = 2), extend("default" = 1))]
     pub max_temperature: Option<f32>,
-    /// Of the answers that would be given by meaning, this share is asked for all the same, and compared.
+    /// Of the answers that would be given by meaning, this share is asked for all the same, and compared. Above 0, thresholds may also come down where that has proven right.
     #[schemars(extend("default" = "0%"))]
     pub recheck: Option<ShareText>,
+    /// Whether what would be given by meaning is only told and compared, not given.
+    #[schemars(extend("default" = false))]
+    pub shadow: Option<bool>,
     /// Whether answers that call tools are kept, too.
     #[schemars(extend("default" = false))]
     pub tool_calls: Option<bool>,

@@ -89,7 +89,7 @@ text!(
 text!(
     /// Which questions count as the same.
     CacheModeText, "CacheMode",
-    { "type": "string", "enum": ["off", "exact", "safe", "balanced", "aggressive"] }
+    { "type": "string", "enum": ["off", "exact", "safe", "balanced", "aggressive", "shadow"] }
 );
 text!(
     /// Who shares answers.

@@ -35,16 +35,24 @@ pub(super) fn resolve(context: Context<'_>, config: &Config) -> Cache {
         context.report.problem(largest, "more than max_size", expected);
     }
     let common = match &written.policy {
-        Some(written) => policy(context, written, Policy::default(), section.key("policy")),
+        Some(written) => policy(
+            context,
+            written,
+            Policy::default(),
+            Shadow::default(),
+            section.key("policy"),
+        ),
         None => Policy::default(),
     };
+    let shadow = written.policy.as_ref().map(|it| Shadow::default().or(it));
+    let shadow = shadow.unwrap_or_default();
     let mut policies = HashMap::new();
     for (section, models) in [("models", &config.models), ("routes", &config.routes)] {
         for (name, model) in models.iter().flatten() {
             let place = Place::ROOT.key(section);
             let place = place.key(name);
             let policy = match &model.cache {
-                Some(written) => policy(context, written, common.clone(), place.key("cache")),
+                Some(written) => policy(context, written, common.clone(), shadow, place.key("cache")),
                 None => common.clone(),
             };
             let aliases = model.aliases.iter().flatten().flatten();
@@ -62,9 +70,40 @@ pub(super) fn resolve(context: Context<'_>, config: &Config) -> Cache {
     }
 }
 
+/// The two ways to say that nothing is given by meaning. Each is inherited by itself.
+#[derive(Debug, Clone, Copy, Default)]
+struct Shadow {
+    /// By the mode of that name.
+    by_mode: bool,
+    /// By the field of that name.
+    by_field: bool,
+}
+
+impl Shadow {
+    fn or(self, written: &raw::CachePolicy) -> Self {
+        Self {
+            by_mode: written
+                .mode
+                .as_ref()
+                .map_or(self.by_mode, |it| it.0 == Mode::SHADOW),
+            by_field: written.shadow.unwrap_or(self.by_field),
+        }
+    }
+}
+
 /// What is written at `place`, over `base`. Whoever writes of a cache wants one.
-fn policy(context: Context<'_>, written: &raw::CachePolicy, base: Policy, place: Place<'_>) -> Policy {
-    let mode = written.mode.as_ref().and_then(|it| Mode::of_name(&it.0));
+fn policy(
+    context: Context<'_>,
+    written: &raw::CachePolicy,
+    base: Policy,
+    shadow: Shadow,
+    place: Place<'_>,
+) -> Policy {
+    let mode = written.mode.as_ref().and_then(|it| match &*it.0 {
+        Mode::SHADOW => Some(Mode::Safe),
+        name => Mode::of_name(name),
+    });
+    let shadow = shadow.or(written);
     let unsaid = if base.mode == Mode::Off {
         Mode::Safe
     } else {
@@ -79,17 +118,27 @@ fn policy(context: Context<'_>, written: &raw::CachePolicy, base: Policy, place:
         let warning = "a namespace has no effect with scope key";
         context.report.warn(place.key("namespace"), warning);
     }
+    let mode = mode.unwrap_or(unsaid);
+    if written.shadow == Some(true) && !mode.is_semantic() {
+        let warning = format!("shadow has no effect with mode {}", mode.name());
+        context.report.warn(place.key("shadow"), warning);
+    }
+    if written.shadow == Some(false) && shadow.by_mode {
+        let warning = "shadow: false has no effect with mode shadow";
+        context.report.warn(place.key("shadow"), warning);
+    }
     let max_temperature = written.max_temperature.map_or(base.max_temperature, f64::from);
     let tags = written.tags.as_ref().map(|tags| {
         let tags = tags.iter().flatten().filter(|tag| !tag.is_empty());
         tags.map(|tag| tag.as_str().into()).collect()
     });
     Policy {
-        mode: mode.unwrap_or(unsaid),
+        mode,
         ttl: context.duration(written.ttl.as_ref(), place.key("ttl"), base.ttl),
         scope,
         max_temperature,
         recheck: context.share(written.recheck.as_ref(), place.key("recheck"), 1.0, base.recheck),
+        shadow: shadow.by_mode || shadow.by_field,
         tool_calls: written.tool_calls.unwrap_or(base.tool_calls),
         tags: tags.unwrap_or(base.tags),
     }

@@ -59,13 +59,69 @@ models:
 }
 
 #[test]
+fn shadowing_is_a_mode_or_goes_with_one_and_each_is_inherited_by_itself() {
+    let settings = |policy: &str| {
+        good(&format!(
+            r#"
+providers: {{ p: {{ kind: openai, base_url: "http://127.0.0.1:9/v1" }} }}
+cache: {{ policy: {{ {policy} }} }}
+models:
+  plain: {{ targets: [ {{ provider: p, model: m }} ] }}
+  served: {{ cache: {{ mode: safe }}, targets: [ {{ provider: p, model: m }} ] }}
+  tried: {{ cache: {{ mode: shadow }}, targets: [ {{ provider: p, model: m }} ] }}
+  bold: {{ cache: {{ mode: aggressive, shadow: true }}, targets: [ {{ provider: p, model: m }} ] }}
+"#
+        ))
+    };
+    let of = |settings: &Settings, name: &str| {
+        let policy = settings.cache.policy(name);
+        (policy.mode, policy.shadow)
+    };
+    let by_mode = settings("mode: shadow");
+    assert_eq!(of(&by_mode, "plain"), (Mode::Safe, true));
+    assert_eq!(
+        of(&by_mode, "served"),
+        (Mode::Safe, false),
+        "another mode takes its place"
+    );
+    let by_field = settings("mode: balanced, shadow: true");
+    assert_eq!(of(&by_field, "plain"), (Mode::Balanced, true));
+    assert_eq!(
+        of(&by_field, "served"),
+        (Mode::Safe, true),
+        "it goes with any mode"
+    );
+    let neither = settings("mode: exact");
+    assert_eq!(of(&neither, "plain"), (Mode::Exact, false));
+    assert_eq!(of(&neither, "tried"), (Mode::Safe, true));
+    assert_eq!(of(&neither, "bold"), (Mode::Aggressive, true));
+    for (policy, told) in [
+        (
+            "mode: exact, shadow: true",
+            "shadow has no effect with mode exact",
+        ),
+        (
+            "mode: shadow, shadow: false",
+            "shadow: false has no effect with mode shadow",
+        ),
+    ] {
+        let settings = settings(policy);
+        assert!(
+            settings.warnings.iter().any(|it| it.contains(told)),
+            "{:?}",
+            settings.warnings
+        );
+    }
+}
+
+#[test]
 fn what_cannot_be_is_told() {
     let text = "server: { listen: \"127.0.0.1:0\" }\nproviders: { p: { kind: openai, base_url: \"http://127.0.0.1:9/v1\" } }\ncache:\n  max_size: 1KiB\n  policy: { ttl: 0s, mode: brave, max_temperature: 3 }\n";
     let told = problems(text);
     for part in [
         "cache.max_entry_size: more than max_size",
         "cache.policy.ttl: no time at all",
-        "cache.policy.mode: \"brave\"; expected one of off, exact, safe, balanced, aggressive",
+        "cache.policy.mode: \"brave\"; expected one of off, exact, safe, balanced, aggressive, shadow",
         "cache.policy.max_temperature: 3;",
     ] {
         assert!(told.contains(part), "{part}\n{told}");

@@ -9,6 +9,7 @@ use actix_web::web::{self, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value, json};
 use tollgate_adapters::Kept;
+use tollgate_cache::learn::ClassReport;
 use tollgate_cache::{Cache, Comparison, Entry, EntryId, Mode, Policy, Scope, text};
 use tollgate_core::{Clock, Timestamp};
 use tollgate_telemetry::CacheUse;
@@ -20,6 +21,8 @@ use super::{Admin, Answer};
 
 pub(super) use invalidation::invalidate;
 
+/// Classes in an answer.
+const MOST_CLASSES: usize = 100;
 /// Entries in an answer, where the query does not say.
 const USUAL: usize = 50;
 /// The most entries in an answer.
@@ -74,7 +77,38 @@ pub(super) async fn stats(admin: Data<Admin>) -> Answer {
             "sampled_found": index.sampled_found,
         },
         "routes": routes,
+        "learned": cache.experience().map_or_else(Vec::new, |it| learned(it.report())),
     })))
+}
+
+/// What was learned from use, by class: those with most evidence first.
+fn learned(mut classes: Vec<ClassReport>) -> Vec<Value> {
+    let verdicts = |class: &ClassReport| {
+        class
+            .bins
+            .iter()
+            .map(|it| it.same + it.unclear + it.other)
+            .sum::<f64>()
+    };
+    classes.sort_by(|a, b| verdicts(b).total_cmp(&verdicts(a)));
+    let shown = classes.iter().take(MOST_CLASSES).map(|class| {
+        let thresholds = class.thresholds.iter().map(|it| {
+            let threshold = json!({ "shipped": it.shipped, "current": it.current });
+            (it.mode.name().to_owned(), threshold)
+        });
+        let bins: Vec<Value> = class
+            .bins
+            .iter()
+            .map(|it| json!({ "from": it.from, "same": it.same, "unclear": it.unclear, "other": it.other }))
+            .collect();
+        tidy(&json!({
+            "route": class.route.as_deref(),
+            "tenant": class.tenant.as_deref(),
+            "thresholds": thresholds.collect::<Map<String, Value>>(),
+            "evidence": bins,
+        }))
+    });
+    shown.collect()
 }
 
 fn of_route(name: &str, policy: &Policy, used: &CacheUse) -> Value {

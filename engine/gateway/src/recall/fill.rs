@@ -2,13 +2,14 @@
 //! is whole.
 
 use bytes::Bytes;
-use tollgate_actors::{CacheKeeper, Fill};
-use tollgate_cache::{Begun, EntryId, Labels, Policy, Worth};
+use tollgate_actors::Fill;
+use tollgate_cache::{Begun, Labels, Policy, Withheld, Worth};
 use tollgate_core::{Surface, Timestamp};
 
 use super::flights::Ticket;
 use super::question::Question;
 use crate::accept::Call;
+use crate::worker::Shared;
 
 /// A stream is larger than the answer in it: each token has an event around it.
 const STREAM_FACTOR: usize = 32;
@@ -20,7 +21,7 @@ pub(crate) struct Filling {
     policy: Policy,
     ticket: Ticket,
     begun: Begun,
-    rechecks: Option<EntryId>,
+    rechecks: Option<Withheld>,
     surface: Surface,
     is_stream: bool,
     sent: Vec<Bytes>,
@@ -54,12 +55,9 @@ impl Filling {
         }
     }
 
-    /// The answer shows whether this entry's would have been right.
-    pub(super) fn rechecking(self, entry: Option<EntryId>) -> Self {
-        Self {
-            rechecks: entry,
-            ..self
-        }
+    /// The answer shows whether this one would have been right.
+    pub(super) fn rechecking(self, rechecks: Option<Withheld>) -> Self {
+        Self { rechecks, ..self }
     }
 
     /// A piece of the answer is sent to the client. `None`: it becomes too large to be kept.
@@ -70,7 +68,7 @@ impl Filling {
     }
 
     /// The answer is whole.
-    pub(crate) fn hand_over(self, keeper: &actix::Addr<CacheKeeper>, worth: Worth, created: Timestamp) {
+    pub(crate) fn hand_over(self, shared: &Shared, worth: Worth, created: Timestamp) {
         let Question {
             key,
             words,
@@ -99,7 +97,9 @@ impl Filling {
             // Those who wait look again when the entry is there.
             on_done: Box::new(self.ticket),
         };
-        // A keeper with too much to do keeps less: that is counted by its mailbox's owner.
-        let _ = keeper.try_send(fill);
+        // A keeper with too much to do keeps less.
+        if shared.keeper.try_send(fill).is_err() {
+            shared.cache.store().dropped();
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::accept::header;
 pub(super) const CACHE: HeaderName = HeaderName::from_static("x-tollgate-cache");
 
 /// What is said in `x-tollgate-cache`, for messages.
-const EXPECTED: &str = "expected off, refresh, only, ttl=SPAN, mode=exact|safe|balanced|aggressive or scope=key, separated by commas";
+const EXPECTED: &str = "expected off, refresh, only, ttl=SPAN, mode=exact|safe|balanced|aggressive|shadow or scope=key, separated by commas";
 
 /// What a client wants of the cache.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +34,8 @@ pub(super) struct Wish {
     pub(super) ttl: Option<Duration>,
     /// How far questions may differ; `None`: as far as the route says.
     pub(super) mode: Option<Mode>,
+    /// Whether nothing is to be given by meaning, but what would be is told.
+    pub(super) shadow: bool,
     /// Whether the answer is for this key alone, whatever the route says.
     pub(super) is_private: bool,
 }
@@ -47,6 +49,7 @@ impl Default for Wish {
             max_age: None,
             ttl: None,
             mode: None,
+            shadow: false,
             is_private: false,
         }
     }
@@ -99,6 +102,7 @@ impl Wish {
                 let seconds = value.parse().ok().map(Duration::from_secs);
                 self.ttl = Some(seconds.or_else(|| tollgate_config::duration(value))?);
             }
+            Some(("mode", Mode::SHADOW)) => self.shadow = true,
             Some(("mode", value)) => self.mode = Some(Mode::of_name(value)?),
             Some(("scope", "key")) => self.is_private = true,
             _ => return None,
@@ -111,6 +115,7 @@ impl Wish {
         let mut tight = policy.clone();
         tight.mode = self.mode.map_or(policy.mode, |mode| mode.min(policy.mode));
         tight.ttl = self.ttl.map_or(policy.ttl, |ttl| ttl.min(policy.ttl));
+        tight.shadow |= self.shadow;
         if self.is_private {
             tight.scope = Scope::Key;
         }
@@ -169,6 +174,14 @@ mod tests {
         };
         let tight = |text: &str| wish(&[("x-tollgate-cache", text)]).unwrap().tighten(&route);
         assert_eq!(tight("mode=aggressive, ttl=1h"), route);
+        let shadowed = tight("mode=shadow");
+        assert_eq!((shadowed.mode, shadowed.shadow), (Mode::Balanced, true));
+        let shadow = Policy {
+            shadow: true,
+            ..route.clone()
+        };
+        let wish = wish(&[("x-tollgate-cache", "mode=aggressive")]).unwrap();
+        assert!(wish.tighten(&shadow).shadow, "nobody leaves the shadow by asking");
         let tighter = tight("mode=exact, ttl=5s, scope=key");
         assert_eq!(
             (tighter.mode, tighter.ttl, tighter.scope),

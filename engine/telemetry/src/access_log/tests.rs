@@ -146,13 +146,17 @@ fn what_the_cache_said_is_told_and_every_word_of_it_is_explained() {
         saved: Some(Nanodollars(1_836_800)),
         saved_time: Some(Duration::from_micros(812_400)),
         reason: Some("tools"),
+        withheld: Some(WhyWithheld::Near),
     });
     let said = json_of(&record)["cache"].clone();
     let expected = serde_json::json!({ "result": "hit_semantic", "score": "0.975", "age_ms": 61_200, "entry": 17,
-        "saved_nanodollars": 1_836_800, "saved_ms": 812, "reason": "tools" });
+        "saved_nanodollars": 1_836_800, "saved_ms": 812, "reason": "tools", "withheld": "near" });
     assert_eq!(said, expected);
     for name in said.as_object().unwrap().keys() {
         assert!(row.contains(&format!("`{name}`")), "{name}");
+    }
+    for why in [WhyWithheld::Shadow, WhyWithheld::Recheck, WhyWithheld::Near] {
+        assert!(row.contains(&format!("`{}`", why.name())), "{}", why.name());
     }
     let all = [
         CacheResult::Hit,

@@ -22,6 +22,23 @@ pub struct CacheFigures {
     pub filled: u64,
     /// Answers that could not be kept because the keeper was busy, since the start.
     pub dropped: u64,
+    /// What was learned of semantic hits.
+    pub lessons: CacheLessons,
+}
+
+/// What was learned of semantic hits, since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CacheLessons {
+    /// Verdicts by comparison of answers: right, unclear, wrong.
+    pub compared: [u64; 3],
+    /// Verdicts of clients: right, unclear, wrong.
+    pub told: [u64; 3],
+    /// Entries that were found wrong.
+    pub condemned: u64,
+    /// Classes with evidence whose thresholds are, in this order: closed, raised, lowered.
+    pub moved: [u64; 3],
+    /// Classes with evidence.
+    pub classes: u64,
 }
 
 /// What the cache has said to the requests of a route since the start, and what came of it.
@@ -76,6 +93,16 @@ impl CacheCounters {
 impl Meters {
     /// What the cache said to a request of this route.
     pub(super) fn cached(&self, route: &str, record: &CacheRecord) {
+        if let Some(why) = record.withheld {
+            let key = (Box::from(route), why.name());
+            let make = || {
+                let registry = &self.shared.registry;
+                registry.counter(&names::CACHE_WITHHELD, &[route, why.name()])
+            };
+            self.shared
+                .cache_withheld
+                .with(key, make, |count| count.increment(1));
+        }
         let key = (Box::from(route), record.result, record.reason);
         let make = || {
             let registry = &self.shared.registry;
@@ -130,5 +157,28 @@ impl Meters {
         registry
             .counter(&names::CACHE_DROPPED, &[])
             .absolute(figures.dropped);
+        self.cache_lessons(&figures.lessons);
+    }
+
+    fn cache_lessons(&self, lessons: &CacheLessons) {
+        let registry = &self.shared.registry;
+        for (source, counts) in [("comparison", lessons.compared), ("client", lessons.told)] {
+            for (verdict, count) in ["right", "unclear", "wrong"].into_iter().zip(counts) {
+                let verdicts = registry.counter(&names::CACHE_VERDICTS, &[source, verdict]);
+                verdicts.absolute(count);
+            }
+        }
+        let condemned = registry.counter(&names::CACHE_CONDEMNED, &[]);
+        condemned.absolute(lessons.condemned);
+        let [closed, raised, lowered] = lessons.moved;
+        for (state, count) in [
+            ("judged", lessons.classes),
+            ("closed", closed),
+            ("raised", raised),
+            ("lowered", lowered),
+        ] {
+            #[expect(clippy::cast_precision_loss, reason = "some thousands at most")]
+            registry.gauge(&names::CACHE_CLASSES, &[state]).set(count as f64);
+        }
     }
 }

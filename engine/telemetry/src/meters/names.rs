@@ -297,6 +297,29 @@ pub(crate) const CACHE_DROPPED: Metric = Metric::counter(
     &[],
     "Answers that were not put into the cache, because its keeper was busy.",
 );
+pub(crate) const CACHE_WITHHELD: Metric = Metric::counter(
+    "tollgate_cache_withheld_total",
+    &["route", "reason"],
+    "Answers to questions of the same meaning that were not given, but may be compared with those that came instead: \
+     shadow (the route only tries), recheck (the share that is checked), near (the score is below the threshold).",
+);
+pub(crate) const CACHE_VERDICTS: Metric = Metric::counter(
+    "tollgate_cache_verdicts_total",
+    &["source", "verdict"],
+    "Verdicts (right, unclear, wrong) on answers that were, or might have been, given by meaning: by comparison with the \
+     answer that came instead, or by a client.",
+);
+pub(crate) const CACHE_CONDEMNED: Metric = Metric::counter(
+    "tollgate_cache_condemned_total",
+    &[],
+    "Entries that were found wrong, and are not served again.",
+);
+pub(crate) const CACHE_CLASSES: Metric = Metric::gauge(
+    "tollgate_cache_classes",
+    &["state"],
+    "Classes (route and tenant) with verdicts: judged (all of them), and those in which a mode is closed (gives nothing \
+     by meaning), raised or lowered against what it ships with.",
+);
 pub(crate) const TOKENS_TOTAL: Metric = Metric::counter(
     "tollgate_tokens_total",
     &["route", "provider", "model", "class"],
@@ -369,7 +392,7 @@ pub(crate) const BUILD_INFO: Metric = Metric::gauge(
 );
 
 /// All of them, in the order in which the reference lists them.
-pub(crate) const ALL: [&Metric; 47] = [
+pub(crate) const ALL: [&Metric; 51] = [
     &TOKEN_USAGE,
     &OPERATION_DURATION,
     &TIME_TO_FIRST_TOKEN,
@@ -403,6 +426,10 @@ pub(crate) const ALL: [&Metric; 47] = [
     &CACHE_FILLED,
     &CACHE_EVICTED,
     &CACHE_DROPPED,
+    &CACHE_WITHHELD,
+    &CACHE_VERDICTS,
+    &CACHE_CONDEMNED,
+    &CACHE_CLASSES,
     &TOKENS_TOTAL,
     &COST,
     &USAGE_ESTIMATED,
