@@ -22,6 +22,8 @@ pub struct Policy {
     pub shadow: bool,
     /// Whether answers that call tools are kept, too.
     pub tool_calls: bool,
+    /// Whether answers that ended at the limit of tokens are kept, too.
+    pub truncated: bool,
     /// What entries can be invalidated by, beside their route and tenant.
     pub tags: Arc<[Box<str>]>,
 }
@@ -103,6 +105,7 @@ impl Default for Policy {
             recheck: 0.0,
             shadow: false,
             tool_calls: false,
+            truncated: false,
             tags: Arc::default(),
         }
     }

@@ -303,8 +303,8 @@ impl Collected {
         let is_refusal = |part: &Growing| matches!(part, Growing::Refusal(_));
         let says = |part: &Growing| matches!(part, Growing::Text(text) if !text.trim().is_empty());
         let (calls, refuses) = (self.parts.iter().any(is_call), self.parts.iter().any(is_refusal));
-        let finish = finish_with(self.finish.ok_or(NotKept::Truncated)?, calls);
-        match finish {
+        let finish = self.finish.ok_or(NotKept::Truncated)?;
+        match finish_with(finish, calls) {
             FinishReason::Length if !policy.length => return Err(NotKept::Length),
             FinishReason::ContentFilter => return Err(NotKept::Filtered),
             FinishReason::Paused => return Err(NotKept::Paused),
@@ -312,6 +312,10 @@ impl Collected {
             _ if calls && !policy.tool_calls => return Err(NotKept::ToolCalls),
             _ if refuses && !policy.refusals => return Err(NotKept::Refusal),
             _ if !calls && !refuses && !self.parts.iter().any(says) => return Err(NotKept::Empty),
+            // As OpenAI ends an answer to a forced call. It could only be told as every other answer with calls is.
+            FinishReason::ToolCalls if finish == FinishReason::Stop => {
+                return Err(NotKept::Foreign("calls after which it just stops".to_owned()));
+            }
             _ => {}
         }
         Ok(KeptChoice {

@@ -326,8 +326,11 @@ fn what_must_not_be_kept_is_not() {
 fn a_policy_may_allow_more() {
     let call = json!({"role": "assistant", "content": "So:", "tool_calls": [
         {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{\"a\":1}"}}]});
-    let kept = of_whole(OPENAI, &completion(call, "tool_calls"), LAX).unwrap();
+    let kept = of_whole(OPENAI, &completion(call.clone(), "tool_calls"), LAX).unwrap();
     assert_eq!(kept.choices()[0].parts.len(), 2);
+    // Whoever was told "stop" after a call it had forced must be told so again, and could not be.
+    let forced = of_whole(OPENAI, &completion(call, "stop"), LAX);
+    assert!(matches!(forced, Err(NotKept::Foreign(_))), "{forced:?}");
     let refusal = json!({"role": "assistant", "content": null, "refusal": "I will not."});
     let kept = of_whole(OPENAI, &completion(refusal, "stop"), LAX).unwrap();
     assert_eq!(kept.choices()[0].parts, [KeptPart::Refusal("I will not.".into())]);

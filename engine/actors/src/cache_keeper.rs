@@ -61,8 +61,8 @@ pub struct Fill {
     pub created: Timestamp,
     /// How long it may be given again.
     pub ttl: Duration,
-    /// Whether an answer that calls tools is kept.
-    pub tool_calls: bool,
+    /// What is kept although it is not, by default.
+    pub keeps: KeepPolicy,
     /// The answer that might have been given instead: this one shows whether that would have been right.
     pub rechecks: Option<Withheld>,
     /// What the store said before the answer was asked for.
@@ -130,10 +130,7 @@ impl CacheKeeper {
             [only] => only.clone(),
             pieces => pieces.concat().into(),
         };
-        let policy = KeepPolicy {
-            tool_calls: fill.tool_calls,
-            ..KeepPolicy::default()
-        };
+        let policy = fill.keeps;
         let kept = if fill.is_stream {
             Kept::of_stream(fill.surface, &body, policy)?
         } else {

@@ -47,6 +47,9 @@ pub(crate) struct CachePolicy {
     /// Whether answers that call tools are kept, too.
     #[schemars(extend("default" = false))]
     pub tool_calls: Option<bool>,
+    /// Whether answers that ended at the limit of tokens are kept, too; the limit is part of the question.
+    #[schemars(extend("default" = false))]
+    pub truncated: Option<bool>,
     /// Words by which entries can be invalidated.
     pub tags: Option<Vec<Option<String>>>,
 }

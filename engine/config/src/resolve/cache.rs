@@ -140,6 +140,7 @@ fn policy(
         recheck: context.share(written.recheck.as_ref(), place.key("recheck"), 1.0, base.recheck),
         shadow: shadow.by_mode || shadow.by_field,
         tool_calls: written.tool_calls.unwrap_or(base.tool_calls),
+        truncated: written.truncated.unwrap_or(base.truncated),
         tags: tags.unwrap_or(base.tags),
     }
 }

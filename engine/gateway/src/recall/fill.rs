@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use tollgate_actors::Fill;
+use tollgate_adapters::KeepPolicy;
 use tollgate_cache::{Begun, Labels, Policy, Withheld, Worth};
 use tollgate_core::{Surface, Timestamp};
 
@@ -91,7 +92,11 @@ impl Filling {
             worth,
             created,
             ttl: self.policy.ttl,
-            tool_calls: self.policy.tool_calls,
+            keeps: KeepPolicy {
+                tool_calls: self.policy.tool_calls,
+                length: self.policy.truncated,
+                ..KeepPolicy::default()
+            },
             begun: self.begun,
             rechecks: self.rechecks,
             // Those who wait look again when the entry is there.
