@@ -114,7 +114,8 @@ fn look(cache: &Cache, key: &Key, words: Option<&str>) -> Looked {
 
 /// Percentiles of lookups of which each is of another question.
 fn percentiles(cache: &Cache, name: &str, texts: &[String]) {
-    let mut histogram: Histogram<u64> = Histogram::new(3).expect("three digits are allowed");
+    let mut histogram: Histogram<u64> =
+        Histogram::new_with_max(1_000_000_000, 3).expect("bounds that are allowed");
     let mut hits = 0;
     for text in texts {
         let key = key(text);
