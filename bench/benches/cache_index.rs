@@ -142,6 +142,7 @@ impl Filled {
             question: Some(Question {
                 words: "what is it that is asked for here".into(),
                 vector: Arc::clone(vector),
+                elsewhere: None,
                 analysis: Arc::clone(&self.nothing),
             }),
             answer: vec![b'a'; 400].into(),

@@ -5,13 +5,16 @@
 //! than in most partitions.
 
 #![expect(clippy::expect_used, reason = "a bench whose fixture is wrong should stop")]
+#![expect(clippy::print_stdout, reason = "a bench tells what it has measured")]
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use hdrhistogram::Histogram;
-use tollgate_cache::{Cache, Filled, IndexSettings, Key, Labels, Looked, Mode, Sought, StoreSettings, Worth};
+use tollgate_cache::{
+    Cache, Filled, IndexSettings, Key, Labels, Looked, Mode, Patience, Sought, StoreSettings, Worth,
+};
 use tollgate_core::{Clock, Digest, Digester, Timestamp};
 
 #[global_allocator]
@@ -86,6 +89,7 @@ fn filled(entries: usize) -> Cache {
             created: NOW,
             ttl: Duration::from_secs(3_600),
             begun: cache.store().begin(),
+            brought: None,
         };
         cache.fill(filled, NOW);
     }
@@ -108,6 +112,8 @@ fn look(cache: &Cache, key: &Key, words: Option<&str>) -> Looked {
         mode: Mode::Safe,
         learns: false,
         max_age: None,
+        brought: None,
+        patience: Patience::Keeper,
     };
     cache.find(&sought, NOW)
 }

@@ -4,20 +4,22 @@
 //! question of other words is only answered if its words can stand for themselves ([`unfit`]), a neighbour in its
 //! partition was judged to ask for the same, and the judgement reaches the threshold of the mode.
 
+mod fill;
+mod neighbours;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tollgate_core::Timestamp;
 
-use crate::embed::{Embedder, Table};
+use crate::embed::{Embedder, Space, Table};
 use crate::learn::{Agreement, Experience, Seen, Source};
 use crate::store::{Candidate, Nearest, Question};
 use crate::text::{self, Traits};
 use crate::verify::{Analysis, Explanation, Verifier};
-use crate::{
-    Entry, EntryId, Inserted, Key, Labels, Mode, NewEntry, Patience, Selection, Store, StoreSettings, Vector,
-    Worth,
-};
+use crate::{Entry, EntryId, Key, Labels, Mode, Patience, Selection, Store, StoreSettings, Vector};
+
+pub use fill::Filled;
 
 /// Neighbours that are judged.
 const NEIGHBOURS: usize = 4;
@@ -38,6 +40,8 @@ pub struct Cache {
     store: Store,
     /// `None` until [`Cache::learn`]: nothing is compared by meaning before.
     models: OnceLock<Models>,
+    /// Where neighbours are sought as well. `None`: by the built-in table alone.
+    space: Option<Space>,
 }
 
 /// What it takes to compare questions.
@@ -65,6 +69,11 @@ pub struct Sought<'a> {
     pub learns: bool,
     /// The oldest answer that will do. `None`: any that is kept.
     pub max_age: Option<Duration>,
+    /// A vector of the words that was made elsewhere: neighbours are sought by it alone. `None`: by the built-in table,
+    /// and in a space that is here.
+    pub brought: Option<&'a Vector>,
+    /// How long it may take.
+    pub patience: Patience,
 }
 
 /// What was seen. Never both.
@@ -74,6 +83,9 @@ pub struct Looked {
     pub found: Option<Found>,
     /// One that is too uncertain to be given: only to be compared with what comes instead.
     pub near: Option<Withheld>,
+    /// It would take longer than the patience that was given: ask again with [`Patience::Keeper`], on a thread that can
+    /// wait.
+    pub is_too_long: bool,
 }
 
 /// An answer that is not given though its question is much the same: the one that comes instead shows whether it would
@@ -110,34 +122,25 @@ pub struct Found {
     pub score: Option<f32>,
 }
 
-/// An answer that comes in.
-#[derive(Debug)]
-pub struct Filled {
-    /// What it is found by.
-    pub key: Key,
-    /// What it is invalidated by.
-    pub labels: Labels,
-    /// The words by which it may be found by meaning; `None`: it may not.
-    pub words: Option<Box<str>>,
-    /// In a form of the caller's.
-    pub answer: bytes::Bytes,
-    /// What a hit saves.
-    pub worth: Worth,
-    /// When the answer was given.
-    pub created: Timestamp,
-    /// How long from then on it may be served.
-    pub ttl: Duration,
-    /// What [`Store::begin`] said before the answer was asked for.
-    pub begun: crate::store::Begun,
-}
-
 impl Cache {
     /// An empty one. It compares nothing by meaning until it has [learned](Cache::learn) to.
     pub fn new(settings: StoreSettings) -> Self {
         Self {
             store: Store::new(settings),
             models: OnceLock::new(),
+            space: None,
         }
+    }
+
+    /// One that seeks neighbours in another space as well.
+    #[must_use]
+    pub fn seeking_in(self, space: Option<Space>) -> Self {
+        Self { space, ..self }
+    }
+
+    /// Where neighbours are sought beside the built-in table's space. `None`: nowhere.
+    pub fn space(&self) -> Option<&Space> {
+        self.space.as_ref()
     }
 
     /// The entries.
@@ -164,6 +167,12 @@ impl Cache {
         format!("{} {}", Table::built_in().id(), Verifier::built_in().id())
     }
 
+    /// The same with the space whose vectors are kept in files, if there is one: those of the table are made anew.
+    pub fn model_id_with(space: Option<&Space>) -> String {
+        let own = Self::model_id();
+        space.map_or(own.clone(), |space| format!("{} {own}", space.id()))
+    }
+
     /// An answer to a question. What is served of it is to be told: [`Cache::served`].
     pub fn find(&self, sought: &Sought<'_>, now: Timestamp) -> Looked {
         let key = sought.key;
@@ -184,7 +193,7 @@ impl Cache {
                     entry,
                     score: None,
                 }),
-                near: None,
+                ..Looked::default()
             };
         }
         self.find_by_meaning(sought, now, is_young).unwrap_or_default()
@@ -198,21 +207,20 @@ impl Cache {
     ) -> Option<Looked> {
         let (words, models) = (sought.words?, self.models.get()?);
         let (threshold, least) = models.bounds(sought)?;
-        let vector = models.table.embed(words)?;
-        let near = self
-            .store
-            .nearest(&sought.key.partition, &vector, NEIGHBOURS, now, Patience::Worker);
-        let Nearest::Found(near) = near else { return None };
-        let near: Vec<Candidate> = near
-            .into_iter()
-            .filter(|it| it.cosine >= LEAST_COSINE && will_do(&it.entry))
-            .collect();
+        let Nearest::Found(mut near) = self.neighbours(models, sought, words, now)? else {
+            return Some(Looked {
+                is_too_long: true,
+                ..Looked::default()
+            });
+        };
+        near.retain(|it| will_do(&it.entry));
         if near.is_empty() || models.unfit(words).is_some() {
             return None;
         }
         let asked = models.verifier.analyse(words);
-        let judged = near.into_iter().filter_map(|Candidate { entry, cosine }| {
-            let question = entry.question.as_ref()?;
+        let mut best: Option<(f32, Arc<Entry>)> = None;
+        for Candidate { entry, cosine } in near {
+            let Some(question) = &entry.question else { continue };
             let verdict = models
                 .verifier
                 .judge_at(&asked, &question.analysis, cosine, least);
@@ -221,9 +229,16 @@ impl Cache {
                     .experience
                     .are_parted(sought.key.question(), entry.key.question())
             };
-            (verdict.score >= least && !was_wrong()).then_some((verdict.score, entry))
-        });
-        let (score, entry) = judged.max_by(|a, b| a.0.total_cmp(&b.0))?;
+            let is_better = best.as_ref().is_none_or(|(score, _)| verdict.score > *score);
+            if verdict.score >= least && is_better && !was_wrong() {
+                best = Some((verdict.score, entry));
+            }
+            // Whoever will do is nearest of those who would: the others need not be judged, which takes longest.
+            if best.as_ref().is_some_and(|(score, _)| *score >= threshold) {
+                break;
+            }
+        }
+        let (score, entry) = best?;
         if score < threshold {
             let near = Withheld {
                 entry: entry.id,
@@ -231,8 +246,8 @@ impl Cache {
                 is_hit: false,
             };
             return Some(Looked {
-                found: None,
                 near: Some(near),
+                ..Looked::default()
             });
         }
         let found = Found {
@@ -242,7 +257,7 @@ impl Cache {
         };
         Some(Looked {
             found: Some(found),
-            near: None,
+            ..Looked::default()
         })
     }
 
@@ -291,41 +306,6 @@ impl Cache {
             experience.part(seen.asked, entry.key.question());
         }
         true
-    }
-
-    /// Adds an answer. For the keeper: takes up to a millisecond.
-    pub fn fill(&self, filled: Filled, now: Timestamp) -> Inserted {
-        let new = self.entry(filled);
-        self.store.insert(new, now)
-    }
-
-    /// An entry with its question taken apart.
-    pub fn entry(&self, filled: Filled) -> NewEntry {
-        let Filled {
-            key,
-            labels,
-            words,
-            answer,
-            worth,
-            created,
-            ttl,
-            begun,
-        } = filled;
-        NewEntry {
-            question: words.and_then(|words| self.question(words)),
-            key,
-            labels,
-            answer,
-            worth,
-            created,
-            ttl: jittered(ttl, &key),
-            begun,
-        }
-    }
-
-    /// Words, taken apart; `None`: they cannot be compared, or it has not [learned](Cache::learn) to.
-    pub fn question(&self, words: Box<str>) -> Option<Question> {
-        self.models.get()?.question(words)
     }
 
     /// An entry was wrong: it is never served again. Whether there is such an entry.
@@ -394,13 +374,6 @@ impl Cache {
     }
 }
 
-/// Up to a tenth less, so that what was filled together does not end together. It depends on the key alone.
-fn jittered(ttl: Duration, key: &Key) -> Duration {
-    let [a, b, ..] = key.exact.to_bytes();
-    let share = u32::from(u16::from_le_bytes([a, b]));
-    ttl.saturating_sub(ttl / (10 * (u32::from(u16::MAX) + 1)) * share)
-}
-
 /// Two questions, compared.
 #[derive(Debug)]
 pub struct Comparison {
@@ -456,6 +429,7 @@ impl Models {
         }
         Some(Question {
             vector: Arc::new(self.table.embed(&words)?),
+            elsewhere: None,
             analysis: Arc::new(self.verifier.analyse(&words)),
             words,
         })

@@ -3,6 +3,7 @@
 //! - [`Embedder`]: whatever turns words into a [`Vector`].
 //! - [`Table`]: a static model, that is a row of numbers per word piece: the one that ships with the program, or one in
 //!   a model2vec directory.
+//! - [`Space`]: where neighbours are sought beside the space of the table that ships.
 //!
 //! A vector means something among vectors of the same model only: [`Embedder::id`] names it, and belongs into the key
 //! of everything that is stored with a vector.
@@ -11,12 +12,14 @@ mod directory;
 #[cfg(test)]
 mod fixture;
 mod floats;
+mod space;
 mod table;
 mod tensors;
 
 use crate::Vector;
 
 pub use directory::LoadError;
+pub use space::Space;
 pub use table::{Row, Table};
 pub use tensors::TableError;
 

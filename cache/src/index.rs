@@ -34,7 +34,7 @@ use partition::{Gone, Partition};
 pub struct IndexSettings {
     /// From this size on a partition has a graph. At least 32.
     pub flat_below: usize,
-    /// Graphs larger than this are not searched by [`Patience::Worker`].
+    /// Graphs larger than this are not searched by [`Patience::Worker`]; of more than 128 dimensions, smaller ones.
     pub worker_limit: usize,
     /// How many searches may run at once in one graph. More are refused, and counted.
     pub searchers: usize,
@@ -83,7 +83,7 @@ pub enum Proposal {
 /// What has happened so far, and what there is.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct IndexStatistics {
-    /// Partitions that are not empty.
+    /// Partitions that are not empty, counted in each space.
     pub partitions: usize,
     /// Those of them with a graph.
     pub graphs: usize,
@@ -142,6 +142,11 @@ impl Index {
         partition.map_or(Proposal::Found(Vec::new()), |it| {
             it.nearest(vector, want, patience, &self.settings, &self.counts)
         })
+    }
+
+    /// Whether a partition has anybody in it.
+    pub fn holds(&self, partition: &Digest) -> bool {
+        self.partitions.contains_key(partition)
     }
 
     /// Adds a vector under an id that is not in use. `false`: it was refused, and will not be proposed.

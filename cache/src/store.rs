@@ -33,7 +33,7 @@ use residents::Residents;
 use statistics::Tally;
 
 pub use barrier::{Begun, Selection};
-pub use entry::{Entry, EntryId, Key, Labels, NewEntry, Question, Worth};
+pub use entry::{Elsewhere, Entry, EntryId, Key, Labels, NewEntry, Question, Worth};
 pub use statistics::{Bytes as BytesByPart, Statistics};
 
 /// How many dead ids a search may come upon without the living becoming fewer than asked for.
@@ -177,7 +177,43 @@ impl Store {
         now: Timestamp,
         patience: Patience,
     ) -> Nearest {
+        let vector_of = |entry: &Entry| Some(Arc::clone(&entry.question.as_ref()?.vector));
         let proposal = self.index.nearest(partition, vector, k + SPARE, patience);
+        self.living(proposal, partition, vector, vector_of, k, now)
+    }
+
+    /// The same in another space: by the vectors that [`Question::elsewhere`] has at `place`.
+    pub fn nearest_elsewhere(
+        &self,
+        (partition, place): (&Digest, &Digest),
+        vector: &Vector,
+        k: usize,
+        now: Timestamp,
+        patience: Patience,
+    ) -> Nearest {
+        let vector_of = |entry: &Entry| {
+            let elsewhere = entry.question.as_ref()?.elsewhere.as_ref()?;
+            (elsewhere.place == *place).then(|| Arc::clone(&elsewhere.vector))
+        };
+        let proposal = self.index.nearest(place, vector, k + SPARE, patience);
+        self.living(proposal, partition, vector, vector_of, k, now)
+    }
+
+    /// Whether there is anybody to be found at this place.
+    pub fn has_any_at(&self, place: &Digest) -> bool {
+        self.index.holds(place)
+    }
+
+    /// Those of a proposal that can be served, with their exact cosines.
+    fn living(
+        &self,
+        proposal: Proposal,
+        partition: &Digest,
+        vector: &Vector,
+        vector_of: impl Fn(&Entry) -> Option<Arc<Vector>>,
+        k: usize,
+        now: Timestamp,
+    ) -> Nearest {
         let Proposal::Found(near) = proposal else {
             return Nearest::TooLong;
         };
@@ -187,7 +223,7 @@ impl Store {
             .filter(|it| it.is_servable(now) && it.key.partition == *partition)
             .filter_map(|entry| {
                 // A graph that is being changed may be wrong about how near it is.
-                let cosine = entry.question.as_ref()?.vector.cosine(vector);
+                let cosine = vector_of(&entry)?.cosine(vector);
                 Some(Candidate { entry, cosine })
             })
             .take(k)
@@ -288,6 +324,9 @@ impl Store {
         if let Some(question) = &entry.question {
             self.index
                 .insert(&entry.key.partition, entry.id.0, &question.vector);
+            if let Some(Elsewhere { place, vector }) = &question.elsewhere {
+                self.index.insert(place, entry.id.0, vector);
+            }
         }
     }
 
@@ -301,8 +340,11 @@ impl Store {
                 it == exact && self.residents.peek(exact).is_none()
             });
         }
-        if entry.question.is_some() {
+        if let Some(question) = &entry.question {
             self.index.remove(&entry.key.partition, entry.id.0);
+            if let Some(elsewhere) = &question.elsewhere {
+                self.index.remove(&elsewhere.place, entry.id.0);
+            }
         }
     }
 

@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use tollgate_cache::Vector;
 use tollgate_cache::index::{IndexSettings, Patience};
 use tollgate_cache::store::{
-    Entry, EntryId, Inserted, Key, Labels, Nearest, NewEntry, Question, Refused, Selection, Store,
+    Elsewhere, Entry, EntryId, Inserted, Key, Labels, Nearest, NewEntry, Question, Refused, Selection, Store,
     StoreSettings, Worth,
 };
 use tollgate_cache::verify::{Analysis, Verifier};
@@ -97,6 +97,10 @@ fn asked(store: &Store, number: u64, truth: &[AtomicU64], now: u64) -> NewEntry 
         question: Some(Question {
             words: format!("{number}").into(),
             vector: vector(number),
+            elsewhere: (number % 2 == 0).then(|| Elsewhere {
+                place: digest("elsewhere", tenant(number)),
+                vector: vector(number + 1),
+            }),
             analysis: Arc::clone(&NOTHING),
         }),
         answer: answer(number, truth).into(),

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use tollgate_cache::learn::Agreement;
 use tollgate_cache::store::{Key, Labels, Worth};
-use tollgate_cache::{Cache, Filled, Found, Inserted, Layer, Looked, Mode, Sought, StoreSettings, text};
+use tollgate_cache::{
+    Cache, Filled, Found, Inserted, Layer, Looked, Mode, Patience, Sought, StoreSettings, text,
+};
 use tollgate_core::{Digest, Digester, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_unix_millis(1_800_000_000_000);
@@ -38,6 +40,7 @@ fn fill(cache: &Cache, words: &str, tenant: &str) -> Inserted {
             tags: Box::default(),
         },
         words: Some(words.into()),
+        brought: None,
         answer: "An answer.".into(),
         worth: Worth::default(),
         created: NOW,
@@ -56,6 +59,8 @@ fn look(cache: &Cache, words: &str, mode: Mode, learns: bool) -> Looked {
         mode,
         learns,
         max_age: None,
+        brought: None,
+        patience: Patience::Worker,
     };
     cache.find(&sought, NOW)
 }

@@ -14,8 +14,9 @@ use std::sync::atomic::Ordering;
 
 use proptest::prelude::*;
 use tollgate_cache::Vector;
+use tollgate_cache::embed::Space;
 use tollgate_cache::persist::{Consequence, Damage, Disk, Log, Record, Room, Settings, StoredEntry};
-use tollgate_cache::store::{EntryId, Inserted, Question, Selection, Store, StoreSettings};
+use tollgate_cache::store::{Elsewhere, EntryId, Inserted, Question, Selection, Store, StoreSettings};
 use tollgate_cache::verify::Verifier;
 use tollgate_core::{Moment, Timestamp};
 
@@ -957,7 +958,11 @@ fn what_was_in_a_store_is_in_the_next_one() {
     let verifier = Verifier::built_in();
     let question = |words: &str, vector: Vector| Question {
         words: words.into(),
-        vector: Arc::new(vector),
+        vector: Arc::new(Vector::of(&[0.5; 8]).unwrap()),
+        elsewhere: Some(Elsewhere {
+            place: Space::Remote("there".into()).place(&entry(1, 1, 11).partition),
+            vector: Arc::new(vector),
+        }),
         analysis: Arc::new(verifier.analyse(words)),
     };
     let words = "how tall is the tower?";
@@ -987,7 +992,8 @@ fn what_was_in_a_store_is_in_the_next_one() {
     let again: BTreeMap<u64, StoredEntry> = second.iter().map(|it| (it.id.0, (&*it).into())).collect();
     assert_eq!((again.len(), &again), (3, &written));
     let found = second.get(EntryId(3)).unwrap();
-    assert_eq!(*found.question.as_ref().unwrap().vector, direction);
+    let elsewhere = found.question.as_ref().unwrap().elsewhere.as_ref();
+    assert_eq!(*elsewhere.unwrap().vector, direction);
     assert_eq!(found.expires, entry(3, 3, 11).expires);
     assert!(
         second

@@ -24,6 +24,8 @@ const CARRIED: usize = 2;
 /// How many vectors are looked for in their own graph at a time, and how many of them have to be found.
 const SAMPLE: usize = 64;
 const SAMPLE_FOUND: usize = 63;
+/// What the limits of searches on a worker were measured with.
+const USUAL_DIMENSIONS: usize = 128;
 /// A search does not wait longer than this for a graph that is being enlarged.
 const WAIT: Duration = Duration::from_micros(50);
 
@@ -368,9 +370,17 @@ impl Shape {
     fn is_long(&self, settings: &IndexSettings) -> bool {
         match self {
             Self::Few(_) => false,
-            // A graph is on its way, or could not be made.
-            Self::Flat(flat) => flat.rows().len() > settings.flat_below.saturating_mul(4),
-            Self::Graph(graph) => graph.len() > settings.worker_limit,
+            // A graph is on its way, or could not be made; or the vectors are long.
+            Self::Flat(flat) => {
+                flat.rows().len().saturating_mul(flat.dimensions())
+                    > settings.flat_below.saturating_mul(4 * USUAL_DIMENSIONS)
+            }
+            // A search looks at as many vectors, give or take, however many there are: so what a vector takes more has
+            // to be made up for by a graph that is far smaller, and fits into a nearer memory.
+            Self::Graph(graph) => {
+                let longer = (graph.dimensions() / USUAL_DIMENSIONS).max(1);
+                graph.len().saturating_mul(longer * longer) > settings.worker_limit
+            }
         }
     }
 

@@ -235,6 +235,37 @@ fn what_is_too_long_for_a_worker_is_left_to_a_keeper() {
 }
 
 #[test]
+fn long_vectors_are_too_long_for_a_worker_sooner() {
+    let index = Index::new(settings(64));
+    let long = |number: u64| {
+        let mut seed = number;
+        let components: Vec<f32> = (0..1_536).map(|_| random(&mut seed)).collect();
+        Arc::new(Vector::of(&components).unwrap())
+    };
+    let (short_at, long_at) = (digest(0), digest(1));
+    for id in 0..60 {
+        assert!(index.insert(&short_at, id, &vector(id)) && index.insert(&long_at, id, &long(id)));
+    }
+    let patience = |at, vector: &Vector| index.nearest(at, vector, 1, Patience::Worker);
+    assert!(matches!(patience(&short_at, &vector(3)), Proposal::Found(near) if near[0].id == 3));
+    assert_eq!(patience(&long_at, &long(3)), Proposal::TooLong);
+    assert_eq!(found(&index, &long_at, &long(3), 1)[0].id, 3);
+    // So are graphs of them.
+    let index = Index::new(IndexSettings {
+        worker_limit: 1_000,
+        ..settings(32)
+    });
+    (0..100).for_each(|id| assert!(index.insert(&long_at, id, &long(id))));
+    finish(&index);
+    assert_eq!(index.statistics().graphs, 1);
+    assert_eq!(
+        index.nearest(&long_at, &long(3), 1, Patience::Worker),
+        Proposal::TooLong
+    );
+    assert_eq!(found(&index, &long_at, &long(3), 1)[0].id, 3);
+}
+
+#[test]
 fn nothing_is_found_where_nothing_is() {
     let index = Index::new(settings(32));
     assert_eq!(found(&index, &digest(0), &vector(0), 3), []);

@@ -41,8 +41,9 @@ pub struct StoredEntry {
     pub tags: Box<[Box<str>]>,
     /// The last user turn. `None`: it is found by sameness only.
     pub words: Option<Box<str>>,
-    /// The words' direction, as in [`Vector::codes`](crate::Vector::codes). `None`: there is none, or it came from
-    /// another model than the one that is in use now; it can be made again from the words.
+    /// The words' direction in the space beside the built-in one, as in [`Vector::codes`](crate::Vector::codes). `None`:
+    /// there is none, or it came from another model than the one that is in use now. What the built-in table makes of
+    /// the words is not kept: it is made again.
     pub codes: Option<Box<[i8]>>,
     /// The answer, as the gateway encodes it.
     pub answer: Bytes,
@@ -68,7 +69,7 @@ impl From<&Entry> for StoredEntry {
             route: Arc::clone(&entry.labels.route),
             tags: entry.labels.tags.clone(),
             words: question.map(|it| it.words.clone()),
-            codes: question.map(|it| it.vector.codes().into()),
+            codes: question.and_then(|it| Some(it.elsewhere.as_ref()?.vector.codes().into())),
             answer: entry.answer.clone(),
             worth: entry.worth,
             created: entry.created,
@@ -79,7 +80,7 @@ impl From<&Entry> for StoredEntry {
 }
 
 impl StoredEntry {
-    /// Where the words point. `None`: there are none, or they have to be embedded again.
+    /// Where the words point in the space beside the built-in one. `None`: nobody knows.
     pub fn vector(&self) -> Option<Vector> {
         Vector::of_codes(self.codes.clone()?)
     }

@@ -68,10 +68,21 @@ pub struct Worth {
 pub struct Question {
     /// As they were said.
     pub words: Box<str>,
-    /// Where they point.
+    /// Where they point, by the table that ships.
     pub vector: Arc<Vector>,
+    /// Where they point in another space. `None`: there is none, or nobody said.
+    pub elsewhere: Option<Elsewhere>,
     /// What the verifier has to know of them.
     pub analysis: Arc<Analysis>,
+}
+
+/// A vector of another space than the built-in one.
+#[derive(Debug, Clone)]
+pub struct Elsewhere {
+    /// Where the partition's vectors of that space are: [`Space::place`](crate::embed::Space::place).
+    pub place: Digest,
+    /// Where the words point there.
+    pub vector: Arc<Vector>,
 }
 
 /// What comes in.
@@ -184,10 +195,13 @@ impl Entry {
     /// Answer; question; the rest.
     pub(super) fn bytes_of_parts(&self) -> [usize; 3] {
         let question = self.question.as_ref().map_or(0, |it| {
-            let dimensions = it.vector.dimensions();
-            let vector = size_of::<Vector>() + dimensions + 3 * ALLOCATION_BYTES;
+            let placed = |vector: &Vector| {
+                let dimensions = vector.dimensions();
+                size_of::<Vector>() + dimensions + 3 * ALLOCATION_BYTES + index::charge(dimensions)
+            };
+            let vectors = placed(&it.vector) + it.elsewhere.as_ref().map_or(0, |it| placed(&it.vector));
             let analysis = it.analysis.bytes() + 8 * ALLOCATION_BYTES;
-            it.words.len() + ALLOCATION_BYTES + vector + analysis + index::charge(dimensions)
+            it.words.len() + ALLOCATION_BYTES + vectors + analysis
         });
         let Labels { tenant, route, tags } = &self.labels;
         let tags: usize = tags

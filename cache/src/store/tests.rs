@@ -50,6 +50,10 @@ fn new_entry(store: &Store, number: u64, now: u64, ttl: u64) -> NewEntry {
         question: (number % 4 != 1).then(|| Question {
             words: format!("question {number}").into(),
             vector: vector(number),
+            elsewhere: number.is_multiple_of(3).then(|| Elsewhere {
+                place: digest("elsewhere", number % 3),
+                vector: vector(number + 1),
+            }),
             analysis: nothing(),
         }),
         answer: format!("answer {number}").into(),

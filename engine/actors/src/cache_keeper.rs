@@ -14,7 +14,7 @@ use actix::{Actor, AsyncContext as _, Context, Handler, Message};
 use bytes::Bytes;
 use tollgate_adapters::{KeepPolicy, Kept, NotKept};
 use tollgate_cache::learn::Agreement;
-use tollgate_cache::{Begun, Cache, EntryId, Filled, Key, Labels, Selection, Withheld, Worth};
+use tollgate_cache::{Begun, Cache, EntryId, Filled, Key, Labels, Selection, Vector, Withheld, Worth};
 use tollgate_core::{Clock, Surface, Timestamp};
 
 pub use kept_on_disk::KeptOnDisk;
@@ -49,6 +49,8 @@ pub struct Fill {
     pub words: Option<String>,
     /// Whether it may answer a question of other words.
     pub by_meaning: bool,
+    /// Where the words point in a space whose vectors are made elsewhere. `None`: nobody said.
+    pub brought: Option<Vector>,
     /// What was called.
     pub surface: Surface,
     /// Whether it was sent as events.
@@ -93,6 +95,11 @@ pub struct Hear {
     /// Whether the answer was right.
     pub was_right: bool,
 }
+
+/// Routes of the configuration in force compare questions by meaning: be ready for that, if you are not.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Compare;
 
 /// The process ends: write what is to be written, and leave the files to the next one. The reply says that it is done.
 #[derive(Debug, Clone, Copy, Message)]
@@ -144,6 +151,7 @@ impl CacheKeeper {
                 key: fill.key,
                 labels: fill.labels,
                 words: fill.words.filter(|_| fill.by_meaning).map(Into::into),
+                brought: fill.brought,
                 answer: kept.to_bytes().into(),
                 worth: fill.worth,
                 created: fill.created,
@@ -284,6 +292,15 @@ impl Handler<Hear> for CacheKeeper {
             self.condemn_for_good(told.entry);
         }
         Some(counts)
+    }
+}
+
+impl Handler<Compare> for CacheKeeper {
+    type Result = ();
+
+    fn handle(&mut self, _: Compare, _: &mut Self::Context) {
+        self.compares = true;
+        self.cache.learn();
     }
 }
 

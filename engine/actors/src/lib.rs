@@ -21,7 +21,7 @@ mod watched;
 mod testing;
 
 pub use breaker::{NamedCredential, OnTransition, TargetBreaker, Transition, UnknownTarget};
-pub use cache_keeper::{CacheKeeper, CloseFiles, Condemn, Fill, Hear, Invalidate, KeptOnDisk};
+pub use cache_keeper::{CacheKeeper, CloseFiles, Compare, Condemn, Fill, Hear, Invalidate, KeptOnDisk};
 pub use control::{
     Applied, ApplyMode, ChangeRefused, ChangeRoutes, ConfigSource, Control, ControlParts, Difference,
     EndRollout, Ending, ListVersions, Notice, OnNotice, OnReload, Origin, Reload, ReloadError, Reloaded,

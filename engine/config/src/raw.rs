@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) use cache::{Cache, CachePolicy};
+pub(crate) use cache::{Cache, CachePolicy, Embedder};
 pub(crate) use text::{
     AuthText, CapabilityText, DurationText, HedgeAfterText, HttpText, KindText, MoneyText,
     OnNoCandidatesText, SecretText, ShareText, SizeText, StrategyText,

@@ -2,6 +2,7 @@
 //! schema cannot say. Never stops at a problem; with any, the settings are thrown away.
 
 mod cache;
+mod embedder;
 mod health;
 mod keys;
 mod listeners;
@@ -66,7 +67,7 @@ pub(crate) fn resolve(context: Context<'_>, config: &Config) -> Settings {
     let server = listeners::server(context, config, auth);
     let admin = listeners::admin(context, config);
     let telemetry = listeners::telemetry(context, config);
-    let cache = cache::resolve(context, config);
+    let cache = cache::resolve(context, config, &providers, &prices);
     let catalog = if context.report.has_problems() {
         catalog
     } else {

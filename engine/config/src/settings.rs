@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Uri;
+use tollgate_cache::embed::{Embedder as _, Table};
 use tollgate_cache::{Mode, Policy};
 use tollgate_core::Secret;
 use tollgate_governance::Keyring;
@@ -145,10 +147,68 @@ pub struct Cache {
     pub max_entry_bytes: usize,
     /// Where entries survive a restart; `None`: they do not.
     pub directory: Option<PathBuf>,
+    /// Who finds neighbours beside the table in the binary; `None`: nobody.
+    pub embedder: Option<Embedder>,
     /// How answers are kept where a route does not say otherwise.
     pub(crate) common: Policy,
     /// By the names of routes.
     pub(crate) policies: HashMap<Arc<str>, Policy>,
+}
+
+/// Who finds neighbours beside the table in the binary.
+#[derive(Debug, Clone)]
+pub enum Embedder {
+    /// A model that was read from disk.
+    Directory {
+        /// Where it was.
+        path: PathBuf,
+        /// The model.
+        table: Arc<Table>,
+    },
+    /// An endpoint of a provider.
+    Endpoint(EmbeddingEndpoint),
+}
+
+/// An OpenAI-compatible embeddings endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmbeddingEndpoint {
+    /// The provider's name in the file.
+    pub provider: Arc<str>,
+    /// Where it was when this was read: the same name elsewhere is another space.
+    pub base_url: Uri,
+    /// The model asked for there.
+    pub model: Arc<str>,
+    /// How many dimensions are asked for; `None`: the model's own.
+    pub dimensions: Option<usize>,
+    /// How long a question waits for its vector.
+    pub timeout: Duration,
+    /// Calls at once, of all workers together.
+    pub max_in_flight: usize,
+}
+
+impl EmbeddingEndpoint {
+    /// The name of its space of meanings: whenever the same text could get another vector, it is another one.
+    pub fn id(&self) -> String {
+        let Self {
+            base_url,
+            model,
+            dimensions,
+            ..
+        } = self;
+        let dimensions = dimensions.map(|it| format!("-{it}")).unwrap_or_default();
+        format!("{base_url} {model}{dimensions}")
+    }
+}
+
+/// A model is told by what is in its files.
+impl PartialEq for Embedder {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Directory { table, .. }, Self::Directory { table: other, .. }) => table.id() == other.id(),
+            (Self::Endpoint(endpoint), Self::Endpoint(other)) => endpoint == other,
+            _ => false,
+        }
+    }
 }
 
 impl Cache {

@@ -2,6 +2,7 @@
 
 mod bad_files;
 mod cache;
+mod embedder;
 mod generated;
 mod good_files;
 mod lookups;

@@ -10,6 +10,7 @@ mod attempt;
 mod authenticate;
 mod bounds;
 mod count_tokens;
+mod embedding;
 mod explain;
 mod feedback;
 mod health;

@@ -7,13 +7,14 @@ mod feedback;
 mod fill;
 mod flights;
 mod question;
+mod search;
 mod wish;
 
 use std::time::Duration;
 
 use actix_web::HttpRequest;
 use tollgate_adapters::{Fresh, Kept, Shape};
-use tollgate_cache::{Found, Layer, Looked, Mode, Policy, Sought, Withheld};
+use tollgate_cache::{Found, Layer, Looked, Mode, Policy, Withheld};
 use tollgate_core::{FinishReason, Refusal, RefusalKind};
 use tollgate_telemetry::{CacheRecord, CacheResult, WhyWithheld};
 
@@ -24,12 +25,14 @@ use crate::bounds::Bounds;
 use crate::settle::Settlement;
 use crate::worker::Worker;
 use flights::{Turn, landed};
+use search::{Terms, search};
 use wish::Wish;
 
 pub(crate) use feedback::Feedback;
 pub(crate) use fill::Filling;
 pub(crate) use flights::Flights;
 pub(crate) use question::Question;
+pub(crate) use search::LONG_LOOKUPS;
 
 /// An answer from the cache, in the client's dialect.
 pub(crate) struct Recalled {
@@ -66,7 +69,7 @@ pub(crate) async fn recall(
         _ if policy.mode == Mode::Off || !(wish.reads || wish.writes) => Err("request"),
         question => question,
     };
-    let question = match question {
+    let mut question = match question {
         Ok(question) => question,
         Err(reason) => {
             settlement.cached(CacheRecord {
@@ -81,7 +84,12 @@ pub(crate) async fn recall(
         }
     };
     loop {
-        let looked = find(worker, &question, &policy, &wish, settlement);
+        let terms = Terms::new(policy.mode, policy.learns(), &wish, settlement.arrived());
+        let looked = if wish.reads {
+            search(worker, &mut question, terms, bounds.deadline, settlement).await
+        } else {
+            Looked::default()
+        };
         let (found, withheld) = withhold(looked, &policy, &wish);
         if let Some(found) = found
             && let Some(recalled) = tell(call, &found, settlement)
@@ -124,33 +132,6 @@ async fn wait(flight: tokio::sync::watch::Receiver<()>, bounds: &Bounds) -> Resu
         let message = format!("the request's deadline of {allowed} ms is over: the same question was being answered for somebody else");
         Refusal::new(RefusalKind::DeadlineExceeded, message)
     })
-}
-
-fn find(
-    worker: &Worker,
-    question: &Question,
-    policy: &Policy,
-    wish: &Wish,
-    settlement: &Settlement,
-) -> Looked {
-    if !wish.reads {
-        return Looked::default();
-    }
-    let words = question
-        .words
-        .as_deref()
-        .filter(|_| question.only_exact.is_none());
-    let (cache, now) = (&worker.shared.cache, settlement.arrived());
-    let sought = Sought {
-        key: &question.key,
-        words,
-        route: &question.route,
-        tenant: &question.tenant,
-        mode: policy.mode,
-        learns: policy.learns(),
-        max_age: wish.max_age,
-    };
-    cache.find(&sought, now)
 }
 
 /// What is given, and what is only compared, and why.

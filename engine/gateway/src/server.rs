@@ -11,6 +11,7 @@ use actix_web::dev::{Server as ActixServer, ServerHandle};
 use actix_web::http::KeepAlive;
 use actix_web::{App, HttpServer};
 use anyhow::Context as _;
+use tokio::sync::Semaphore;
 use tollgate_actors::{
     CloseFiles, ConfigSource, Control, ControlParts, Notice, Published, Roster, RosterParts, Transition,
 };
@@ -24,6 +25,7 @@ use tollgate_telemetry::{
 use crate::explain::DecisionRecord;
 use crate::lifecycle::Lifecycle;
 use crate::probe::HttpProber;
+use crate::recall::LONG_LOOKUPS;
 use crate::upstream::Connector;
 use crate::worker::{Shared, Worker};
 use crate::{admin, app, kept, tls};
@@ -75,6 +77,7 @@ impl Gateway {
         let workers = settings.server.workers.unwrap_or_else(cores);
         let decisions = Recent::new(workers, settings.telemetry.decisions.keep);
         let (cache, keeper) = kept::start(&settings.cache, &meters);
+        let embeddings = kept::embeddings(&settings.cache);
         let roster = Roster::new(RosterParts {
             arbiter: actix_rt::Arbiter::current(),
             prober: Some(Arc::new(HttpProber(meters.clone()))),
@@ -91,6 +94,8 @@ impl Gateway {
             decision_journal: decision_journal.as_ref().map(JournalHandle::journal),
             cache,
             keeper,
+            embeddings,
+            long_lookups: Arc::new(Semaphore::new(LONG_LOOKUPS)),
             flights: Arc::default(),
             workers: AtomicUsize::new(0),
             meters,
@@ -293,6 +298,7 @@ fn report_reload(shared: &Shared, outcome: &Result<tollgate_actors::Reloaded, to
             shared.meters.config_epoch(reloaded.epoch);
             if reloaded.changed {
                 crate::say(format_args!("configuration reloaded, epoch {}", reloaded.epoch));
+                kept::follow(&shared.published.load().cache, &shared.keeper);
             }
             for name in &reloaded.needs_restart {
                 crate::say(format_args!(

@@ -17,7 +17,7 @@ use tollgate_core::{
     Timestamp, Usage,
 };
 use tollgate_routing::{Candidate, Decision, Plan, Provider, Route};
-use tollgate_telemetry::{CacheRecord, Ending, RequestRecord, Scrubbed, Served};
+use tollgate_telemetry::{CacheRecord, EmbeddingRecord, Ending, RequestRecord, Scrubbed, Served};
 
 use crate::accept::Call;
 use crate::authenticate::Caller;
@@ -357,6 +357,12 @@ impl Settlement {
         self.record.cache.as_ref()
     }
 
+    /// An endpoint was wanted to make a vector. Waiting for it was no work of the gateway's own.
+    pub(crate) fn embedded(&mut self, embedding: EmbeddingRecord) {
+        self.receiving += embedding.elapsed.unwrap_or_default();
+        self.record.embedding = Some(embedding);
+    }
+
     /// The answer shall be kept.
     pub(crate) fn fills(&mut self, filling: Filling) {
         self.filling = Some(filling);
@@ -385,7 +391,7 @@ impl Settlement {
                 prompt_tokens: small(usage.prompt_total()),
                 output_tokens: small(usage.output_total()),
             };
-            filling.hand_over(&self.worker.shared, worth, self.record.at);
+            filling.hand_over(&self.worker, worth, self.record.at);
         }
     }
 

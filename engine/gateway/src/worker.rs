@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix::{Actor as _, Addr};
+use tokio::sync::Semaphore;
 use tollgate_actors::{CacheKeeper, Observe, Published, Roster, Router};
 use tollgate_adapters::Scratch;
 use tollgate_cache::Cache;
@@ -15,6 +16,7 @@ use tollgate_core::Clock;
 use tollgate_routing::{Board, Hedge, RetryBudget, RetryLimits, Route};
 use tollgate_telemetry::{Journal, Meters, Recent, RequestRecord};
 
+use crate::embedding::Embeddings;
 use crate::explain::DecisionRecord;
 use crate::lifecycle::Lifecycle;
 use crate::recall::Flights;
@@ -45,6 +47,10 @@ pub(crate) struct Shared {
     pub(crate) cache: Arc<Cache>,
     /// Who writes to it.
     pub(crate) keeper: Addr<CacheKeeper>,
+    /// Who makes vectors for it; `None`: nobody beside the table in the binary.
+    pub(crate) embeddings: Option<Embeddings>,
+    /// Lookups in it that may be done at once beside the workers.
+    pub(crate) long_lookups: Arc<Semaphore>,
     /// Answers that are on their way into it.
     pub(crate) flights: Arc<Flights>,
     /// Workers that have started.

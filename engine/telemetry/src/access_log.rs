@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tollgate_core::{ServiceTier, Usage};
 
+use crate::EmbeddingRecord;
 use crate::Line;
 use crate::record::{AttemptRecord, AttemptRole, CacheRecord, RequestRecord, Served, WhyWithheld};
 use crate::scrub::cut;
@@ -54,6 +55,9 @@ fn write_record(out: &mut Vec<u8>, record: &RequestRecord) {
     write_money(&mut line, record);
     if let Some(cache) = &record.cache {
         write_cache(&mut line, cache);
+    }
+    if let Some(embedding) = &record.embedding {
+        write_embedding(&mut line, embedding);
     }
     write_timings(&mut line, record);
     line.count("request_bytes", Some(record.request_bytes));
@@ -127,6 +131,15 @@ fn write_cache(line: &mut Object<'_>, cache: &CacheRecord) {
     );
     object.text("reason", cache.reason);
     object.text("withheld", cache.withheld.map(WhyWithheld::name));
+    object.close();
+}
+
+fn write_embedding(line: &mut Object<'_>, embedding: &EmbeddingRecord) {
+    let mut object = line.object("embedding");
+    object.text("outcome", Some(embedding.outcome.name()));
+    object.count("us", embedding.elapsed.map(micros));
+    object.count("tokens", embedding.tokens);
+    object.count("cost_nanodollars", embedding.cost.map(|cost| cost.0));
     object.close();
 }
 

@@ -10,18 +10,20 @@
 //! [`Journal::post`], so that the log and the metrics cannot disagree.
 
 mod access_log;
+mod embedding;
 mod journal;
 mod meters;
 mod recent;
 mod record;
 mod scrub;
 
+pub use embedding::{EmbeddingOutcome, EmbeddingRecord};
 pub use journal::{
     CloseError, Drained, Journal, JournalHandle, JournalOptions, JournalPort, Line, Posted, Sink,
 };
 pub use meters::{
-    CacheFigures, CacheLessons, CacheUse, Exposition, InFlight, JournalMeters, Meters, ReloadResult,
-    RolloutResult, TargetMeters, UpstreamMeters,
+    CacheFigures, CacheLessons, CacheUse, Exposition, InFlight, JournalMeters, LongLookup, Meters,
+    ReloadResult, RolloutResult, TargetMeters, UpstreamMeters,
 };
 pub use recent::Recent;
 pub use record::{

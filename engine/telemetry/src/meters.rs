@@ -13,6 +13,7 @@
 //! ([`routing`]) allocates nothing once its handles are made.
 
 mod cache;
+mod embedding;
 mod family;
 mod names;
 mod provider;
@@ -32,12 +33,14 @@ use tollgate_core::{OutcomeClass, RefusalKind, Surface};
 
 use crate::{Ending, RequestRecord};
 use cache::{CacheCounters, CacheKey};
+use embedding::EmbeddingMeters;
 use family::{Family, Names};
 use provider::ProviderMeters;
 use registry::Registry;
 use route::RouteMeters;
 
 pub use cache::{CacheFigures, CacheLessons, CacheUse};
+pub use embedding::LongLookup;
 pub use provider::UpstreamMeters;
 pub use routing::RolloutResult;
 pub use target::TargetMeters;
@@ -68,6 +71,7 @@ struct Shared {
     route_version: Gauge,
     cache_results: Family<CacheKey, CacheCounters>,
     cache_withheld: Family<(Box<str>, &'static str), Counter>,
+    embeddings: EmbeddingMeters,
     journal: JournalMeters,
     decision_journal: JournalMeters,
 }
@@ -147,6 +151,7 @@ impl Meters {
             route_version: registry.gauge(&names::ROUTE_VERSION, &[]),
             cache_results: Family::default(),
             cache_withheld: Family::default(),
+            embeddings: EmbeddingMeters::new(&registry),
             journal: JournalMeters {
                 lines: registry.counter(&names::LOG_LINES, &[]),
                 dropped: registry.counter(&names::LOG_DROPPED, &[]),
@@ -196,6 +201,9 @@ impl Meters {
         }
         if let Some(cache) = &record.cache {
             self.cached(route, cache);
+        }
+        if let Some(embedding) = &record.embedding {
+            self.embedding(embedding);
         }
     }
 

@@ -11,7 +11,7 @@ use tollgate_core::{
     Timestamp, Usage,
 };
 
-use crate::Scrubbed;
+use crate::{EmbeddingRecord, Scrubbed};
 
 /// One request, from its first byte to its settlement.
 #[derive(Debug, Clone)]
@@ -50,6 +50,8 @@ pub struct RequestRecord {
     pub cost: Option<Nanodollars>,
     /// What the cache said; `None`: it was not asked.
     pub cache: Option<CacheRecord>,
+    /// The vector that the cache wanted of an endpoint; `None`: it wanted none.
+    pub embedding: Option<EmbeddingRecord>,
     /// Where the time went.
     pub timings: Timings,
     /// Bytes of the request's body, as received.
@@ -288,6 +290,7 @@ impl RequestRecord {
             service_tier: ServiceTier::Standard,
             cost: None,
             cache: None,
+            embedding: None,
             timings: Timings::default(),
             request_bytes: 0,
             response_bytes: 0,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tollgate_cache::embed::Space;
 use tollgate_cache::persist::{self, Loader, Log, Record, Room, Snapshot};
 use tollgate_cache::{Begun, Cache, Entry, EntryId, Inserted, Selection};
 use tollgate_core::{Clock, Timestamp};
@@ -47,13 +48,18 @@ impl KeptOnDisk {
         };
         for _ in 0..most {
             let Some(stored) = loader.next() else {
-                let report = self.loader.take().map(|loader| told(loader.report()));
+                let is_remote = cache.space().is_some_and(Space::is_remote);
+                let report = self.loader.take().map(|loader| told(loader.report(), is_remote));
                 self.notice = report.flatten();
                 self.log.finish_loading();
                 return false;
             };
             if self.log.admits(&stored) && !stored.condemned {
-                let question = stored.words.clone().and_then(|words| cache.question(words));
+                let vector = stored.vector();
+                let question = stored
+                    .words
+                    .clone()
+                    .and_then(|words| cache.question(&stored.partition, words, vector));
                 let (id, entry) = stored.into_new(question, self.begun);
                 cache.store().restore(id, entry, now);
             }
@@ -125,10 +131,12 @@ impl KeptOnDisk {
     }
 }
 
-/// One line on what was read; `None`: there was nothing.
-fn told(report: &persist::LoadReport) -> Option<String> {
+/// One line on what was read; `None`: there was nothing. `is_remote`: vectors that are not there cannot be made again
+/// here.
+fn told(report: &persist::LoadReport, is_remote: bool) -> Option<String> {
     let persist::LoadReport {
         restored,
+        without_vector,
         expired,
         skipped,
         ..
@@ -137,6 +145,12 @@ fn told(report: &persist::LoadReport) -> Option<String> {
     if *restored > 0 || *expired > 0 {
         lines.push(format!(
             "cache: {restored} entries restored, {expired} had expired"
+        ));
+    }
+    if is_remote && *without_vector > 0 {
+        lines.push(format!(
+            "cache: {without_vector} of them have no vector of the embedder that is configured (they were kept with \
+             another one, or while it did not answer): they are found by the built-in one"
         ));
     }
     (!lines.is_empty()).then(|| lines.join("; "))

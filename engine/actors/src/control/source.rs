@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use tollgate_config::{Problems, Settings};
+use tollgate_config::{Cache, Problems, Settings};
 use tollgate_routing::Board;
 
 /// Where the configuration comes from.
@@ -47,6 +47,13 @@ impl ConfigSource {
     }
 }
 
+/// Whether files would have to be opened or left. They are opened at the start, if there is anything to keep.
+fn is_kept_elsewhere(old: &Cache, new: &Cache) -> bool {
+    let of = |cache: &Cache| cache.directory.clone().filter(|_| cache.is_used());
+    let is_turned_off = old.directory == new.directory && !new.is_used();
+    !is_turned_off && of(old) != of(new)
+}
+
 /// Settings that differ but take effect only after a restart.
 pub(super) fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
     let differs = [
@@ -63,6 +70,9 @@ pub(super) fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str>
             "telemetry.access_log",
             old.telemetry.access_log != new.telemetry.access_log,
         ),
+        ("cache.max_size", old.cache.max_bytes != new.cache.max_bytes),
+        ("cache.directory", is_kept_elsewhere(&old.cache, &new.cache)),
+        ("cache.embedder", old.cache.embedder != new.cache.embedder),
     ];
     differs
         .into_iter()

@@ -17,8 +17,31 @@ pub(crate) struct Cache {
     pub max_entry_size: Option<SizeText>,
     /// The directory in which entries survive a restart (relative to the config file). Default: they do not.
     pub directory: Option<String>,
+    /// Who finds questions that may mean the same, beside the table in the binary. Default: nobody.
+    pub embedder: Option<Embedder>,
     /// How answers are kept, where a model does not say otherwise. Default: they are not.
     pub policy: Option<CachePolicy>,
+}
+
+/// Who finds questions that may mean the same, beside the table in the binary: a model2vec `directory`, or the embeddings endpoint of a `provider`. Whether they do mean the same is judged as ever.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Embedder {
+    /// A model2vec directory: `model.safetensors`, and `tokenizer.json` or `vocab.txt` of an uncased BERT (relative to the config file).
+    pub directory: Option<String>,
+    /// The name of a provider with an OpenAI-compatible `/embeddings`. What users say last is sent there, where it is to be compared by meaning.
+    pub provider: Option<String>,
+    /// The model that is asked there; required with a provider.
+    pub model: Option<String>,
+    /// How many dimensions to ask for. Default: as many as the model has.
+    #[schemars(range(min = 1, max = 8192))]
+    pub dimensions: Option<usize>,
+    /// How long a question waits for its vector; after that, the table in the binary has to do.
+    #[schemars(extend("default" = "150ms"))]
+    pub timeout: Option<DurationText>,
+    /// Calls at once, of all workers together. What comes on top makes do with the table in the binary.
+    #[schemars(range(min = 1, max = 10_000), extend("default" = 32))]
+    pub max_in_flight: Option<usize>,
 }
 
 /// How answers are kept, and given again.

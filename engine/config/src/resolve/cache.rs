@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use tollgate_cache::{Mode, Policy, Scope};
 
-use super::Context;
+use super::providers::Providers;
+use super::{Context, embedder};
+use crate::PriceBook;
 use crate::place::Place;
 use crate::raw::{self, Config, SizeText};
 use crate::settings::Cache;
@@ -18,7 +20,12 @@ const MAX_BYTES: usize = 256 << 20;
 const MAX_ENTRY_BYTES: usize = 256 << 10;
 
 /// The cache, and the policy of each model by its names.
-pub(super) fn resolve(context: Context<'_>, config: &Config) -> Cache {
+pub(super) fn resolve(
+    context: Context<'_>,
+    config: &Config,
+    providers: &Providers,
+    prices: &PriceBook,
+) -> Cache {
     let none = raw::Cache::default();
     let section = Place::ROOT.key("cache");
     let written = config.cache.as_ref().unwrap_or(&none);
@@ -65,6 +72,10 @@ pub(super) fn resolve(context: Context<'_>, config: &Config) -> Cache {
         max_bytes,
         max_entry_bytes,
         directory: written.directory.as_deref().map(|path| context.path(path)),
+        embedder: written
+            .embedder
+            .as_ref()
+            .and_then(|it| embedder::resolve(context, it, config, providers, prices)),
         common,
         policies,
     }

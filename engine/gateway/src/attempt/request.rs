@@ -101,6 +101,36 @@ pub(crate) fn probe_request(provider: &Provider, path: &str) -> Result<UpstreamR
     Ok(request)
 }
 
+/// A request for a vector, of which no client's headers say anything. The credential is drawn by weight.
+pub(crate) fn embedding_request(
+    provider: &Provider,
+    path: &str,
+    body: &Bytes,
+) -> Result<UpstreamRequest, http::Error> {
+    let usable = provider.credentials.iter().filter(|it| it.weight > 0);
+    let lots: u64 = usable.clone().map(|it| u64::from(it.weight)).sum();
+    let mut lot = rand::rng().random_range(0..lots.max(1));
+    let credential = usable.into_iter().find(|it| {
+        let is_drawn = lot < u64::from(it.weight);
+        lot = lot.saturating_sub(u64::from(it.weight));
+        is_drawn
+    });
+    let uri = join(&provider.base_url, path)?;
+    let host = HeaderValue::from_str(uri.authority().map_or("", |authority| authority.as_str()))?;
+    let mut request = http::Request::new(Full::new(body.clone()));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri;
+    let headers = request.headers_mut();
+    headers.insert(HOST, host);
+    headers.insert(USER_AGENT, OURSELVES);
+    tollgate_adapters::request_headers(Surface::Embeddings, provider.kind, &|_| None, headers);
+    authorize(provider.auth, credential, headers)?;
+    for (name, value) in &provider.headers {
+        headers.insert(name, value.clone());
+    }
+    Ok(request)
+}
+
 fn authorize(
     auth: Auth,
     credential: Option<&Credential>,

@@ -1,6 +1,8 @@
 //! An answer on its way into the cache: what is sent to the client is kept in mind, and handed to the keeper once it
 //! is whole.
 
+use std::rc::Rc;
+
 use bytes::Bytes;
 use tollgate_actors::Fill;
 use tollgate_adapters::KeepPolicy;
@@ -8,9 +10,10 @@ use tollgate_cache::{Begun, Labels, Policy, Withheld, Worth};
 use tollgate_core::{Surface, Timestamp};
 
 use super::flights::Ticket;
-use super::question::Question;
+use super::question::{Brought, Question};
 use crate::accept::Call;
-use crate::worker::Shared;
+use crate::embedding::Wanted;
+use crate::worker::{Shared, Worker};
 
 /// A stream is larger than the answer in it: each token has an event around it.
 const STREAM_FACTOR: usize = 32;
@@ -68,14 +71,59 @@ impl Filling {
         Some(self)
     }
 
-    /// The answer is whole.
-    pub(crate) fn hand_over(self, shared: &Shared, worth: Worth, created: Timestamp) {
+    /// The answer is whole. If its question's words have no vector yet of an endpoint that makes them, it is asked for
+    /// one first: nobody waits for that but those who wait for the entry.
+    pub(crate) fn hand_over(mut self, worker: &Rc<Worker>, worth: Worth, created: Timestamp) {
+        if !self.wants_vector(&worker.shared) {
+            self.send(&worker.shared, worth, created);
+            return;
+        }
+        // The shutdown waits for it, as for any request.
+        let in_flight = worker.shared.lifecycle.enter();
+        let worker = worker.clone();
+        actix_rt::spawn(async move {
+            self.bring(&worker).await;
+            self.send(&worker.shared, worth, created);
+            drop(in_flight);
+        });
+    }
+
+    fn wants_vector(&self, shared: &Shared) -> bool {
+        let is_unasked = matches!(self.question.brought, Brought::Unasked);
+        let words = self.question.comparable().filter(|_| is_unasked);
+        shared.embeddings.is_some()
+            && !shared.lifecycle.is_draining()
+            && words.is_some_and(|words| shared.cache.takes_vector(words))
+    }
+
+    async fn bring(&mut self, worker: &Worker) {
+        let shared = &worker.shared;
+        let (Some(endpoint), Some(words)) = (&shared.embeddings, self.question.comparable()) else {
+            return;
+        };
+        let wanted = Wanted {
+            partition: &self.question.key.partition,
+            words,
+            may_go: &self.question.may_go,
+            deadline: None,
+        };
+        let settings = shared.published.load();
+        let (vector, record) = endpoint.vector(&worker.upstream, &settings, wanted).await;
+        if let Some(record) = record {
+            shared.meters.embedding(&record);
+        }
+        self.question.brought = vector.map_or(Brought::Nothing, Brought::Vector);
+    }
+
+    fn send(self, shared: &Shared, worth: Worth, created: Timestamp) {
         let Question {
             key,
             words,
             only_exact,
             tenant,
             route,
+            brought,
+            ..
         } = self.question;
         let fill = Fill {
             key,
@@ -85,6 +133,10 @@ impl Filling {
                 tags: self.policy.tags.iter().cloned().collect(),
             },
             by_meaning: only_exact.is_none(),
+            brought: match brought {
+                Brought::Vector(vector) => Some((*vector).clone()),
+                Brought::Unasked | Brought::Nothing => None,
+            },
             words,
             surface: self.surface,
             is_stream: self.is_stream,

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
 use tollgate_adapters::{Asked, Traits, asked};
-use tollgate_cache::{Key, Policy, Scope, text};
+use tollgate_cache::{Key, Policy, Scope, Vector, text};
 use tollgate_core::{Digest, Digester, Surface};
 use tollgate_routing::Route;
 
 use crate::accept::{Call, header};
 use crate::authenticate::Caller;
 use crate::bounds::Bounds;
+use crate::embedding::Residency;
 
 /// Digests of another version are of other keys.
 const SCOPE: &str = "tollgate cache: scope, 1";
@@ -43,6 +44,21 @@ pub(crate) struct Question {
     pub(crate) tenant: Arc<str>,
     /// The route, by its own name.
     pub(crate) route: Arc<str>,
+    /// Where its words may go.
+    pub(crate) may_go: Residency,
+    /// What an endpoint has made of its words.
+    pub(crate) brought: Brought,
+}
+
+/// What an endpoint has made of a question's words.
+#[derive(Debug, Clone)]
+pub(crate) enum Brought {
+    /// It was not asked.
+    Unasked,
+    /// It was asked in vain.
+    Nothing,
+    /// A vector.
+    Vector(Arc<Vector>),
 }
 
 impl Question {
@@ -91,7 +107,17 @@ impl Question {
             only_exact,
             tenant: tenant(caller, policy),
             route: route.alias_of.as_ref().unwrap_or(&route.name).clone(),
+            may_go: Residency {
+                regions: bounds.regions.clone(),
+                targets: caller.targets(),
+            },
+            brought: Brought::Unasked,
         })
+    }
+
+    /// The words, where an answer to others will do if they mean the same.
+    pub(crate) fn comparable(&self) -> Option<&str> {
+        self.words.as_deref().filter(|_| self.only_exact.is_none())
     }
 }
 

@@ -98,6 +98,11 @@ const OVERHEAD: &[f64] = &[
     0.1, 0.5,
 ];
 
+/// Around what a small model takes that is near.
+const CALLS: &[f64] = &[
+    0.001, 0.002_5, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5,
+];
+
 /// Up to the most attempts that a route may make.
 const ATTEMPT_COUNTS: &[f64] = &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
 
@@ -320,6 +325,32 @@ pub(crate) const CACHE_CLASSES: Metric = Metric::gauge(
     "Classes (route and tenant) with verdicts: judged (all of them), and those in which a mode is closed (gives nothing \
      by meaning), raised or lowered against what it ships with.",
 );
+pub(crate) const CACHE_EMBEDDINGS: Metric = Metric::counter(
+    "tollgate_cache_embeddings_total",
+    &["outcome"],
+    "Vectors that the cache wanted of an endpoint: success, timeout, failed, malformed; or not called: open (too many failures of late), busy, barred (by region).",
+);
+pub(crate) const CACHE_EMBEDDING_SECONDS: Metric = Metric::histogram(
+    "tollgate_cache_embedding_seconds",
+    CALLS,
+    &[],
+    "How long calls for vectors took, those that were given up included.",
+);
+pub(crate) const CACHE_EMBEDDING_TOKENS: Metric = Metric::counter(
+    "tollgate_cache_embedding_tokens_total",
+    &[],
+    "Tokens that were billed for vectors.",
+);
+pub(crate) const CACHE_EMBEDDING_COST: Metric = Metric::counter(
+    "tollgate_cache_embedding_cost_nanodollars_total",
+    &[],
+    "What vectors cost, in nanodollars, where the price is known. It is in no other cost.",
+);
+pub(crate) const CACHE_LONG_LOOKUPS: Metric = Metric::counter(
+    "tollgate_cache_long_lookups_total",
+    &["result"],
+    "Lookups by meaning that were too long for a worker's thread: done, late (a miss: they took too long elsewhere as well) or busy (a miss: too many were under way).",
+);
 pub(crate) const TOKENS_TOTAL: Metric = Metric::counter(
     "tollgate_tokens_total",
     &["route", "provider", "model", "class"],
@@ -392,7 +423,7 @@ pub(crate) const BUILD_INFO: Metric = Metric::gauge(
 );
 
 /// All of them, in the order in which the reference lists them.
-pub(crate) const ALL: [&Metric; 51] = [
+pub(crate) const ALL: [&Metric; 56] = [
     &TOKEN_USAGE,
     &OPERATION_DURATION,
     &TIME_TO_FIRST_TOKEN,
@@ -430,6 +461,11 @@ pub(crate) const ALL: [&Metric; 51] = [
     &CACHE_VERDICTS,
     &CACHE_CONDEMNED,
     &CACHE_CLASSES,
+    &CACHE_EMBEDDINGS,
+    &CACHE_EMBEDDING_SECONDS,
+    &CACHE_EMBEDDING_TOKENS,
+    &CACHE_EMBEDDING_COST,
+    &CACHE_LONG_LOOKUPS,
     &TOKENS_TOTAL,
     &COST,
     &USAGE_ESTIMATED,
