@@ -4,7 +4,7 @@
 //! pairs of other people. What is asked here may be easier or harder. So answers that would have been given by meaning
 //! are compared with those that came instead (rechecks, shadowing), clients say what was wrong, and thresholds follow:
 //! up as soon as it shows that what is promised does not hold, down only once it is proven that it would hold there
-//! too. How, is in [`Evidence`].
+//! too. How, is told in `learn/evidence.rs`.
 //!
 //! Evidence is gathered by *class*: the route and the tenant (a virtual key, or the space that is shared). A partition
 //! would be too small for that: each system prompt is one, and hundreds of verdicts are needed before anything can be

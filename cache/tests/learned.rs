@@ -1,12 +1,6 @@
 //! The cache learns from use: questions that were taken for each other wrongly are not again, and entries end at
 //! different times.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that is wrong should stop"
-)]
-
 use std::time::Duration;
 
 use tollgate_cache::learn::Agreement;

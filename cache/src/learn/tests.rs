@@ -116,13 +116,13 @@ fn workers_look_while_the_keeper_learns() {
                 }
             });
         }
-        for number in 0..5_000 {
+        for number in 0..5_000_i16 {
             let tenant = name(&(number % 50).to_string());
             let agreement = if number % 3 == 0 { Other } else { Same };
             learned.judged(
                 &name("faq"),
                 &tenant,
-                0.85 + 0.0001 * (number % 1000) as f32,
+                0.85 + 0.0001 * f32::from(number % 1000),
                 agreement,
                 Source::Comparison,
             );

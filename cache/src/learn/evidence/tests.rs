@@ -1,5 +1,13 @@
 //! What follows from verdicts: by examples, for all verdicts, and in the long run.
 
+#![expect(
+    clippy::float_cmp,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "edges are compared with what they were made of, and all numbers are small and positive"
+)]
+
 use proptest::prelude::*;
 
 use super::*;
@@ -189,7 +197,7 @@ fn lower_bound(all: u64, wrong: u64) -> f64 {
     };
     let (mut low, mut high) = (0.0, 1.0);
     for _ in 0..60 {
-        let middle = (low + high) / 2.0;
+        let middle = f64::midpoint(low, high);
         if probability(middle) > 0.05 {
             low = middle;
         } else {
