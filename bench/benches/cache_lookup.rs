@@ -5,7 +5,6 @@
 //! than in most partitions.
 
 #![expect(clippy::expect_used, reason = "a bench whose fixture is wrong should stop")]
-#![expect(clippy::print_stdout, reason = "a bench tells what it has measured")]
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -95,7 +94,7 @@ fn filled(entries: usize) -> Cache {
     }
     while cache.store().maintain(1_024) {}
     let statistics = cache.store().statistics();
-    println!(
+    eprintln!(
         "{entries} entries: filled in {:.1} s; {} bytes charged for each, 600 of them the answer",
         clock.elapsed().as_secs_f64(),
         statistics.bytes.total() / statistics.entries.max(1) as u64,
@@ -132,7 +131,7 @@ fn percentiles(cache: &Cache, name: &str, texts: &[String]) {
         hits += usize::from(looked.found.is_some());
     }
     let at = |quantile: f64| Duration::from_nanos(histogram.value_at_quantile(quantile));
-    println!(
+    eprintln!(
         "{name}: p50 {:?}, p90 {:?}, p99 {:?}, p99.9 {:?}; {hits} of {} hits",
         at(0.5),
         at(0.9),

@@ -97,7 +97,7 @@ fn asked(store: &Store, number: u64, truth: &[AtomicU64], now: u64) -> NewEntry 
         question: Some(Question {
             words: format!("{number}").into(),
             vector: vector(number),
-            elsewhere: (number % 2 == 0).then(|| Elsewhere {
+            elsewhere: number.is_multiple_of(2).then(|| Elsewhere {
                 place: digest("elsewhere", tenant(number)),
                 vector: vector(number + 1),
             }),
