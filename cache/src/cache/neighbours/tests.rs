@@ -41,8 +41,8 @@ fn cache(space: Option<Space>) -> Cache {
     cache
 }
 
-fn remote() -> Option<Space> {
-    Some(Space::Remote("endpoint m".into()))
+fn remote() -> Space {
+    Space::Remote("endpoint m".into())
 }
 
 fn fill(cache: &Cache, words: &str, partition: &str, brought: Option<&[f32]>) -> Arc<Entry> {
@@ -63,7 +63,7 @@ fn fill(cache: &Cache, words: &str, partition: &str, brought: Option<&[f32]>) ->
     };
     match cache.fill(filled, NOW) {
         crate::Inserted::Stored { entry, .. } => entry,
-        refused => panic!("{refused:?}"),
+        refused @ crate::Inserted::Refused(_) => panic!("{refused:?}"),
     }
 }
 
@@ -101,7 +101,7 @@ fn crowded(cache: &Cache) {
 
 #[test]
 fn a_brought_vector_shows_whom_the_built_in_table_does_not() {
-    let cache = cache(remote());
+    let cache = cache(Some(remote()));
     crowded(&cache);
     assert_eq!(found(&find(&cache, ASKED, "p", None)), None);
     assert_eq!(
@@ -115,7 +115,7 @@ fn a_brought_vector_shows_whom_the_built_in_table_does_not() {
 
 #[test]
 fn whoever_proposes_the_verifier_decides() {
-    let cache = cache(remote());
+    let cache = cache(Some(remote()));
     for words in NEARER {
         fill(&cache, words, "p", Some(&[1.0, 0.0, 0.0]));
     }
@@ -130,7 +130,7 @@ fn whoever_proposes_the_verifier_decides() {
 
 #[test]
 fn what_has_no_vector_there_is_found_by_the_built_in_table() {
-    let cache = cache(remote());
+    let cache = cache(Some(remote()));
     assert!(!cache.wants_vector(&digest("p"), ASKED), "nobody is there");
     let entry = fill(&cache, KNOWN, "p", None);
     assert!(entry.question.as_ref().unwrap().elsewhere.is_none());
@@ -149,7 +149,7 @@ fn what_has_no_vector_there_is_found_by_the_built_in_table() {
 
 #[test]
 fn what_a_vector_takes_is_charged_and_given_back() {
-    let with = cache(remote());
+    let with = cache(Some(remote()));
     let entry = fill(&with, KNOWN, "p", Some(&[1.0; 1_536]));
     let without = cache(None);
     let plain = fill(&without, KNOWN, "p", None);
