@@ -4,7 +4,7 @@
     train.py --work DIR --pairs PAIRS.jsonl --edits EDITS.jsonl --base TABLE.safetensors --tokenizer tokenizer.json \\
              --features PROGRAM STEP...
 
-Steps: tables, nets, features, trees, export. See README.md for where the inputs come from.
+Steps: tables, features, nets, neighbours, teachers, compare, export. See README.md for where the inputs come from.
 
 Nothing is judged by what it was fitted on. Pairs are in four folds by connected component. The embedder's table is tuned
 on labels, so pairs it was tuned on look better than any new pair ever will: whatever learns from a fold's pairs sees them
@@ -27,8 +27,11 @@ EPOCHS_TABLE = 3
 EPOCHS_NET = 6
 BATCH_NET = 256
 HIDDEN = 64
+TREES_SEEDS = 1
+NEIGHBOUR_WEIGHT = 0.5  # of a pair of neighbours against a labelled pair, for the trees
 EDIT_WEIGHT = 0.6  # of an edit against a pair, for the nets
-SHARES = (0.0025, 0.0075, 0.02)  # of different pairs answered, by raw labels: safe, balanced, aggressive
+MODES = ("safe", "balanced", "aggressive")
+SHARES = (0.0025, 0.0075, 0.02)  # of different pairs answered, by raw labels
 
 
 class Data:
@@ -190,15 +193,84 @@ def gathered(data):
     return x, guard.astype(str) == "", named + [f"net_{number}" for number in range(nets_)]
 
 
-def held_out(data, x, free, named, **kw):
-    """Scores of all pairs by trees that know nothing of their fold; 0 where a guard decides, in the order of the trees."""
+def neighbours(data):
+    """Neighbours, and what the serving program and the nets say of them."""
+    import neighbours as near
+
+    near.find(data)
+    _, free = near.Neighbours(data).features()
+    print(f"neighbours: {len(free)}, a guard fires for {100 - 100 * free.mean():.1f} %", flush=True)
+
+
+def teachers(data):
+    """The teacher's opinion of neighbours."""
+    import neighbours as near
+    import teacher
+
+    labelled = None
+    for fold in range(FOLDS):
+        kept = np.load(data.path(f"features_{fold}.npz"), allow_pickle=True)["x"]
+        if labelled is None:
+            labelled = np.zeros((len(data.rows), kept.shape[1]), np.float32)
+        labelled[data.fold == fold] = kept
+    teacher.judge(data, near.Neighbours(data), labelled)
+
+
+class Near:
+    """Neighbours as the trees see them."""
+
+    def __init__(self, data):
+        import neighbours as near
+
+        self.data, self.pairs = data, near.Neighbours(data)
+        self.fold, (self.x, self.free) = self.pairs.fold, self.pairs.features()
+
+    def likely(self, held=None):
+        import teacher
+
+        return teacher.probabilities(self.data, self.pairs, held)
+
+
+def grown(data, x, free, named, near=None, held=None):
+    """Trees of all labelled pairs that no guard decides, and of neighbours if given, but for those of the fold `held`."""
     import trees
 
-    score = np.zeros(len(x))
+    learn = free & ~data.trap & (data.fold != held) if held is not None else free & ~data.trap
+    wanted, weight = data.same[learn].astype(float), np.ones(learn.sum())
+    if near is None:
+        return trees.grow(x[learn], wanted, named, weight, seeds=TREES_SEEDS)
+    more = near.free & (near.fold != held) if held is not None else near.free
+    x, wanted = np.concatenate([x[learn], near.x[more]]), np.concatenate([wanted, near.likely(held)[more]])
+    weight = np.concatenate([weight, np.full(more.sum(), NEIGHBOUR_WEIGHT)])
+    return trees.grow(x, wanted, named, weight, seeds=TREES_SEEDS)
+
+
+def held_out(data, x, free, named, near=None, judged=None):
+    """Scores of all pairs by trees that know nothing of their fold; 0 where a guard decides, in the order of the trees.
+    `near`: neighbours to grow from; `judged`: neighbours to judge, whose scores come second."""
+    import trees
+
+    score, scores_near = np.zeros(len(x)), None if judged is None else np.zeros(len(judged.x))
     for fold in range(FOLDS):
-        learn, here = free & ~data.trap & (data.fold != fold), data.fold == fold
-        score[here] = trees.probability(trees.grow(x[learn], data.same[learn], named, **kw), x[here])
-    return np.where(free, score, 1e-6 * score)
+        models, here = grown(data, x, free, named, near, fold), data.fold == fold
+        score[here] = trees.probability(models, x[here])
+        if judged is not None:
+            there = judged.fold == fold
+            scores_near[there] = trees.probability(models, judged.x[there]) * judged.free[there]
+    return np.where(free, score, 1e-6 * score), scores_near
+
+
+def report_near(data, name, score, near, scores_near):
+    """Of neighbours, at the modes' thresholds carried over from other folds: hits, and what the teacher says of them."""
+    likely, real = near.likely(), data.real
+    for mode, share in zip(MODES, SHARES):
+        hit = np.zeros(len(scores_near), bool)
+        for fold in range(FOLDS):
+            rest = real & (data.fold != fold)
+            hit |= (near.fold == fold) & (scores_near > common.threshold_at(score[rest], data.same[rest], share))
+        p = likely[hit]
+        print(f"    {name}, {mode}: {hit.sum()} of {len(hit)} neighbours hit, expected wrong {(1 - p).sum():.0f} "
+              f"({100 * (1 - p).mean():.1f} %), p < 0.5: {(p < 0.5).sum()}, p < 0.2: {(p < 0.2).sum()}, p > 0.8: {(p > 0.8).sum()}", flush=True)  # fmt: skip
 
 
 def carried(data, score, share):
@@ -217,9 +289,9 @@ def carried(data, score, share):
 def report(data, name, score):
     real = data.real
     print(common.line(name, score[real], data.same[real]))
-    for share in (0.005, 0.01, 0.02):
+    for share in (SHARES[0], 0.005, 0.01, 0.02):
         mean, each = carried(data, score, share)
-        print(f"    carried over {100 * share:.1f} %: recall {mean[0]:.1f} (folds {', '.join(f'{e:.1f}' for e in each[:, 0])}), false hits "
+        print(f"    carried over {100 * share:.2f} %: recall {mean[0]:.1f} (folds {', '.join(f'{e:.1f}' for e in each[:, 0])}), false hits "
               f"{mean[1]:.2f} ({', '.join(f'{e:.2f}' for e in each[:, 1])}), edits {mean[2]:.2f} / {mean[3]:.1f}, traps {mean[4]:.2f} / {mean[5]:.1f}", flush=True)  # fmt: skip
 
 
@@ -231,9 +303,14 @@ def compare(data):
         report(data, f"net {number} alone", x[:, named.index(f"net_{number}")])
     report(data, "cosine and guards", np.where(free, 1, 1e-3) * x[:, named.index("cosine")])
     without = [i for i, name in enumerate(named) if not name.startswith("net_")]
-    report(data, "guards and trees, no net", held_out(data, x[:, without], free, [named[i] for i in without]))
-    report(data, "guards, trees and net", held_out(data, x, free, named))
-    report(data, "trees and net, no guards", held_out(data, x, np.ones(len(x), bool), named))
+    report(data, "guards and trees, no net", held_out(data, x[:, without], free, [named[i] for i in without])[0])
+    report(data, "trees and net, no guards", held_out(data, x, np.ones(len(x), bool), named)[0])
+    near = Near(data)
+    score, scores_near = held_out(data, x, free, named, judged=near)
+    report(data, "guards, trees and net, no neighbours", score)
+    report_near(data, "no neighbours", score, near, scores_near)
+    np.save(data.path("score_no_neighbours.npy"), score)
+    np.save(data.path("score_no_neighbours_near.npy"), scores_near)
 
 
 def export(data):
@@ -245,13 +322,15 @@ def export(data):
     import trees
 
     x, free, named = gathered(data)
-    score = held_out(data, x, free, named)
+    near = Near(data)
+    score, scores_near = held_out(data, x, free, named, near, near)
     report(data, "held out", score)
+    report_near(data, "held out", score, near, scores_near)
     np.save(data.path("score.npy"), score)
-    learn = free & ~data.trap
-    model = trees.grow(x[learn], data.same[learn], named)
-    arrays = trees.flat(model)
-    off = np.abs(trees.walk(arrays, x[:4000]) - trees.probability(model, x[:4000])).max()
+    np.save(data.path("score_near.npy"), scores_near)
+    models = grown(data, x, free, named, near)
+    arrays = trees.flat(models)
+    off = np.abs(trees.walk(arrays, x[:4000]) - trees.probability(models, x[:4000])).max()
     assert off < 1e-5, off
     thresholds = [common.threshold_at(score[data.real], data.same[data.real], share) for share in SHARES]
     out, tensors = data.options.out or MODEL, {}
@@ -262,15 +341,15 @@ def export(data):
     length = np.maximum(np.linalg.norm(data.tuned(()), axis=1), 1e-6).mean()
     tensors["table.mean_length"] = np.array([length], np.float32)
     tensors |= arrays | {"thresholds": np.array(thresholds, np.float32)}
-    about = {"feature_names": ",".join(named), "thresholds": "safe,balanced,aggressive", "licence": "Apache-2.0, see NOTICE"}
+    about = {"feature_names": ",".join(named), "thresholds": ",".join(MODES), "licence": "Apache-2.0, see NOTICE"}
     common.write_safetensors(os.path.join(out, "verifier.safetensors"), tensors, about)
     shutil.copyfile(data.table_file(()), os.path.join(out, "embedder.safetensors"))
     print(f"{len(arrays['trees.root'])} trees, {len(arrays['trees.leaf'])} leaves, thresholds {thresholds}, arrays off by {off:.1e}")
-    gains = model.booster_.feature_importance("gain")
+    gains = sum(model.feature_importance("gain") for model in models)
     print("most used:", ", ".join(f"{named[i]} {100 * gains[i] / gains.sum():.1f}" for i in np.argsort(-gains)[:15]))
 
 
-STEPS = {"tables": tables, "features": features, "nets": nets, "compare": compare, "export": export}
+STEPS = {"tables": tables, "features": features, "nets": nets, "neighbours": neighbours, "teachers": teachers, "compare": compare, "export": export}
 
 
 def main():
@@ -279,6 +358,7 @@ def main():
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--traps", help="more edits, by another maker, to judge with and never to learn from")
     parser.add_argument("--features", default="features")
+    parser.add_argument("--teacher", help="folder of the sentence transformer that the teacher asks, for the step teachers")
     parser.add_argument("--nets", type=int, default=1)
     parser.add_argument("--out", help="where to write what ships; cache/model unless told")
     parser.add_argument("--held", type=lambda it: None if it == "none" else int(it), nargs="*", help="only these nets")

@@ -29,30 +29,37 @@ def names(program):
     return subprocess.run([program, "--names"], stdout=subprocess.PIPE, check=True).stdout.decode().split()
 
 
-def grow(x, same, named, weight=None, trees=240, leaves=24, rate=0.05, seed=0, threads=1, min_child=40):
+def grow(x, wanted, named, weight=None, rounds=240, leaves=24, rate=0.05, seeds=1, min_child=40, directed=True):
+    """A model for each seed, whose scores are to be averaged. `wanted`: labels, or probabilities."""
     direction = [-1 if name in NEVER_MORE else 1 if name in NEVER_LESS else 0 for name in named]
-    model = lightgbm.LGBMClassifier(
-        n_estimators=trees, num_leaves=leaves, learning_rate=rate, min_child_samples=min_child, subsample=0.8,
-        subsample_freq=1, colsample_bytree=0.5, reg_lambda=5.0, monotone_constraints=direction,
-        monotone_constraints_method="basic", n_jobs=threads, verbose=-1, random_state=seed,
-        deterministic=True, force_row_wise=True,
-    )  # fmt: skip
-    return model.fit(x, same, sample_weight=weight)
+    settings = {
+        "objective": "cross_entropy", "num_leaves": leaves, "learning_rate": rate, "min_data_in_leaf": min_child,
+        "bagging_fraction": 0.8, "bagging_freq": 1, "feature_fraction": 0.5, "lambda_l2": 5.0, "num_threads": 1,
+        "verbose": -1, "deterministic": True, "force_row_wise": True,
+    }  # fmt: skip
+    if directed:
+        settings |= {"monotone_constraints": direction, "monotone_constraints_method": "basic"}
+    made = lightgbm.Dataset(x, label=np.asarray(wanted, float), weight=weight, free_raw_data=False)
+    return [lightgbm.train(settings | {"seed": seed}, made, rounds) for seed in range(seeds)]
 
 
-def probability(model, x):
-    return model.predict_proba(x)[:, 1]
+def raw(models, x):
+    return sum(model.predict(x, raw_score=True) for model in models) / len(models)
 
 
-def flat(model):
-    """Arrays of nodes and leaves. Children stand behind their parents; a negative child is leaf -1 - child. LightGBM
+def probability(models, x):
+    return 1 / (1 + np.exp(-raw(models, x)))
+
+
+def flat(models):
+    """Arrays of nodes and leaves, those of the mean of all models. Children stand behind their parents; a negative child is leaf -1 - child. LightGBM
     compares in 64 bits: a threshold is rounded down to the largest 32-bit number that is not above it, which decides the
     same for every 32-bit feature."""
     feature, threshold, left, right, root, leaf = [], [], [], [], [], []
 
     def place(node):
         if "leaf_value" in node and "split_feature" not in node:
-            leaf.append(node["leaf_value"])
+            leaf.append(node["leaf_value"] / len(models))
             return -len(leaf)
         assert node["decision_type"] == "<=", node["decision_type"]
         at = len(feature)
@@ -68,8 +75,9 @@ def flat(model):
         right[at] = place(node["right_child"])
         return at
 
-    for tree in model.booster_.dump_model()["tree_info"]:
-        root.append(place(tree["tree_structure"]))
+    for model in models:
+        for tree in model.dump_model()["tree_info"]:
+            root.append(place(tree["tree_structure"]))
     return {
         "trees.feature": np.array(feature, np.int32),
         "trees.threshold": np.array(threshold, np.float32),
