@@ -18,6 +18,7 @@ mod lemma;
 mod lexicon;
 mod lists;
 mod numbers;
+mod opposites;
 mod pair;
 mod pieces;
 mod scan;
@@ -45,7 +46,7 @@ use tensors::Tensors;
 use trees::Trees;
 
 /// Counts the definitions of features and guards: part of [`Verifier::id`], to be raised with each change of them.
-const DEFINITION: u64 = 1;
+const DEFINITION: u64 = 2;
 
 /// The trees and nets that ship.
 const MODEL: &[u8] = include_bytes!("../model/verifier.safetensors");

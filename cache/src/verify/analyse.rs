@@ -4,7 +4,7 @@ use super::lemma::lemma;
 use super::lexicon::{self, Facts, Lexicon, hash, plain};
 use super::numbers::{self, Piece};
 use super::scan::{Scan, Shape, Token};
-use super::words::{Analysis, Number, Topic, Word};
+use super::words::{Analysis, Casing, Number, Topic, Word};
 
 /// Takes `text` apart; `pieces` gives the rows of what is left of it without polite words.
 pub(super) fn analyse(text: &str, pieces: impl FnOnce(&str) -> Box<[u16]>) -> Analysis {
@@ -13,7 +13,7 @@ pub(super) fn analyse(text: &str, pieces: impl FnOnce(&str) -> Box<[u16]>) -> An
     let parts: Vec<Piece<'_>> = scan
         .tokens
         .iter()
-        .map(|token| piece(&scan, token, lexicon))
+        .map(|token| piece(&scan, token, lexicon, text))
         .collect();
     let (first, last) = kept(&parts, lexicon);
     let from = scan.tokens.get(first).map_or(0, |token| token.from);
@@ -37,13 +37,19 @@ pub(super) fn analyse(text: &str, pieces: impl FnOnce(&str) -> Box<[u16]>) -> An
     building.finish()
 }
 
-fn piece<'a>(scan: &'a Scan, token: &Token, lexicon: &Lexicon) -> Piece<'a> {
-    let text = scan.word(token);
-    // The pronoun is never in capitals in the middle of other words, the country always is.
-    let text = if text == "us" && token.shape.capitals {
-        "usa"
-    } else {
-        text
+fn piece<'a>(scan: &'a Scan, token: &Token, lexicon: &Lexicon, original: &str) -> Piece<'a> {
+    let bytes = || {
+        let written = original.get(token.from..token.to);
+        written.is_some_and(|it| it.ends_with("Bps"))
+    };
+    let text = match scan.word(token) {
+        // The pronoun is never in capitals in the middle of other words, the country always is.
+        "us" if token.shape.capitals => "usa",
+        // Eight times as fast, for a capital.
+        "kbps" if bytes() => "kbyteps",
+        "mbps" if bytes() => "mbyteps",
+        "gbps" if bytes() => "gbyteps",
+        other => other,
     };
     let mut facts = lexicon.facts(hash(&plain(text)));
     if let Some((head, tail)) = text.split_once('\'') {
@@ -178,6 +184,12 @@ impl Building<'_> {
         self.push(word, part.shape);
         self.preposition = match facts.preposition {
             0 if matches!(part.text, "a" | "an" | "the") => self.preposition,
+            // "Out of" is no "of".
+            of if part.text == "of" => self
+                .lexicon
+                .out()
+                .filter(|out| *out == self.preposition)
+                .unwrap_or(of),
             other => other,
         };
         count
@@ -252,6 +264,7 @@ impl Building<'_> {
             name: shape.capital && (!shape.opens || shape.capitals) && !grammar && part.text != "i",
             code: shape.code,
             negation: facts.negation,
+            casing: Casing::Unsaid,
         }
     }
 
@@ -282,9 +295,13 @@ impl Building<'_> {
         };
         let base = self.words.first().map_or(0, |word| word.start);
         let titled = self.titled();
+        let cased = !titled && self.cased();
         let mut words = self.words;
         let mut known = Vec::with_capacity(words.len() * 2);
-        for word in &mut words {
+        for (word, shape) in words.iter_mut().zip(&self.shapes) {
+            if cased {
+                word.casing = casing(*shape);
+            }
             (word.start, word.end) = (word.start - base, word.end - base);
             word.name &= !titled;
             known.extend([word.form, word.lemma]);
@@ -325,6 +342,13 @@ impl Building<'_> {
             capital += usize::from(shape.capital);
         }
         capital * 2 > all
+    }
+
+    /// Some words have capitals, most have not: so whether one has says something.
+    fn cased(&self) -> bool {
+        let capital = self.shapes.iter().filter(|shape| shape.capital).count();
+        let capitals = self.shapes.iter().filter(|shape| shape.capitals).count();
+        capital > 0 && capitals * 2 < self.shapes.len()
     }
 
     /// Quotations and identifiers, as ranges of words.
@@ -382,6 +406,16 @@ impl Building<'_> {
         }
         settle(&mut order, pending);
         order.into()
+    }
+}
+
+/// What a word's case says in a text where it says something.
+fn casing(shape: Shape) -> Casing {
+    match shape {
+        Shape { capitals: true, .. } => Casing::Capitals,
+        Shape { capital: false, .. } => Casing::Small,
+        Shape { opens: false, .. } => Casing::Capital,
+        _ => Casing::Unsaid,
     }
 }
 

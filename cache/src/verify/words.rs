@@ -29,6 +29,22 @@ pub(super) struct Word {
     pub(super) code: bool,
     /// Turns the statement round.
     pub(super) negation: bool,
+    /// What its case says.
+    pub(super) casing: Casing,
+}
+
+/// What the case of a word says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Casing {
+    /// Nothing: all of the text is written like this, or the word opens a sentence.
+    #[default]
+    Unsaid,
+    /// Without a capital, where others have one.
+    Small,
+    /// With one.
+    Capital,
+    /// With several.
+    Capitals,
 }
 
 /// A number and the word that it is.
