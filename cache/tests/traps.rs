@@ -8,7 +8,7 @@
     reason = "a test that is wrong should stop; its tables are for people; its numbers are small"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,29 @@ const NOW: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
 
 /// Different pairs that are answered all the same, with the reason: by their first and second question.
 const KNOWN_LEAKS: [(&str, &str); 0] = [];
+
+/// Rewrites that change how it is put and no word's meaning.
+const SURFACE: &[&str] = &[
+    "case",
+    "punctuation",
+    "whitespace",
+    "quote",
+    "dash",
+    "zero_width",
+    "combining",
+    "politeness",
+    "contraction",
+    "spelling",
+    "word_order",
+    "article",
+    "numeral",
+];
+
+/// The least share of lookups that must be hits, of [`SURFACE`] rewrites.
+const LEAST_FOUND_SURFACE: f64 = 0.95;
+
+/// The same of all rewrites: also of synonyms, plurals, other forms of question, other languages.
+const LEAST_FOUND: f64 = 0.8;
 
 /// The most different pairs that may leak, of all.
 const MOST_LEAKING: f64 = 0.002;
@@ -133,7 +156,7 @@ fn lookup(filled: &str, asked: &str, mode: Mode, partition: Digest) -> Outcome {
 
 fn digest(partition: &Digest, what: &str, words: &str) -> Digest {
     let mut digester = Digester::new(what);
-    digester.field(format!("{partition}").as_bytes());
+    digester.field(&partition.to_bytes());
     digester.field(words.as_bytes()).finish()
 }
 
@@ -235,10 +258,40 @@ fn harmless_rewrites_are_answered_in_safe_mode() {
             println!("missed {both:?}: {pair:?}");
         }
     }
-    let hits = outcomes
-        .iter()
-        .flat_map(|it| it.1)
-        .filter(|it| it.is_hit())
-        .count();
-    assert!(hits as f64 >= 0.5 * 2.0 * outcomes.len() as f64, "only {hits}");
+    let found = |counts: &dyn Fn(&str) -> bool| {
+        let of = outcomes.iter().filter(|(pair, _)| counts(&pair.kind));
+        let asked = of.flat_map(|it| it.1).filter(|it| *it != Outcome::Folded);
+        let (mut hits, mut all) = (0.0, 0.0);
+        for outcome in asked {
+            hits += f64::from(u8::from(outcome.is_hit()));
+            all += 1.0;
+        }
+        assert!(all > 0.0);
+        hits / all
+    };
+    let (surface, all) = (found(&|kind| SURFACE.contains(&kind)), found(&|_| true));
+    println!("found of how it is put {surface:.4}, of all {all:.4}");
+    assert!(surface >= LEAST_FOUND_SURFACE, "only {surface} of how it is put");
+    assert!(all >= LEAST_FOUND, "only {all} of all");
+}
+
+#[test]
+fn there_are_traps_and_rewrites_of_many_kinds_and_none_twice() {
+    let count = |same| PAIRS.iter().filter(|pair| pair.same == same).count();
+    assert!(count(false) >= 600 && count(true) >= 180);
+    let mut seen = BTreeSet::new();
+    for Pair { a, b, kind, same } in &*PAIRS {
+        assert!(
+            a != b && !a.trim().is_empty() && !b.trim().is_empty() && !kind.is_empty(),
+            "{a} {b}"
+        );
+        assert!(seen.insert((a.min(b), a.max(b))), "twice: {a} {b}");
+        assert!(
+            *same || text::fold(a) != text::fold(b),
+            "a trap that folds to one: {a} {b}"
+        );
+    }
+    for kind in SURFACE {
+        assert!(PAIRS.iter().any(|pair| pair.kind == *kind), "{kind}");
+    }
 }

@@ -1,14 +1,21 @@
 //! From a text to its [`Analysis`]: polite words go, numbers are read, each word gets what is known of it.
 
+use std::borrow::Cow;
+
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::canonical::{Said, canonical};
 use super::lemma::lemma;
 use super::lexicon::{self, Facts, Lexicon, hash, plain};
 use super::numbers::{self, Piece};
+use super::order::{order, spoken};
 use super::scan::{Scan, Shape, Token};
 use super::words::{Analysis, Casing, Number, Topic, Word};
 
 /// Takes `text` apart; `pieces` gives the rows of what is left of it without polite words.
 pub(super) fn analyse(text: &str, pieces: impl FnOnce(&str) -> Box<[u16]>) -> Analysis {
     let lexicon = Lexicon::built_in();
+    let text = &*visible(text);
     let scan = Scan::of(text);
     let parts: Vec<Piece<'_>> = scan
         .tokens
@@ -23,6 +30,7 @@ pub(super) fn analyse(text: &str, pieces: impl FnOnce(&str) -> Box<[u16]>) -> An
         .map_or(0, |token| token.to);
     let mut building = Building {
         lexicon,
+        visible: text,
         scan: &scan,
         parts: &parts,
         places: vec![u16::MAX; parts.len() + 1],
@@ -35,6 +43,16 @@ pub(super) fn analyse(text: &str, pieces: impl FnOnce(&str) -> Box<[u16]>) -> An
     building.walk(first, last);
     building.done.pieces = pieces(text.get(from..to).unwrap_or_default());
     building.finish()
+}
+
+/// `text` with letters and their accents in one, and without what takes no room: `1\u{200b}0` is `10`.
+fn visible(text: &str) -> Cow<'_, str> {
+    let odd = |c: char| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}');
+    let accent = |c: char| matches!(c, '\u{300}'..='\u{36f}');
+    if text.is_ascii() || !text.chars().any(|c| odd(c) || accent(c)) {
+        return text.into();
+    }
+    text.chars().filter(|c| !odd(*c)).nfc().collect::<String>().into()
 }
 
 fn piece<'a>(scan: &'a Scan, token: &Token, lexicon: &Lexicon, original: &str) -> Piece<'a> {
@@ -90,6 +108,8 @@ fn kept(parts: &[Piece<'_>], lexicon: &Lexicon) -> (usize, usize) {
 /// An analysis under way.
 struct Building<'a> {
     lexicon: &'static Lexicon,
+    /// The text, as far as it can be seen.
+    visible: &'a str,
     scan: &'a Scan,
     parts: &'a [Piece<'a>],
     /// Where each token went among the words; `MAX`: into one before it, or nowhere.
@@ -275,7 +295,8 @@ impl Building<'_> {
 
     fn finish(self) -> Analysis {
         let topics = topics(&self.words);
-        let order = self.order();
+        let order = order(&self.words, &self.shapes);
+        let canonical = canonical(&self.said(), self.visible);
         let clauses = self.clauses();
         let literal = self.literal();
         let mut bigrams: Vec<u32> = self
@@ -318,6 +339,7 @@ impl Building<'_> {
             known: known.into(),
             order,
             bigrams: bigrams.into(),
+            canonical,
             literal,
             signs: signs.into(),
             foreign: if self.foreign.is_empty() {
@@ -329,6 +351,26 @@ impl Building<'_> {
             complete: self.scan.complete,
             ..self.done
         }
+    }
+
+    /// The words as [`canonical`] reads them.
+    fn said(&self) -> Vec<Said<'_>> {
+        let number = |at: usize| {
+            let mut numbers = self.done.numbers.iter();
+            numbers
+                .find(|number| usize::from(number.word) == at)
+                .map(|number| number.key)
+        };
+        let said = |at: usize| {
+            let (word, shape) = (self.words.get(at)?, self.shapes.get(at)?);
+            Some(Said {
+                text: self.scan.text.get(word.start as usize..word.end as usize)?,
+                value: number(at).or((word.unit > 0).then_some(word.lemma)),
+                name: shape.capital && !shape.opens,
+                after_stop: shape.after_stop,
+            })
+        };
+        spoken(&self.shapes).into_iter().filter_map(said).collect()
     }
 
     /// Every Word Has A Capital: then capitals name nothing.
@@ -382,31 +424,6 @@ impl Building<'_> {
         }
         clauses.max(1)
     }
-
-    /// The topics as they follow each other; both sides of `and`, `or` and `vs` sorted, for their order means nothing.
-    fn order(&self) -> Box<[u64]> {
-        let joins = ["and", "or", "vs", "versus", "v"].map(hash);
-        let articles = ["a", "an", "the"].map(hash);
-        let mut order = Vec::with_capacity(self.words.len());
-        let (mut run, mut pending) = (0, None);
-        for (word, shape) in self.words.iter().zip(&self.shapes) {
-            if joins.contains(&word.form) && run < order.len() {
-                settle(&mut order, pending.take());
-                pending = Some((run, order.len()));
-            } else if word.topic {
-                if shape.after_stop {
-                    settle(&mut order, pending.take());
-                    run = order.len();
-                }
-                order.push(word.lemma);
-            } else if !articles.contains(&word.form) {
-                settle(&mut order, pending.take());
-                run = order.len();
-            }
-        }
-        settle(&mut order, pending);
-        order.into()
-    }
 }
 
 /// What a word's case says in a text where it says something.
@@ -416,18 +433,6 @@ fn casing(shape: Shape) -> Casing {
         Shape { capital: false, .. } => Casing::Small,
         Shape { opens: false, .. } => Casing::Capital,
         _ => Casing::Unsaid,
-    }
-}
-
-/// Puts the two blocks that begin at the given places into an order of ours.
-fn settle(order: &mut [u64], blocks: Option<(usize, usize)>) {
-    let Some((left, right)) = blocks else { return };
-    let Some(both) = order.get_mut(left..) else { return };
-    let Some((a, b)) = both.split_at_checked(right - left) else {
-        return;
-    };
-    if !b.is_empty() && b < a {
-        both.rotate_left(right - left);
     }
 }
 

@@ -36,7 +36,7 @@ patent:copyright testate:intestate inductive:deductive qualitative:quantitative 
 longitude:latitude mitosis:meiosis stalactite:stalagmite prefix:suffix astronomy:astrology endothermic:exothermic
 immigration:emigration double:triple double:halve half:quarter quarter:third twin:triplet
 only:also all:some all:none every:some many:few most:few most:half both:either everyone:someone everybody:somebody
-everything:something always:sometimes exactly:least one:several any:every must:may must:might allowed:required
+everything:something always:sometimes exactly:least one:several any:every every:one all:most collapse:expand must:may must:might allowed:required
 allowed:obliged permitted:required optional:required optional:mandatory voluntary:compulsory prior:following before:following
 prior:after nearly:hardly head:tail formal:informal exempt:liable";
 

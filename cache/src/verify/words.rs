@@ -93,6 +93,8 @@ pub struct Analysis {
     /// Three bytes each, sorted, each once.
     pub(super) trigrams: Box<[u32]>,
     pub(super) numbers: Box<[Number]>,
+    /// What all questions share that differ only by how they are put; see [`super::canonical`].
+    pub(super) canonical: u64,
     /// Bit `n`: the unit is named.
     pub(super) units: u128,
     /// Words of quotations and identifiers: first and one after the last.
@@ -183,6 +185,7 @@ impl Analysis {
             bigrams: Box::default(),
             trigrams: Box::default(),
             numbers: Box::default(),
+            canonical: 0,
             units: 0,
             literal: Box::default(),
             signs: Box::default(),
