@@ -1,6 +1,7 @@
 //! What the benches share: bodies like those that clients and providers send, and a simulation of routing.
 
 pub mod decisions;
+pub mod quality;
 #[expect(
     clippy::cast_precision_loss,
     clippy::indexing_slicing,

@@ -387,6 +387,15 @@ pub struct Comparison {
     pub explanation: Explanation,
 }
 
+impl Comparison {
+    /// The score with which the two are compared: 0 where a guard fires, where one of them would not be compared at all,
+    /// and where they are too far apart to be.
+    pub fn score(&self) -> f32 {
+        let compared = self.unfit.iter().all(Option::is_none) && self.cosine >= LEAST_COSINE;
+        if compared { self.explanation.score } else { 0.0 }
+    }
+}
+
 impl Models {
     /// The score that counts as the same, and the least that is told of. `None`: in this mode none does.
     fn bounds(&self, sought: &Sought<'_>) -> Option<(f32, f32)> {

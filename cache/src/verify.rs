@@ -1,7 +1,8 @@
 //! Whether two questions ask for the same: guards that say no for certain, and a score for the rest, with the reasons.
 //!
 //! A question is analysed once ([`Verifier::analyse`]); pairs are compared without looking at their letters again. Guards
-//! come first, for they are cheap and final: where one fires there is no hit, whatever the vectors say. For the rest,
+//! come first, for they are cheap and final: where one fires there is no hit, whatever the vectors say. Questions that differ
+//! by nothing but how they are put are the same without further ado. For the rest,
 //! features of the pair go through boosted trees; one of these features is the opinion of a small net, and it is asked
 //! only where it can still change the outcome.
 //!
@@ -10,6 +11,8 @@
 mod alignment;
 mod analyse;
 mod attention;
+mod canonical;
+mod contrasts;
 mod dense;
 mod explanation;
 mod features;
@@ -18,6 +21,8 @@ mod lemma;
 mod lexicon;
 mod lists;
 mod numbers;
+mod opposites;
+mod order;
 mod pair;
 mod pieces;
 mod scan;
@@ -45,7 +50,10 @@ use tensors::Tensors;
 use trees::Trees;
 
 /// Counts the definitions of features and guards: part of [`Verifier::id`], to be raised with each change of them.
-const DEFINITION: u64 = 1;
+const DEFINITION: u64 = 2;
+
+/// The score of two questions that differ by nothing but how they are put.
+const CERTAIN: f32 = 1.0;
 
 /// The trees and nets that ship.
 const MODEL: &[u8] = include_bytes!("../model/verifier.safetensors");
@@ -170,6 +178,12 @@ impl Verifier {
             return Verdict {
                 score: 0.0,
                 guard: Some(guard),
+            };
+        }
+        if a.canonical == b.canonical {
+            return Verdict {
+                score: CERTAIN,
+                guard: None,
             };
         }
         let mut features = self.without_nets(&pair, cosine, [false; Guard::ALL.len()]);

@@ -1,19 +1,26 @@
 //! From a text to its [`Analysis`]: polite words go, numbers are read, each word gets what is known of it.
 
+use std::borrow::Cow;
+
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::canonical::{Said, canonical};
 use super::lemma::lemma;
 use super::lexicon::{self, Facts, Lexicon, hash, plain};
 use super::numbers::{self, Piece};
+use super::order::{order, spoken};
 use super::scan::{Scan, Shape, Token};
-use super::words::{Analysis, Number, Topic, Word};
+use super::words::{Analysis, Casing, Number, Topic, Word};
 
 /// Takes `text` apart; `pieces` gives the rows of what is left of it without polite words.
 pub(super) fn analyse(text: &str, pieces: impl FnOnce(&str) -> Box<[u16]>) -> Analysis {
     let lexicon = Lexicon::built_in();
+    let text = &*visible(text);
     let scan = Scan::of(text);
     let parts: Vec<Piece<'_>> = scan
         .tokens
         .iter()
-        .map(|token| piece(&scan, token, lexicon))
+        .map(|token| piece(&scan, token, lexicon, text))
         .collect();
     let (first, last) = kept(&parts, lexicon);
     let from = scan.tokens.get(first).map_or(0, |token| token.from);
@@ -23,6 +30,7 @@ pub(super) fn analyse(text: &str, pieces: impl FnOnce(&str) -> Box<[u16]>) -> An
         .map_or(0, |token| token.to);
     let mut building = Building {
         lexicon,
+        visible: text,
         scan: &scan,
         parts: &parts,
         places: vec![u16::MAX; parts.len() + 1],
@@ -37,13 +45,29 @@ pub(super) fn analyse(text: &str, pieces: impl FnOnce(&str) -> Box<[u16]>) -> An
     building.finish()
 }
 
-fn piece<'a>(scan: &'a Scan, token: &Token, lexicon: &Lexicon) -> Piece<'a> {
-    let text = scan.word(token);
-    // The pronoun is never in capitals in the middle of other words, the country always is.
-    let text = if text == "us" && token.shape.capitals {
-        "usa"
-    } else {
-        text
+/// `text` with letters and their accents in one, and without what takes no room: `1\u{200b}0` is `10`.
+fn visible(text: &str) -> Cow<'_, str> {
+    let odd = |c: char| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}');
+    let accent = |c: char| matches!(c, '\u{300}'..='\u{36f}');
+    if text.is_ascii() || !text.chars().any(|c| odd(c) || accent(c)) {
+        return text.into();
+    }
+    text.chars().filter(|c| !odd(*c)).nfc().collect::<String>().into()
+}
+
+fn piece<'a>(scan: &'a Scan, token: &Token, lexicon: &Lexicon, original: &str) -> Piece<'a> {
+    let bytes = || {
+        let written = original.get(token.from..token.to);
+        written.is_some_and(|it| it.ends_with("Bps"))
+    };
+    let text = match scan.word(token) {
+        // The pronoun is never in capitals in the middle of other words, the country always is.
+        "us" if token.shape.capitals => "usa",
+        // Eight times as fast, for a capital.
+        "kbps" if bytes() => "kbyteps",
+        "mbps" if bytes() => "mbyteps",
+        "gbps" if bytes() => "gbyteps",
+        other => other,
     };
     let mut facts = lexicon.facts(hash(&plain(text)));
     if let Some((head, tail)) = text.split_once('\'') {
@@ -84,6 +108,8 @@ fn kept(parts: &[Piece<'_>], lexicon: &Lexicon) -> (usize, usize) {
 /// An analysis under way.
 struct Building<'a> {
     lexicon: &'static Lexicon,
+    /// The text, as far as it can be seen.
+    visible: &'a str,
     scan: &'a Scan,
     parts: &'a [Piece<'a>],
     /// Where each token went among the words; `MAX`: into one before it, or nowhere.
@@ -178,6 +204,12 @@ impl Building<'_> {
         self.push(word, part.shape);
         self.preposition = match facts.preposition {
             0 if matches!(part.text, "a" | "an" | "the") => self.preposition,
+            // "Out of" is no "of".
+            of if part.text == "of" => self
+                .lexicon
+                .out()
+                .filter(|out| *out == self.preposition)
+                .unwrap_or(of),
             other => other,
         };
         count
@@ -252,6 +284,7 @@ impl Building<'_> {
             name: shape.capital && (!shape.opens || shape.capitals) && !grammar && part.text != "i",
             code: shape.code,
             negation: facts.negation,
+            casing: Casing::Unsaid,
         }
     }
 
@@ -262,7 +295,8 @@ impl Building<'_> {
 
     fn finish(self) -> Analysis {
         let topics = topics(&self.words);
-        let order = self.order();
+        let order = order(&self.words, &self.shapes);
+        let canonical = canonical(&self.said(), self.visible);
         let clauses = self.clauses();
         let literal = self.literal();
         let mut bigrams: Vec<u32> = self
@@ -282,9 +316,13 @@ impl Building<'_> {
         };
         let base = self.words.first().map_or(0, |word| word.start);
         let titled = self.titled();
+        let cased = !titled && self.cased();
         let mut words = self.words;
         let mut known = Vec::with_capacity(words.len() * 2);
-        for word in &mut words {
+        for (word, shape) in words.iter_mut().zip(&self.shapes) {
+            if cased {
+                word.casing = casing(*shape);
+            }
             (word.start, word.end) = (word.start - base, word.end - base);
             word.name &= !titled;
             known.extend([word.form, word.lemma]);
@@ -301,6 +339,7 @@ impl Building<'_> {
             known: known.into(),
             order,
             bigrams: bigrams.into(),
+            canonical,
             literal,
             signs: signs.into(),
             foreign: if self.foreign.is_empty() {
@@ -314,6 +353,26 @@ impl Building<'_> {
         }
     }
 
+    /// The words as [`canonical`] reads them.
+    fn said(&self) -> Vec<Said<'_>> {
+        let number = |at: usize| {
+            let mut numbers = self.done.numbers.iter();
+            numbers
+                .find(|number| usize::from(number.word) == at)
+                .map(|number| number.key)
+        };
+        let said = |at: usize| {
+            let (word, shape) = (self.words.get(at)?, self.shapes.get(at)?);
+            Some(Said {
+                text: self.scan.text.get(word.start as usize..word.end as usize)?,
+                value: number(at).or((word.unit > 0).then_some(word.lemma)),
+                name: shape.capital && !shape.opens,
+                after_stop: shape.after_stop,
+            })
+        };
+        spoken(&self.shapes).into_iter().filter_map(said).collect()
+    }
+
     /// Every Word Has A Capital: then capitals name nothing.
     fn titled(&self) -> bool {
         let inner = self.words.iter().zip(&self.shapes).filter(|(word, shape)| {
@@ -325,6 +384,13 @@ impl Building<'_> {
             capital += usize::from(shape.capital);
         }
         capital * 2 > all
+    }
+
+    /// Some words have capitals, most have not: so whether one has says something.
+    fn cased(&self) -> bool {
+        let capital = self.shapes.iter().filter(|shape| shape.capital).count();
+        let capitals = self.shapes.iter().filter(|shape| shape.capitals).count();
+        capital > 0 && capitals * 2 < self.shapes.len()
     }
 
     /// Quotations and identifiers, as ranges of words.
@@ -358,42 +424,15 @@ impl Building<'_> {
         }
         clauses.max(1)
     }
-
-    /// The topics as they follow each other; both sides of `and`, `or` and `vs` sorted, for their order means nothing.
-    fn order(&self) -> Box<[u64]> {
-        let joins = ["and", "or", "vs", "versus", "v"].map(hash);
-        let articles = ["a", "an", "the"].map(hash);
-        let mut order = Vec::with_capacity(self.words.len());
-        let (mut run, mut pending) = (0, None);
-        for (word, shape) in self.words.iter().zip(&self.shapes) {
-            if joins.contains(&word.form) && run < order.len() {
-                settle(&mut order, pending.take());
-                pending = Some((run, order.len()));
-            } else if word.topic {
-                if shape.after_stop {
-                    settle(&mut order, pending.take());
-                    run = order.len();
-                }
-                order.push(word.lemma);
-            } else if !articles.contains(&word.form) {
-                settle(&mut order, pending.take());
-                run = order.len();
-            }
-        }
-        settle(&mut order, pending);
-        order.into()
-    }
 }
 
-/// Puts the two blocks that begin at the given places into an order of ours.
-fn settle(order: &mut [u64], blocks: Option<(usize, usize)>) {
-    let Some((left, right)) = blocks else { return };
-    let Some(both) = order.get_mut(left..) else { return };
-    let Some((a, b)) = both.split_at_checked(right - left) else {
-        return;
-    };
-    if !b.is_empty() && b < a {
-        both.rotate_left(right - left);
+/// What a word's case says in a text where it says something.
+fn casing(shape: Shape) -> Casing {
+    match shape {
+        Shape { capitals: true, .. } => Casing::Capitals,
+        Shape { capital: false, .. } => Casing::Small,
+        Shape { opens: false, .. } => Casing::Capital,
+        _ => Casing::Unsaid,
     }
 }
 

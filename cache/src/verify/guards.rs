@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::contrasts::{cased_otherwise, confused, permission, reversed, tense};
 use super::lexicon::{kind_name, unit_name};
 use super::lists::{ASKING, TIME_GROUPS};
 use super::pair::{Odd, Pair};
@@ -130,21 +131,24 @@ pub(super) fn check(guard: Guard, pair: &Pair<'_>) -> Option<Evidence> {
             .opposites()
             .first()
             .copied()
-            .map(|words| of_words(pair, words)),
+            .map(|words| of_words(pair, words))
+            .or_else(|| confused(pair)),
         Guard::Kind => pair.kinds().map(|words| kind(pair, words)),
         Guard::Name => name(pair),
         Guard::Code => literal(a, b, true),
         Guard::Quote => literal(a, b, false),
-        Guard::Asking => asks_otherwise(a, b).then(|| evidence(asking(a), asking(b))),
+        Guard::Asking => asks_otherwise(a, b)
+            .then(|| evidence(asking(a), asking(b)))
+            .or_else(|| permission(a, b).or_else(|| permission(b, a))),
         Guard::Pronoun => persons_differ(a, b).then(|| evidence(pronouns(a), pronouns(b))),
-        Guard::Time => time(a, b),
+        Guard::Time => time(a, b).or_else(|| tense(pair)),
         Guard::Order => order(pair),
         Guard::Direction => pair.turned().next().map(|words| of_words(pair, words)),
         Guard::Superset => superset(pair),
     }
 }
 
-fn evidence(a: impl Into<String>, b: impl Into<String>) -> Evidence {
+pub(super) fn evidence(a: impl Into<String>, b: impl Into<String>) -> Evidence {
     Evidence {
         a: a.into(),
         b: b.into(),
@@ -192,7 +196,7 @@ fn number(a: &Analysis, b: &Analysis) -> Option<Evidence> {
     (!x.is_empty() && !y.is_empty()).then(|| evidence(x, y))
 }
 
-fn joined<'a>(words: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn joined<'a>(words: impl Iterator<Item = &'a str>) -> String {
     let mut all = String::new();
     for word in words {
         if !all.is_empty() {
@@ -221,6 +225,9 @@ fn negation(pair: &Pair<'_>) -> Option<Evidence> {
     // Between questions about the very same, each "not" counts; otherwise only whether there is any.
     let same = pair.only_a.topics.is_empty() && pair.only_b.topics.is_empty();
     let fires = (a.negations > 0) != (b.negations > 0) || (same && a.negations != b.negations);
+    if !fires {
+        return reversed(&pair.only_a, &pair.only_b, a).or_else(|| reversed(&pair.only_b, &pair.only_a, b));
+    }
     let words = |of: &Analysis| {
         joined(
             of.words
@@ -243,7 +250,13 @@ fn kind(pair: &Pair<'_>, (left, right): (&Word, &Word)) -> Evidence {
 fn name(pair: &Pair<'_>) -> Option<Evidence> {
     let words = |odd: &Odd<'_>, of: &Analysis| joined(odd.names.iter().map(|word| of.text(word)));
     let fires = !pair.only_a.names.is_empty() && !pair.only_b.names.is_empty();
-    fires.then(|| evidence(words(&pair.only_a, pair.a), words(&pair.only_b, pair.b)))
+    if fires {
+        return Some(evidence(words(&pair.only_a, pair.a), words(&pair.only_b, pair.b)));
+    }
+    let cased = |word: &str| evidence(word, word);
+    cased_otherwise(pair.a, pair.b)
+        .or_else(|| cased_otherwise(pair.b, pair.a))
+        .map(cased)
 }
 
 /// How many quotations and identifiers of `of` the other lacks.

@@ -1,13 +1,13 @@
 //! What is known of a word beforehand: its class, its kind, its opposites, how rare it is. One table, built on first use
 //! from [`super::lists`] and from the data that ship with the model.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use rapidhash::fast::RandomState;
 use rapidhash::v3::rapidhash_v3;
 
-use super::{lemma::lemma, lists};
+use super::{lemma::lemma, lists, opposites};
 
 /// `lemma TAB idf`, from the texts that the model was taught with. What is absent has [`Lexicon::UNKNOWN`].
 pub(super) const IDF: &str = include_str!("../../model/idf.tsv");
@@ -71,6 +71,12 @@ pub(super) struct Facts {
     pub(super) pairs: bool,
     /// 1-based place in [`lists::ASKING`], for questions of one word.
     pub(super) asking: u8,
+    /// Turns round what comes after it.
+    pub(super) reverses: bool,
+    /// Means another thing with a capital.
+    pub(super) cased: bool,
+    /// Means another thing in capitals.
+    pub(super) abbreviated: bool,
     /// The word that this form belongs to: replaces what the rules would say.
     pub(super) base: Option<&'static str>,
 }
@@ -81,7 +87,9 @@ pub(super) struct Lexicon {
     facts: HashMap<u64, Facts, RandomState>,
     idf: HashMap<u64, f32, RandomState>,
     opposites: HashMap<u64, Vec<u64>, RandomState>,
+    confused: HashSet<(u64, u64), RandomState>,
     directions: Vec<(u8, u8)>,
+    out: u8,
     /// Two words that are one, by the hash of both with a space between.
     pairs: HashMap<u64, Facts, RandomState>,
     polite: Vec<Vec<u64>>,
@@ -127,6 +135,16 @@ impl Lexicon {
         self.directions.contains(&(a, b))
     }
 
+    /// Whether the two are easily taken for each other, though they mean other things.
+    pub(super) fn confused(&self, a: u64, b: u64) -> bool {
+        self.confused.contains(&(a, b))
+    }
+
+    /// The number of the preposition `out`.
+    pub(super) fn out(&self) -> Option<u8> {
+        Some(self.out).filter(|out| *out > 0)
+    }
+
     /// How many of `words` are a polite phrase at their beginning. 0: none.
     pub(super) fn polite_head(&self, words: &[u64]) -> usize {
         self.polite
@@ -152,7 +170,9 @@ impl Lexicon {
                 .filter_map(|(word, idf)| Some((hash(word), idf.parse().ok()?)))
                 .collect(),
             opposites: HashMap::default(),
+            confused: HashSet::default(),
             directions: Vec::new(),
+            out: 0,
             pairs: HashMap::default(),
             polite: lists::POLITE
                 .iter()
@@ -180,6 +200,15 @@ impl Lexicon {
         }
         for (form, base) in pairs_of(lists::IRREGULAR.split_whitespace(), ':') {
             self.entry(form).base = Some(base);
+        }
+        for word in opposites::CASED.split_whitespace() {
+            self.entry(word).cased = true;
+        }
+        for word in opposites::REVERSING.split_whitespace() {
+            self.entry(word).reverses = true;
+        }
+        for word in opposites::ABBREVIATED.split_whitespace() {
+            self.entry(word).abbreviated = true;
         }
         for word in lists::AUXILIARIES.split_whitespace() {
             self.entry(word).auxiliary = true;
@@ -284,7 +313,7 @@ impl Lexicon {
 
     fn add_opposites(&mut self) {
         let shipped = pairs_of(ANTONYMS.lines(), '\t');
-        let ours = pairs_of(lists::OPPOSITES.split_whitespace(), ':');
+        let ours = pairs_of(opposites::OPPOSITES.split_whitespace(), ':');
         for (a, b) in shipped.chain(ours) {
             for (a, b) in [(a, b), (b, a)] {
                 let (word, other) = (hash(a), hash(b));
@@ -294,10 +323,16 @@ impl Lexicon {
                 }
             }
         }
-        for (a, b) in pairs_of(lists::DIRECTIONS.split_whitespace(), ':') {
+        let confused = pairs_of(opposites::CONFUSED.split_whitespace(), ':');
+        self.confused = confused
+            .flat_map(|(a, b)| [(hash(a), hash(b)), (hash(b), hash(a))])
+            .collect();
+        for (a, b) in pairs_of(opposites::DIRECTIONS.split_whitespace(), ':') {
             let pair = (self.entry(a).preposition, self.entry(b).preposition);
+            debug_assert!(pair.0 > 0 && pair.1 > 0, "no prepositions: {a} {b}");
             self.directions.push(pair);
         }
+        self.out = self.entry("out").preposition;
     }
 }
 

@@ -67,41 +67,9 @@ pub(super) const POLITE: &[&str] = &[
     "hi",
 ];
 
-/// Opposites that `WordNet`'s table lacks or that matter for instructions.
-pub(super) const OPPOSITES: &str = "
-enable:disable on:off up:down in:out before:after with:without increase:decrease more:less most:least best:worst
-better:worse first:last max:min maximum:minimum start:stop start:end begin:end open:close add:remove add:subtract
-add:delete create:delete create:destroy insert:delete buy:sell men:women male:female boy:girl man:woman husband:wife
-gain:lose upload:download install:uninstall encrypt:decrypt encode:decode compress:decompress serialize:deserialize
-subscribe:unsubscribe mount:unmount north:south east:west left:right true:false lock:unlock pros:cons pro:con
-advantage:disadvantage import:export input:output ascending:descending legal:illegal possible:impossible like:dislike
-agree:disagree send:receive read:write push:pull allow:deny allow:block allow:forbid accept:reject accept:decline
-show:hide follow:unfollow block:unblock hot:cold cheap:expensive old:new old:young high:low win:lose bad:good love:hate
-parent:kid parent:child mom:dad mother:father brother:sister boyfriend:girlfriend son:daughter uncle:aunt he:she him:her
-his:her grow:shrink raise:lower above:below over:under employer:employee lender:borrower buyer:seller landlord:tenant
-teacher:student doctor:patient client:server sender:receiver host:guest predator:prey cause:effect question:answer
-past:future early:late earlier:later fast:slow faster:slower always:never public:private internal:external inside:outside
-positive:negative plus:minus multiply:divide arrive:depart arrival:departure enter:exit enter:leave entrance:exit
-import:export borrow:lend earn:spend save:spend save:waste gain:loss profit:loss weight_gain:weight_loss hire:fire
-attack:defend victory:defeat strong:weak rich:poor hard:easy hard:soft wet:dry wide:narrow deep:shallow thick:thin
-heavy:light dark:light day:night sunrise:sunset major:minor senior:junior even:odd single:married single:double
-vertical:horizontal row:column upper:lower uppercase:lowercase front:back top:bottom source:destination
-synchronous:asynchronous sync:async static:dynamic mutable:immutable local:remote local:global online:offline
-include:exclude connect:disconnect attach:detach activate:deactivate freeze:thaw freeze:melt melt:solidify boil:freeze
-expand:contract inhale:exhale born:die birth:death alive:dead live:die life:death war:peace friend:enemy truth:lie
-safe:dangerous healthy:unhealthy happy:sad success:failure succeed:fail pass:fail remember:forget find:lose
-ancient:modern domestic:foreign import:domestic vegetarian:carnivore introvert:extrovert optimist:pessimist
-bull:bear bullish:bearish credit:debit asset:liability deposit:withdraw withdrawal:deposit lease:buy rent:buy
-commit:revert merge:split join:leave login:logout encrypted:unencrypted";
-
-/// Prepositions that cannot stand for each other before the same word: `from Paris` is not `to Paris`.
-pub(super) const DIRECTIONS: &str = "from:to to:from before:after after:before with:without without:with into:from from:into \
-over:under under:over above:below below:above inside:outside outside:inside on:off off:on against:for for:against \
-until:since since:until until:after toward:from from:toward";
-
 /// Words that say how the word after them takes part.
 pub(super) const PREPOSITIONS: &str = "from to in on at by for with without before after into over under above below inside outside \
-off against until since than of about as between through during toward towards like via per";
+off against until since than of about as between through during toward towards like via per out";
 
 /// The persons that pronouns stand for: the words for the one who acts or is acted on, those for the one who owns.
 pub(super) const PERSONS: &[(&str, &str)] = &[
@@ -347,6 +315,10 @@ pub(super) const UNITS: &[(&str, &str)] = &[
     ("hectare", "hectare hectares"),
     ("before noon", "~am"),
     ("after noon", "~pm"),
+    ("bits per second", "kbps mbps gbps"),
+    ("bytes per second", "kbyteps mbyteps gbyteps"),
+    ("kilowatt hour", "kwh"),
+    ("microgram", "mcg \u{b5}g \u{3bc}g microgram micrograms"),
 ];
 
 /// Number words and their values, `digit`, `ten` (20, 30, …) and `scale` in the order of how they combine.

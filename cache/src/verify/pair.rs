@@ -3,7 +3,8 @@
 
 use std::cell::OnceCell;
 
-use super::lexicon::Lexicon;
+use super::lexicon::{Lexicon, hash};
+use super::opposites::contrary_parts;
 use super::words::{Analysis, Topic, Word};
 
 /// No more topics than this are looked at for their order, and no more words for their common sequence.
@@ -142,9 +143,20 @@ impl<'a> Pair<'a> {
         let listed = [left.form, left.lemma]
             .iter()
             .any(|word| self.lexicon.opposites(*word).iter().any(|it| is(*it)));
-        listed
-            || negates(self.a.text(left), self.b.text(right))
-            || negates(self.b.text(right), self.a.text(left))
+        let (left, right) = (self.a.text(left), self.b.text(right));
+        listed || contrary_parts(left, right) || self.compared(left, right)
+    }
+
+    /// Opposites in the same degree of comparison: `larger` and `smaller`, `easiest` and `hardest`.
+    fn compared(&self, left: &str, right: &str) -> bool {
+        let opposed = |left: &str, right: &str| self.lexicon.opposites(hash(left)).contains(&hash(right));
+        ["er", "est"].iter().any(|degree| {
+            let of = |word: &str| positives(word.strip_suffix(degree)?);
+            of(left).zip(of(right)).is_some_and(|(left, right)| {
+                left.iter()
+                    .any(|left| right.iter().any(|right| opposed(left, right)))
+            })
+        })
     }
 
     /// Members of one kind, one on each side.
@@ -245,17 +257,18 @@ fn beyond(of: &Analysis, at: usize, word: &Word, other: &Analysis) -> bool {
     of.words.iter().take(at + 1).filter(same).count() > other.words.iter().filter(same).count().max(1)
 }
 
-/// `impossible` and `possible`, `nonlinear` and `linear`, `careless` and `careful`.
-fn negates(word: &str, of: &str) -> bool {
-    const PREFIXES: [&str; 10] = ["un", "in", "im", "il", "ir", "dis", "non", "de", "anti", "mis"];
-    if word.len() > of.len() && word.ends_with(of) {
-        return of.len() >= 4
-            && PREFIXES
-                .iter()
-                .any(|prefix| word.strip_prefix(prefix) == Some(of));
-    }
-    word.strip_suffix("less")
-        .is_some_and(|stem| of.strip_suffix("ful") == Some(stem))
+/// What an adjective may be without its degree of comparison: `larg` of `larger` is `large`, `easi` `easy`, `bigg` `big`.
+fn positives(stem: &str) -> Option<[String; 4]> {
+    let letters = stem
+        .strip_suffix(char::is_alphabetic)
+        .filter(|rest| rest.len() >= 2)?;
+    let ending = |end: &str| format!("{letters}{end}");
+    Some([
+        stem.to_owned(),
+        format!("{stem}e"),
+        ending("y"),
+        letters.to_owned(),
+    ])
 }
 
 /// Whether two words are likely forms or spellings of one: a long common beginning, or one letter's difference.
@@ -289,7 +302,7 @@ fn swapped(a: &str, b: &str, at: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{alike, negates};
+    use super::alike;
 
     #[test]
     fn forms_and_misspellings_are_alike() {
@@ -311,15 +324,5 @@ mod tests {
         ] {
             assert!(!alike(a, b) && !alike(b, a), "{a} {b}");
         }
-    }
-
-    #[test]
-    fn prefixes_turn_a_word_round() {
-        assert!(
-            negates("impossible", "possible")
-                && negates("careless", "careful")
-                && negates("unhappy", "happy")
-        );
-        assert!(!negates("under", "der") && !negates("possible", "impossible"));
     }
 }

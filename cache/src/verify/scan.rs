@@ -243,6 +243,10 @@ impl Scanner {
                 shape.code |= c.is_uppercase() && last.is_some_and(char::is_lowercase);
                 shape.code |= c.is_ascii_digit() && last.is_some_and(|last| last.is_ascii_alphabetic());
                 shape.foreign |= !latin(c);
+                // Digits of other kinds are not read as numbers: ², ½, ٣.
+                if c.is_numeric() && !c.is_ascii_digit() {
+                    self.scan.signs.push(c);
+                }
                 capitals += usize::from(c.is_uppercase());
                 if one_letter_flag {
                     self.scan.text.push(c);
@@ -362,6 +366,7 @@ impl Scanner {
                 self.scan.questions += 1;
                 (self.opens, self.after_stop) = (true, true);
             }
+            '!' if self.operator(c) => self.scan.signs.push(c),
             '.' | '!' | ':' | '。' | '！' => (self.opens, self.after_stop) = (true, true),
             ',' | ';' | '，' | '、' => self.after_stop = true,
             '"' | '“' | '”' | '«' | '»' | '`' => self.quotation(c),
@@ -415,6 +420,13 @@ impl Scanner {
             .all(|it| it.is_some_and(|c| c.is_ascii_digit()))
     }
 
+    /// Right after a number, and not at an end: `5! / 3!`.
+    fn factorial(&self) -> bool {
+        let (_, right) = self.neighbours();
+        self.before().is_some_and(|c| c.is_ascii_digit())
+            && right.is_some_and(|c| !c.is_uppercase() && !matches!(c, '!' | '?' | '.'))
+    }
+
     fn sign(&mut self, c: char) {
         let (start, from) = self.open();
         self.scan.text.push_str(match c {
@@ -442,8 +454,12 @@ impl Scanner {
     fn operator(&self, c: char) -> bool {
         match c {
             '-' | '–' => self.subtracts(),
-            '+' | '−' | '*' | '/' | '^' | '%' | '÷' | '×' | '|' => self.beside_number(),
-            '=' | '<' | '>' | '±' | '√' => true,
+            '|' if self.beside_number() => true,
+            '+' | '−' | '*' | '/' | '^' | '%' | '÷' | '×' => self.beside_number(),
+            '=' | '<' | '>' | '±' | '√' | '≤' | '≥' | '≠' => true,
+            // Not, and, or; a factorial.
+            '!' => self.peek(1) == Some('=') || self.factorial(),
+            '&' | '|' => self.peek(1) == Some(c) || self.before() == Some(c),
             _ => !idle(c),
         }
     }

@@ -29,6 +29,22 @@ pub(super) struct Word {
     pub(super) code: bool,
     /// Turns the statement round.
     pub(super) negation: bool,
+    /// What its case says.
+    pub(super) casing: Casing,
+}
+
+/// What the case of a word says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Casing {
+    /// Nothing: all of the text is written like this, or the word opens a sentence.
+    #[default]
+    Unsaid,
+    /// Without a capital, where others have one.
+    Small,
+    /// With one.
+    Capital,
+    /// With several.
+    Capitals,
 }
 
 /// A number and the word that it is.
@@ -77,6 +93,8 @@ pub struct Analysis {
     /// Three bytes each, sorted, each once.
     pub(super) trigrams: Box<[u32]>,
     pub(super) numbers: Box<[Number]>,
+    /// What all questions share that differ only by how they are put; see [`super::canonical`].
+    pub(super) canonical: u64,
     /// Bit `n`: the unit is named.
     pub(super) units: u128,
     /// Words of quotations and identifiers: first and one after the last.
@@ -167,6 +185,7 @@ impl Analysis {
             bigrams: Box::default(),
             trigrams: Box::default(),
             numbers: Box::default(),
+            canonical: 0,
             units: 0,
             literal: Box::default(),
             signs: Box::default(),
