@@ -400,7 +400,8 @@ fn searches_go_on_while_a_graph_is_filled_and_enlarged() {
         over.store(true, Ordering::Relaxed);
     });
     let statistics = store.statistics().index;
-    assert_eq!((statistics.graphs, statistics.refused), (1, 0), "{statistics:?}");
+    // One of each space: all of these entries are found by another vector, too.
+    assert_eq!((statistics.graphs, statistics.refused), (2, 0), "{statistics:?}");
     // Those who came when there was no time to wait have found nothing; hardly any of the others.
     let (lost, total) = (lost.load(Ordering::Relaxed), total.load(Ordering::Relaxed));
     let lost = lost - statistics.busy;
@@ -435,7 +436,8 @@ fn crowd(budget_bytes: u64, inserts: u64, look_every: u64) -> Store {
         statistics.pointers <= statistics.entries + folded.len(),
         "{statistics:?}"
     );
-    assert!(statistics.index.partitions <= statistics.entries);
+    // One of each space for each entry at most.
+    assert!(statistics.index.partitions <= 2 * statistics.entries);
     store
 }
 
