@@ -19,7 +19,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use tollgate_cache::index::IndexSettings;
 use tollgate_cache::store::{EntryId, Inserted, Key, Labels, StoreSettings, Worth};
-use tollgate_cache::{Cache, Filled, Found, Layer, Mode, text};
+use tollgate_cache::{Cache, Filled, Found, Layer, Mode, Patience, Sought, text};
 use tollgate_core::{Digest, Digester, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
@@ -138,13 +138,25 @@ fn lookup(filled: &str, asked: &str, mode: Mode, partition: Digest) -> Outcome {
         created: NOW,
         ttl: Duration::from_secs(3600),
         begun: CACHE.store().begin(),
+        brought: None,
     };
     let inserted = CACHE.fill(entry, NOW);
     assert!(
         matches!(inserted, Inserted::Stored { .. }),
         "{filled}: {inserted:?}"
     );
-    match CACHE.find(&key(asked), Some(asked), mode, NOW, None) {
+    let sought = Sought {
+        key: &key(asked),
+        words: Some(asked),
+        route: "route",
+        tenant: "tenant",
+        mode,
+        learns: false,
+        max_age: None,
+        brought: None,
+        patience: Patience::Keeper,
+    };
+    match CACHE.find(&sought, NOW).found {
         Some(Found {
             layer: Layer::Semantic,
             ..
