@@ -27,7 +27,7 @@ pub struct Filled {
     pub created: Timestamp,
     /// How long from then on it may be served.
     pub ttl: Duration,
-    /// What [`Store::begin`] said before the answer was asked for.
+    /// What [`Store::begin`](crate::Store::begin) said before the answer was asked for.
     pub begun: crate::store::Begun,
 }
 
