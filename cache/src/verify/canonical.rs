@@ -5,7 +5,17 @@
 //! Each step is one that changes no meaning wherever it applies. What is often, but not always, the same (plurals, most synonyms,
 //! tenses) is none: that is for the score.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+use rapidhash::fast::RandomState;
+
 use super::lexicon::hash;
+
+/// A list of words.
+type Words = LazyLock<HashSet<&'static str, RandomState>>;
+/// What each word becomes.
+type Pairs = LazyLock<HashMap<&'static str, &'static str, RandomState>>;
 
 /// A word of a question.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,23 +47,35 @@ const AUXILIARIES: [&str; 17] = [
     "have", "had", "must",
 ];
 /// What may be told to do, so that "can you" before it is a courtesy.
-const ORDERS: &str = "explain give write list describe show translate summarize suggest recommend create define compare name \
-    provide calculate convert generate";
+static ORDERS: Words = LazyLock::new(|| {
+    word_list(
+        "explain give write list describe show translate summarize suggest recommend create define compare name \
+    provide calculate convert generate",
+    )
+});
 /// What anyone does in the same way: "how do you" before it means "how to".
-const CRAFTS: &str = "make cook bake boil fry tie clean remove install fix write draw calculate convert build grow plant \
-    pronounce spell use create open change peel cut paint wash fold sew knit";
+static CRAFTS: Words = LazyLock::new(|| {
+    word_list(
+        "make cook bake boil fry tie clean remove install fix write draw calculate convert build grow plant \
+    pronounce spell use create open change peel cut paint wash fold sew knit",
+    )
+});
 /// Adverbs that may stand before what they say the manner of, or at the end.
-const MANNERS: &str = "quickly easily safely properly correctly effectively";
+static MANNERS: Words = LazyLock::new(|| word_list("quickly easily safely properly correctly effectively"));
 /// After these a single `a` is a name: `vitamin a`.
-const LETTERED: &str =
-    "vitamin hepatitis type class grade group plan part point team option influenza section form size";
+static LETTERED: Words = LazyLock::new(|| {
+    word_list(
+        "vitamin hepatitis type class grade group plan part point team option influenza section form size",
+    )
+});
 /// Before these an `a` says how much.
-const MEASURED: &str = "few little bit lot number";
+static MEASURED: Words = LazyLock::new(|| word_list("few little bit lot number"));
 /// Prepositions with which a phrase may be put first.
-const FRONTED: &str = "in on for with at under during as";
+static FRONTED: Words = LazyLock::new(|| word_list("in on for with at under during as"));
 
 /// British and other spellings, each with the one that stands for both.
-const SPELLINGS: &str = "colour:color colours:colors coloured:colored favourite:favorite favourites:favorites behaviour:behavior
+static SPELLINGS: Pairs = LazyLock::new(|| {
+    pair_list("colour:color colours:colors coloured:colored favourite:favorite favourites:favorites behaviour:behavior
 behaviours:behaviors flavour:flavor flavours:flavors neighbour:neighbor neighbours:neighbors honour:honor labour:labor
 rumour:rumor humour:humor harbour:harbor tumour:tumor tumours:tumors centre:center centres:centers theatre:theater
 theatres:theaters metre:meter litre:liter fibre:fiber calibre:caliber licence:license licences:licenses defence:defense
@@ -66,18 +88,23 @@ enrol:enroll fulfil:fulfill skilful:skillful instalment:installment ageing:aging
 cosy:cozy sceptical:skeptical café:cafe cafés:cafes naïve:naive cliché:cliche façade:facade fiancé:fiance jalapeño:jalapeno
 recieve:receive definately:definitely seperate:separate occured:occurred untill:until tommorow:tomorrow wich:which teh:the
 alot:lots neccessary:necessary accomodation:accommodation enviroment:environment goverment:government calender:calendar
-begining:beginning beleive:believe wierd:weird adress:address publically:publicly truely:truly arguement:argument";
+begining:beginning beleive:believe wierd:weird adress:address publically:publicly truely:truly arguement:argument")
+});
 
 /// Words that do for each other wherever they stand.
-const SYNONYMS: &str = "quick:fast quicker:faster quickest:fastest purchase:buy purchasing:buying erase:delete erasing:deleting
+static SYNONYMS: Pairs = LazyLock::new(|| {
+    pair_list("quick:fast quicker:faster quickest:fastest purchase:buy purchasing:buying erase:delete erasing:deleting
 repair:fix repairing:fixing begin:start beginning:starting automobile:car automobiles:cars film:movie films:movies
 children:kids large:big larger:bigger largest:biggest select:choose selecting:choosing photograph:photo photographs:photos
-advert:ad tv:television fridge:refrigerator phd:doctorate";
+advert:ad tv:television fridge:refrigerator phd:doctorate")
+});
 
 /// Contractions written without their apostrophe.
-const RUN_TOGETHER: &str = "whats:what_is whos:who_is wheres:where_is hows:how_is whens:when_is dont:do_not doesnt:does_not
+static RUN_TOGETHER: Pairs = LazyLock::new(|| {
+    pair_list("whats:what_is whos:who_is wheres:where_is hows:how_is whens:when_is dont:do_not doesnt:does_not
 didnt:did_not isnt:is_not arent:are_not wasnt:was_not werent:were_not cant:can_not couldnt:could_not wouldnt:would_not
-shouldnt:should_not hasnt:has_not havent:have_not cannot:can_not won't:will_not";
+shouldnt:should_not hasnt:has_not havent:have_not cannot:can_not won't:will_not")
+});
 
 /// Marks that are seldom only punctuation: `#` and `##`, `Z` and `Z+`, `()`.
 const TELLING: &str = "#@~+*()[]{}\\/|^&_";
@@ -105,13 +132,22 @@ pub(super) fn canonical(said: &[Said<'_>], text: &str) -> u64 {
     hash(&all)
 }
 
-fn among(list: &str, word: &str) -> bool {
-    list.split_whitespace().any(|it| it == word)
+fn word_list(list: &'static str) -> HashSet<&'static str, RandomState> {
+    list.split_whitespace().collect()
 }
 
-fn listed<'a>(pairs: &'a str, word: &str) -> Option<&'a str> {
-    let mut pairs = pairs.split_whitespace().filter_map(|pair| pair.split_once(':'));
-    pairs.find(|(from, _)| *from == word).map(|(_, to)| to)
+fn pair_list(list: &'static str) -> HashMap<&'static str, &'static str, RandomState> {
+    list.split_whitespace()
+        .filter_map(|pair| pair.split_once(':'))
+        .collect()
+}
+
+fn among(list: &Words, word: &str) -> bool {
+    list.contains(word)
+}
+
+fn listed(pairs: &Pairs, word: &str) -> Option<&'static str> {
+    pairs.get(word).copied()
 }
 
 /// Contractions in full, without articles, with what is one word as one.
@@ -142,7 +178,7 @@ fn spelled_out<'a>(said: &[Said<'a>]) -> Vec<Said<'a>> {
 fn is_article(word: &Said<'_>, before: &str, next: &str) -> bool {
     match word.text {
         "the" => !word.name && !next.is_empty(),
-        "a" | "an" => !word.name && !next.is_empty() && !among(MEASURED, next) && !among(LETTERED, before),
+        "a" | "an" => !word.name && !next.is_empty() && !among(&MEASURED, next) && !among(&LETTERED, before),
         _ => false,
     }
 }
@@ -155,20 +191,20 @@ fn contraction<'a>(word: Said<'a>, words: &mut Vec<Said<'a>>) {
     let text = word.text;
     let of_asking =
         |stem: &str| ASKING.contains(&stem) || matches!(stem, "that" | "there" | "it" | "he" | "she");
-    let full = if let Some((first, second)) = listed(RUN_TOGETHER, text).and_then(|full| full.split_once('_'))
-    {
-        Some(both(first, second))
-    } else if let Some(stem) = text.strip_suffix("'s").filter(|stem| of_asking(stem)) {
-        Some(both(stem, "is"))
-    } else if text == "can't" {
-        Some(both("can", "not"))
-    } else if let Some(stem) = text.strip_suffix("n't") {
-        Some(both(stem, "not"))
-    } else {
-        let ends = [("'re", "are"), ("'m", "am"), ("'ll", "will"), ("'ve", "have")];
-        ends.iter()
-            .find_map(|(end, full)| Some(both(text.strip_suffix(end)?, full)))
-    };
+    let full =
+        if let Some((first, second)) = listed(&RUN_TOGETHER, text).and_then(|full| full.split_once('_')) {
+            Some(both(first, second))
+        } else if let Some(stem) = text.strip_suffix("'s").filter(|stem| of_asking(stem)) {
+            Some(both(stem, "is"))
+        } else if text == "can't" {
+            Some(both("can", "not"))
+        } else if let Some(stem) = text.strip_suffix("n't") {
+            Some(both(stem, "not"))
+        } else {
+            let ends = [("'re", "are"), ("'m", "am"), ("'ll", "will"), ("'ve", "have")];
+            ends.iter()
+                .find_map(|(end, full)| Some(both(text.strip_suffix(end)?, full)))
+        };
     match full {
         Some(both) => words.extend(both),
         None => words.push(word),
@@ -177,10 +213,10 @@ fn contraction<'a>(word: Said<'a>, words: &mut Vec<Said<'a>>) {
 
 /// `In Python, how do I …`: the phrase goes to the end.
 fn front_to_end(words: &mut [Said<'_>]) {
-    let fronted = words.first().is_some_and(|first| among(FRONTED, first.text));
+    let fronted = words.first().is_some_and(|first| among(&FRONTED, first.text));
     let asks = |word: &Said<'_>| {
         word.after_stop
-            && (ASKING.contains(&word.text) || AUXILIARIES.contains(&word.text) || among(ORDERS, word.text))
+            && (ASKING.contains(&word.text) || AUXILIARIES.contains(&word.text) || among(&ORDERS, word.text))
     };
     if let Some(at) = words.iter().position(asks).filter(|_| fronted) {
         words.rotate_left(at);
@@ -192,12 +228,12 @@ fn without_courtesy(words: &mut Vec<Said<'_>>) {
     let text = |words: &[Said<'_>], at: usize| words.get(at).map_or("", |word| word.text).to_owned();
     if matches!(&*text(words, 0), "can" | "could" | "would" | "will")
         && text(words, 1) == "you"
-        && among(ORDERS, &text(words, 2))
+        && among(&ORDERS, &text(words, 2))
     {
         words.drain(..2);
     }
     let length = words.len();
-    if among(ORDERS, &text(words, 0))
+    if among(&ORDERS, &text(words, 0))
         && length > 3
         && text(words, length - 2) == "for"
         && text(words, length - 1) == "me"
@@ -228,7 +264,7 @@ fn impersonal(words: &mut Vec<Said<'_>>) {
     let anyone = match (text(0), text(1), text(2)) {
         ("how", "do" | "can" | "could", "i")
         | ("how", "does" | "can" | "could", "one" | "someone" | "somebody") => true,
-        ("how", "do" | "can", "you") => among(CRAFTS, text(3)),
+        ("how", "do" | "can", "you") => among(&CRAFTS, text(3)),
         _ => false,
     };
     let exactly = ASKING.contains(&text(0)) && text(1) == "exactly";
@@ -238,7 +274,7 @@ fn impersonal(words: &mut Vec<Said<'_>>) {
         words.remove(1);
     }
     let manner = match words.get(..3) {
-        Some([how, to, manner]) => how.text == "how" && to.text == "to" && among(MANNERS, manner.text),
+        Some([how, to, manner]) => how.text == "how" && to.text == "to" && among(&MANNERS, manner.text),
         _ => false,
     };
     if manner && let Some(rest) = words.get_mut(2..) {
@@ -362,7 +398,7 @@ fn either_order(words: &mut [Said<'_>]) {
 /// The one spelling of a word.
 fn spelling(word: &str) -> std::borrow::Cow<'_, str> {
     let word = word.strip_suffix("'s").unwrap_or(word);
-    if let Some(other) = listed(SPELLINGS, word).or_else(|| listed(SYNONYMS, word)) {
+    if let Some(other) = listed(&SPELLINGS, word).or_else(|| listed(&SYNONYMS, word)) {
         return other.into();
     }
     let ends = ["ise", "ised", "ises", "iser", "ising", "isation", "isations"];
