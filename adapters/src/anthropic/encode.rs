@@ -229,10 +229,10 @@ fn write_settings(o: &mut Object<'_>, settings: &Settings<'_>) {
         settings::Thinks::Adaptive => o.object("thinking", |o| o.text("type", "adaptive").end()).end(),
     }
     if let Some(temperature) = settings.temperature {
-        o.float("temperature", temperature);
+        o.plain("temperature", temperature);
     }
     if let Some(top_p) = settings.top_p {
-        o.float("top_p", top_p);
+        o.plain("top_p", top_p);
     }
     if let Some(top_k) = settings.top_k {
         o.plain("top_k", top_k);

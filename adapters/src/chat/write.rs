@@ -1,7 +1,8 @@
 //! Writes JSON straight into a buffer: no tree in between.
 
-use std::fmt::Display;
 use std::io::Write;
+
+use serde::Serialize;
 
 /// An object that is being written.
 #[derive(Debug)]
@@ -38,13 +39,22 @@ const BLOCK: usize = 64;
 pub(crate) fn text(out: &mut Vec<u8>, text: &str) {
     out.reserve(text.len() + 2);
     out.push(b'"');
-    for block in text.as_bytes().chunks(BLOCK) {
+    let (blocks, rest) = text.as_bytes().as_chunks::<BLOCK>();
+    for block in blocks {
         // Without an early end, so that the compiler looks at many at once.
-        if block.iter().fold(false, |any, byte| any | is_escaped(*byte)) {
+        let escaped = block
+            .iter()
+            .fold(0, |any, byte| any | u8::from(is_escaped(*byte)));
+        if escaped > 0 {
             escape(out, block);
         } else {
             out.extend_from_slice(block);
         }
+    }
+    if rest.iter().any(|byte| is_escaped(*byte)) {
+        escape(out, rest);
+    } else {
+        out.extend_from_slice(rest);
     }
     out.push(b'"');
 }
@@ -103,15 +113,9 @@ impl Object<'_> {
         self
     }
 
-    /// Writes a number, `true`, `false`: what is displayed as JSON has it.
-    pub(crate) fn plain(&mut self, name: &str, value: impl Display) -> &mut Self {
+    /// Writes a finite number, `true`, `false`.
+    pub(crate) fn plain(&mut self, name: &str, value: impl Serialize) -> &mut Self {
         // Writing to memory has no way to fail.
-        let _ = write!(self.key(name), "{value}");
-        self
-    }
-
-    /// Writes a finite number.
-    pub(crate) fn float(&mut self, name: &str, value: f64) -> &mut Self {
         let _ = serde_json::to_writer(self.key(name), &value);
         self
     }
@@ -177,7 +181,7 @@ mod tests {
     fn what_is_written_is_json() {
         let mut out = Vec::new();
         object(&mut out, |o| {
-            o.text("a\"", "b\n").plain("n", 3).float("f", 0.5).raw("r", "[1]");
+            o.text("a\"", "b\n").plain("n", 3).plain("f", 0.5).raw("r", "[1]");
             o.array("l", |l| {
                 l.text("x");
                 l.object(|_| {});

@@ -173,10 +173,10 @@ impl Encoder<'_> {
         for (name, value, default) in floats {
             match value {
                 Some(value) if is_mistral && name == "temperature" && value > HOTTEST => {
-                    o.float(name, HOTTEST);
+                    o.plain(name, HOTTEST);
                     loss.note(name);
                 }
-                Some(value) if self.takes.sampling => o.float(name, value).end(),
+                Some(value) if self.takes.sampling => o.plain(name, value).end(),
                 Some(value) if (value - default).abs() > f64::EPSILON => loss.note(name),
                 _ => {}
             }
