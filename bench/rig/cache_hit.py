@@ -31,11 +31,11 @@ def post(payload, extra=""):
             f'wrk.headers["authorization"]="Bearer {KEY}" {extra} wrk.body=[==[{payload}]==]')
 
 def counting(model):
-    """A question that differs each time, in words rather than in a number at its end."""
+    """A question that differs each time, also from those of other runs, in words rather than in a number at its end."""
     payload = chat(model, QUESTION % "How do")
     head, tail = payload.split("pencil")
     return post(payload) + f"""
-local n, words = 0, {{}}
+local n, words = os.time() % 256 * 65536, {{}}
 for w in ("ruler brick candle spoon ladder rabbit copper island velvet mirror garden anchor pepper window basket tunnel"):gmatch("%a+") do words[#words + 1] = w end
 function request()
   n = n + 1
