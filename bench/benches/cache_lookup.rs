@@ -12,7 +12,7 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 use hdrhistogram::Histogram;
 use tollgate_cache::{
-    Cache, Filled, IndexSettings, Key, Labels, Looked, Mode, Patience, Sought, StoreSettings, Worth,
+    Cache, Filled, IndexSettings, Key, Labels, Looked, Made, Mode, Patience, Sought, StoreSettings, Worth,
 };
 use tollgate_core::{Clock, Digest, Digester, Timestamp};
 
@@ -88,7 +88,7 @@ fn filled(entries: usize) -> Cache {
             created: NOW,
             ttl: Duration::from_secs(3_600),
             begun: cache.store().begin(),
-            brought: None,
+            made: Made::default(),
         };
         cache.fill(filled, NOW);
     }

@@ -5,34 +5,23 @@
 //! partition was judged to ask for the same, and the judgement reaches the threshold of the mode.
 
 mod fill;
+mod meaning;
 mod neighbours;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tollgate_core::Timestamp;
+use tollgate_core::{Digest, Timestamp};
 
 use crate::embed::{Embedder, Space, Table};
 use crate::learn::{Agreement, Experience, Seen, Source};
-use crate::store::{Candidate, Nearest, Question};
-use crate::text::{self, Traits};
+use crate::text;
 use crate::verify::{Analysis, Explanation, Verifier};
 use crate::{Entry, EntryId, Key, Labels, Mode, Patience, Selection, Store, StoreSettings, Vector};
 
-pub use fill::Filled;
+use meaning::{AGREEING_COSINE, LEAST_COSINE, LONGEST_WORDS_BYTES, Models};
 
-/// Neighbours that are judged.
-const NEIGHBOURS: usize = 4;
-/// Who is farther away than this is not judged: of pairs that mean the same, 99 % are nearer.
-const LEAST_COSINE: f32 = 0.5;
-/// Answers that point farther apart say something else.
-const AGREEING_COSINE: f32 = 0.7;
-/// Longer texts are seldom asked again in other words, and seldom mean quite the same.
-const LONGEST_WORDS_BYTES: usize = 2_000;
-/// The least and most word pieces of a question that can be compared.
-const PIECES: std::ops::RangeInclusive<usize> = 2..=400;
-/// The largest share of pieces that the model need not know.
-const MOST_UNKNOWN: f32 = 0.2;
+pub use fill::{Apart, Filled, Made};
 
 /// The answers that were given before.
 #[derive(Debug)]
@@ -42,14 +31,6 @@ pub struct Cache {
     models: OnceLock<Models>,
     /// Where neighbours are sought as well. `None`: by the built-in table alone.
     space: Option<Space>,
-}
-
-/// What it takes to compare questions.
-#[derive(Debug)]
-struct Models {
-    table: Arc<Table>,
-    verifier: Arc<Verifier>,
-    experience: Experience,
 }
 
 /// What is looked for.
@@ -86,6 +67,8 @@ pub struct Looked {
     /// It would take longer than the patience that was given: ask again with [`Patience::Keeper`], on a thread that can
     /// wait.
     pub is_too_long: bool,
+    /// What was made of the words to compare them. `None`: there was nobody to compare them with.
+    pub apart: Option<Apart>,
 }
 
 /// An answer that is not given though its question is much the same: the one that comes instead shows whether it would
@@ -120,6 +103,52 @@ pub struct Found {
     pub entry: Arc<Entry>,
     /// How certain it is that the questions are the same; semantic only.
     pub score: Option<f32>,
+}
+
+impl Withheld {
+    fn near(entry: EntryId, score: f32) -> Self {
+        let is_hit = false;
+        Self { entry, score, is_hit }
+    }
+}
+
+impl Found {
+    fn same(layer: Layer, entry: Arc<Entry>) -> Self {
+        Self {
+            layer,
+            entry,
+            score: None,
+        }
+    }
+
+    fn by_meaning(entry: Arc<Entry>, score: f32) -> Self {
+        Self {
+            layer: Layer::Semantic,
+            entry,
+            score: Some(score),
+        }
+    }
+}
+
+impl Looked {
+    /// An answer is there.
+    pub fn at(found: Found) -> Self {
+        Self {
+            found: Some(found),
+            ..Self::default()
+        }
+    }
+
+    fn too_long() -> Self {
+        Self {
+            is_too_long: true,
+            ..Self::default()
+        }
+    }
+}
+
+fn is_young(entry: &Entry, max_age: Option<Duration>, now: Timestamp) -> bool {
+    max_age.is_none_or(|most| now.since(entry.created) <= most)
 }
 
 impl Cache {
@@ -173,92 +202,24 @@ impl Cache {
         space.map_or(own.clone(), |space| format!("{} {own}", space.id()))
     }
 
+    /// The answer to the same request, no older than `max_age`. The first of what [`Cache::find`] tries: for those who
+    /// know only this of the key yet. What is served is to be told: [`Store::served`].
+    pub fn exact(&self, exact: &Digest, max_age: Option<Duration>, now: Timestamp) -> Option<Found> {
+        let entry = self.store.exact(exact, now)?;
+        is_young(&entry, max_age, now).then(|| Found::same(Layer::Exact, entry))
+    }
+
     /// An answer to a question. What is served of it is to be told: [`Cache::served`].
     pub fn find(&self, sought: &Sought<'_>, now: Timestamp) -> Looked {
         let key = sought.key;
-        let is_young =
-            |entry: &Arc<Entry>| sought.max_age.is_none_or(|most| now.since(entry.created) <= most);
-        let exact = self
-            .store
-            .exact(&key.exact, now)
-            .map(|entry| (Layer::Exact, entry));
-        let same = exact.or_else(|| {
-            let folded = self.store.folded(key.folded.as_ref()?, now)?;
-            Some((Layer::Folded, folded))
-        });
-        if let Some((layer, entry)) = same.filter(|(_, entry)| is_young(entry)) {
-            return Looked {
-                found: Some(Found {
-                    layer,
-                    entry,
-                    score: None,
-                }),
-                ..Looked::default()
-            };
-        }
-        self.find_by_meaning(sought, now, is_young).unwrap_or_default()
-    }
-
-    fn find_by_meaning(
-        &self,
-        sought: &Sought<'_>,
-        now: Timestamp,
-        will_do: impl Fn(&Arc<Entry>) -> bool,
-    ) -> Option<Looked> {
-        let (words, models) = (sought.words?, self.models.get()?);
-        let (threshold, least) = models.bounds(sought)?;
-        let Nearest::Found(mut near) = self.neighbours(models, sought, words, now)? else {
-            return Some(Looked {
-                is_too_long: true,
-                ..Looked::default()
-            });
+        let folded = || {
+            let entry = self.store.folded(key.folded.as_ref()?, now)?;
+            is_young(&entry, sought.max_age, now).then(|| Found::same(Layer::Folded, entry))
         };
-        near.retain(|it| will_do(&it.entry));
-        if near.is_empty() || models.unfit(words).is_some() {
-            return None;
+        match self.exact(&key.exact, sought.max_age, now).or_else(folded) {
+            Some(found) => Looked::at(found),
+            None => self.find_by_meaning(sought, now).unwrap_or_default(),
         }
-        let asked = models.verifier.analyse(words);
-        let mut best: Option<(f32, Arc<Entry>)> = None;
-        for Candidate { entry, cosine } in near {
-            let Some(question) = &entry.question else { continue };
-            let verdict = models
-                .verifier
-                .judge_at(&asked, &question.analysis, cosine, least);
-            let was_wrong = || {
-                models
-                    .experience
-                    .are_parted(sought.key.question(), entry.key.question())
-            };
-            let is_better = best.as_ref().is_none_or(|(score, _)| verdict.score > *score);
-            if verdict.score >= least && is_better && !was_wrong() {
-                best = Some((verdict.score, entry));
-            }
-            // Whoever will do is nearest of those who would: the others need not be judged, which takes longest.
-            if best.as_ref().is_some_and(|(score, _)| *score >= threshold) {
-                break;
-            }
-        }
-        let (score, entry) = best?;
-        if score < threshold {
-            let near = Withheld {
-                entry: entry.id,
-                score,
-                is_hit: false,
-            };
-            return Some(Looked {
-                near: Some(near),
-                ..Looked::default()
-            });
-        }
-        let found = Found {
-            layer: Layer::Semantic,
-            entry,
-            score: Some(score),
-        };
-        Some(Looked {
-            found: Some(found),
-            ..Looked::default()
-        })
     }
 
     /// An answer is given to the key of this name, that asked `key`.
@@ -393,54 +354,5 @@ impl Comparison {
     pub fn score(&self) -> f32 {
         let compared = self.unfit.iter().all(Option::is_none) && self.cosine >= LEAST_COSINE;
         if compared { self.explanation.score } else { 0.0 }
-    }
-}
-
-impl Models {
-    /// The score that counts as the same, and the least that is told of. `None`: in this mode none does.
-    fn bounds(&self, sought: &Sought<'_>) -> Option<(f32, f32)> {
-        let learned = &self.experience;
-        let threshold = learned.threshold(sought.route, sought.tenant, sought.mode)?;
-        let least = if sought.learns {
-            learned.floor(sought.mode)?
-        } else {
-            // What is held back by what was learned is always compared: how else could it come back?
-            learned.shipped(sought.mode)?
-        };
-        Some((threshold, least.min(threshold)))
-    }
-
-    /// Why these words cannot stand for themselves; `None`: they can.
-    fn unfit(&self, words: &str) -> Option<&'static str> {
-        if words.len() > LONGEST_WORDS_BYTES {
-            return Some("long");
-        }
-        let traits = Traits::of(words, self.table.tokenizer());
-        let signs = [
-            (!PIECES.contains(&traits.tokens), "length"),
-            (traits.unknown_share() > MOST_UNKNOWN, "unknown_words"),
-            (traits.code, "code"),
-            (traits.address, "address"),
-            (traits.secret, "secret"),
-            (traits.timely, "timely"),
-            (traits.deictic, "deictic"),
-        ];
-        signs
-            .into_iter()
-            .find(|(holds, _)| *holds)
-            .map(|(_, reason)| reason)
-    }
-
-    /// Words, taken apart; `None`: they cannot be compared.
-    fn question(&self, words: Box<str>) -> Option<Question> {
-        if self.unfit(&words).is_some() {
-            return None;
-        }
-        Some(Question {
-            vector: Arc::new(self.table.embed(&words)?),
-            elsewhere: None,
-            analysis: Arc::new(self.verifier.analyse(&words)),
-            words,
-        })
     }
 }

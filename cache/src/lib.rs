@@ -13,6 +13,7 @@
 mod cache;
 pub mod embed;
 pub mod index;
+mod lanes;
 pub mod learn;
 pub mod persist;
 mod policy;
@@ -21,7 +22,7 @@ pub mod text;
 mod vector;
 pub mod verify;
 
-pub use cache::{Cache, Comparison, Filled, Found, Layer, Looked, Sought, Withheld};
+pub use cache::{Apart, Cache, Comparison, Filled, Found, Layer, Looked, Made, Sought, Withheld};
 pub use index::{IndexSettings, Patience};
 pub use policy::{Mode, Policy, Scope};
 pub use store::{

@@ -1,5 +1,7 @@
 //! A direction in the space of meanings, in one byte per dimension.
 
+use crate::lanes::widest;
+
 /// A unit vector, quantised: each component is `code / scale` with the largest at ±127.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Vector {
@@ -73,11 +75,16 @@ fn code(component: f32) -> i8 {
     lowest.cast_signed()
 }
 
-/// The sum of the products of two slices of one length. Not inlined: it is compiled to vector instructions by itself,
-/// but not in every place it would be put into.
-#[inline(never)]
-#[expect(clippy::indexing_slicing, reason = "both are below the length of the arrays")]
+/// The sum of the products of two slices of one length.
 pub(crate) fn dot(a: &[i8], b: &[i8]) -> i32 {
+    widest(|| products(a, b))
+}
+
+/// [`dot`], for a loop that is itself done by [`widest`].
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "see there")]
+#[expect(clippy::indexing_slicing, reason = "both are below the length of the arrays")]
+pub(crate) fn products(a: &[i8], b: &[i8]) -> i32 {
     /// Eight sums side by side, of two products each: what vector instructions do at once, also the oldest.
     const SUMS: usize = 8;
     let (a_chunks, a_rest) = a.as_chunks::<{ 2 * SUMS }>();

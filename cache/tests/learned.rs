@@ -6,7 +6,7 @@ use std::time::Duration;
 use tollgate_cache::learn::Agreement;
 use tollgate_cache::store::{Key, Labels, Worth};
 use tollgate_cache::{
-    Cache, Filled, Found, Inserted, Layer, Looked, Mode, Patience, Sought, StoreSettings, text,
+    Cache, Filled, Found, Inserted, Layer, Looked, Made, Mode, Patience, Sought, StoreSettings, text,
 };
 use tollgate_core::{Digest, Digester, Timestamp};
 
@@ -34,7 +34,7 @@ fn fill(cache: &Cache, words: &str, tenant: &str) -> Inserted {
             tags: Box::default(),
         },
         words: Some(words.into()),
-        brought: None,
+        made: Made::default(),
         answer: "An answer.".into(),
         worth: Worth::default(),
         created: NOW,

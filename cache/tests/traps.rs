@@ -19,7 +19,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use tollgate_cache::index::IndexSettings;
 use tollgate_cache::store::{EntryId, Inserted, Key, Labels, StoreSettings, Worth};
-use tollgate_cache::{Cache, Filled, Found, Layer, Mode, Patience, Sought, text};
+use tollgate_cache::{Cache, Filled, Found, Layer, Made, Mode, Patience, Sought, text};
 use tollgate_core::{Digest, Digester, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
@@ -138,7 +138,7 @@ fn lookup(filled: &str, asked: &str, mode: Mode, partition: Digest) -> Outcome {
         created: NOW,
         ttl: Duration::from_secs(3600),
         begun: CACHE.store().begin(),
-        brought: None,
+        made: Made::default(),
     };
     let inserted = CACHE.fill(entry, NOW);
     assert!(

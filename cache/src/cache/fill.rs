@@ -1,11 +1,13 @@
 //! What comes into the cache: an answer, with its question taken apart.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tollgate_core::{Digest, Timestamp};
 
 use super::Cache;
 use crate::store::Question;
+use crate::verify::Analysis;
 use crate::{Inserted, Key, Labels, NewEntry, Vector, Worth};
 
 /// An answer that comes in.
@@ -17,8 +19,8 @@ pub struct Filled {
     pub labels: Labels,
     /// The words by which it may be found by meaning; `None`: it may not.
     pub words: Option<Box<str>>,
-    /// Where the words point in a space whose vectors are brought along. `None`: nobody said.
-    pub brought: Option<Vector>,
+    /// What was made of the words before.
+    pub made: Made,
     /// In a form of the caller's.
     pub answer: bytes::Bytes,
     /// What a hit saves.
@@ -29,6 +31,22 @@ pub struct Filled {
     pub ttl: Duration,
     /// What [`Store::begin`](crate::Store::begin) said before the answer was asked for.
     pub begun: crate::store::Begun,
+}
+
+/// What was made of a question's words before, and need not be made again.
+#[derive(Debug, Clone, Default)]
+pub struct Made {
+    /// By a lookup that compared them.
+    pub apart: Option<Apart>,
+    /// Where they point in a space whose vectors are brought along. `None`: nobody said.
+    pub brought: Option<Vector>,
+}
+
+/// Words that can be compared, taken apart.
+#[derive(Debug, Clone)]
+pub struct Apart {
+    pub(super) vector: Arc<Vector>,
+    pub(super) analysis: Arc<Analysis>,
 }
 
 impl Cache {
@@ -44,7 +62,7 @@ impl Cache {
             key,
             labels,
             words,
-            brought,
+            made,
             answer,
             worth,
             created,
@@ -52,7 +70,7 @@ impl Cache {
             begun,
         } = filled;
         NewEntry {
-            question: words.and_then(|words| self.question(&key.partition, words, brought)),
+            question: words.and_then(|words| self.question(&key.partition, words, made)),
             key,
             labels,
             answer,
@@ -64,12 +82,14 @@ impl Cache {
     }
 
     /// Words of a partition, taken apart; `None`: they cannot be compared, or it has not [learned](Cache::learn) to.
-    /// `brought`: their vector in a space that makes none here.
-    pub fn question(&self, partition: &Digest, words: Box<str>, brought: Option<Vector>) -> Option<Question> {
-        let question = self.models.get()?.question(words)?;
+    pub fn question(&self, partition: &Digest, words: Box<str>, made: Made) -> Option<Question> {
+        let models = self.models.get()?;
+        let Apart { vector, analysis } = made.apart.or_else(|| models.apart(&words))?;
         Some(Question {
-            elsewhere: self.elsewhere(partition, &question.words, brought),
-            ..question
+            vector,
+            analysis,
+            elsewhere: self.elsewhere(partition, &words, made.brought),
+            words,
         })
     }
 }

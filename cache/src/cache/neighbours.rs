@@ -8,13 +8,22 @@ use std::sync::Arc;
 
 use tollgate_core::{Digest, Timestamp};
 
-use super::{Cache, LEAST_COSINE, LONGEST_WORDS_BYTES, Models, NEIGHBOURS, Sought};
+use super::meaning::{LEAST_COSINE, LONGEST_WORDS_BYTES, Models, NEIGHBOURS};
+use super::{Cache, Sought};
 use crate::embed::{Embedder as _, Space};
 use crate::store::{Candidate, Elsewhere, Nearest};
 use crate::{Patience, Vector};
 
-/// Texts up to here are taken apart and judged within what a worker may spend; see [`Patience::Worker`].
-const WORKER_WORDS_BYTES: usize = 256;
+/// Words up to here are made a vector of within what a worker may spend; see [`Patience::Worker`].
+const WORKER_WORDS_BYTES: usize = 1_000;
+
+/// Who may have asked the same.
+pub(super) enum Neighbours {
+    /// These, by this vector of the words.
+    Found { vector: Vector, near: Vec<Candidate> },
+    /// To find them would take longer than the patience that was given.
+    TooLong,
+}
 
 impl Cache {
     /// The entries that are judged, with the built-in table's cosines. `None`: the words have no vector.
@@ -24,13 +33,13 @@ impl Cache {
         sought: &Sought<'_>,
         words: &str,
         now: Timestamp,
-    ) -> Option<Nearest> {
+    ) -> Option<Neighbours> {
         let (partition, patience) = (&sought.key.partition, sought.patience);
         if words.len() > LONGEST_WORDS_BYTES || !self.store.has_any_at(partition) {
             return None;
         }
         if patience == Patience::Worker && words.len() > WORKER_WORDS_BYTES {
-            return Some(Nearest::TooLong);
+            return Some(Neighbours::TooLong);
         }
         let vector = models.table.embed(words)?;
         let mut near = Vec::new();
@@ -38,7 +47,7 @@ impl Cache {
         if sought.brought.is_none() {
             let proposed = self.store.nearest(partition, &vector, NEIGHBOURS, now, patience);
             let Nearest::Found(proposed) = proposed else {
-                return Some(Nearest::TooLong);
+                return Some(Neighbours::TooLong);
             };
             near.extend(proposed.into_iter().filter(|it| it.cosine >= LEAST_COSINE));
         }
@@ -47,7 +56,7 @@ impl Cache {
                 self.store
                     .nearest_elsewhere((partition, &place), there.as_ref(), NEIGHBOURS, now, patience);
             let Nearest::Found(proposed) = proposed else {
-                return Some(Nearest::TooLong);
+                return Some(Neighbours::TooLong);
             };
             for Candidate { entry, .. } in proposed {
                 let is_new = near.iter().all(|it: &Candidate| it.entry.id != entry.id);
@@ -57,7 +66,7 @@ impl Cache {
                 }
             }
         }
-        Some(Nearest::Found(near))
+        Some(Neighbours::Found { vector, near })
     }
 
     /// Where to look in the other space. `None`: there is none, nothing to be found, or nothing to look for.

@@ -4,12 +4,12 @@
 //! not an answer's truth. English in some depth, since that is what the built-in embedder reads; of other languages the
 //! words that mostly point. Lists are words with a blank between.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use hashbrown::HashSet;
 
 /// Words that point wherever they stand.
-const POINTING: &str = "this these above below aforementioned foregoing again attached previously";
+static POINTING: List = List::of("this these above below aforementioned foregoing again attached previously");
 
 /// Words that point if one of the others comes next.
 const POINTING_WITH: [(&str, &str); 21] = [
@@ -67,8 +67,9 @@ const POINTING_WITH: [(&str, &str); 21] = [
 ];
 
 /// Words that a text begins with which goes on from something.
-const GOING_ON: &str =
-    "continue proceed elaborate and but or so also then instead rephrase more it its they he she that";
+static GOING_ON: List = List::of(
+    "continue proceed elaborate and but or so also then instead rephrase more it its they he she that",
+);
 
 /// The same, if one of the others comes next.
 const GOING_ON_WITH: [(&str, &str); 8] = [
@@ -83,21 +84,23 @@ const GOING_ON_WITH: [(&str, &str); 8] = [
 ];
 
 /// Words that answer something, at the beginning of a text of few words.
-const REPLIES: &str = "no yes ok okay thanks actually";
+static REPLIES: List = List::of("no yes ok okay thanks actually");
 
 /// So many, then.
 const FEW_WORDS: usize = 12;
 
 /// Orders that are complete with an object only, which then must not be a pronoun.
-const ORDERS: &str = "translate explain fix do redo make rewrite rephrase reword summarize summarise shorten expand convert \
+static ORDERS: List = List::of(
+    "translate explain fix do redo make rewrite rephrase reword summarize summarise shorten expand convert \
     improve describe simplify try run use write format correct check review debug refactor change update repeat say put test \
-    finish complete extend clarify tell give show";
+    finish complete extend clarify tell give show",
+);
 
 /// Words that stand for something else where an order's object should be.
-const PRONOUNS: &str = "it that them those one both all him her";
+static PRONOUNS: List = List::of("it that them those one both all him her");
 
 /// Words that stand for someone or something named before.
-const NAMED_BEFORE: &str = "they he she them its their his hers";
+static NAMED_BEFORE: List = List::of("they he she them its their his hers");
 
 /// What comes before a `that` which is no conjunction.
 const BEFORE_THAT: &str = "about like of than with from did does is was";
@@ -110,14 +113,18 @@ const SUPPLIED: &str = "text passage paragraph sentence snippet article attachme
 const AFTER_SUPPLIED: &str = "into in to for please and";
 
 /// Words that say nothing alone. A text of nothing but these answers something that was said before.
-const FILLERS: &str = "a again agree ahead also and anything at bit but correct detail details else example examples exactly \
+static FILLERS: List = List::of(
+    "a again agree ahead also and anything at bit but correct detail details else example examples exactly \
     go good great how in little longer many more next no not of ok okay on please really right shorter so sure thanks the \
-    then why wrong yes you";
+    then why wrong yes you",
+);
 
 /// Words of other languages that point, here and mostly.
-const ELSEWHERE: &str = "dies diese dieser dieses diesen diesem oben unten nochmal folgende folgenden folgendes obige obigen \
+static ELSEWHERE: List = List::of(
+    "dies diese dieser dieses diesen diesem oben unten nochmal folgende folgenden folgendes obige obigen \
     weiter ceci cela ça celui suivant suivante précédent précédente esto eso anterior siguiente arriba abajo continúa questo \
-    quello isto isso это этот";
+    quello isto isso это этот",
+);
 
 /// The same in scripts without blanks between words.
 const UNSPACED: [&str; 10] = [
@@ -129,21 +136,34 @@ const BY_THEIR_PLACE: &str = "those the option point step item too instead thoug
 
 /// All words that [`points`] looks at twice: most words are none, and cost one look-up.
 static POINTERS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
-    let lists = [POINTING, PRONOUNS, NAMED_BEFORE, ELSEWHERE, BY_THEIR_PLACE];
-    words_of(&lists, &POINTING_WITH)
+    let [pointing, pronouns, named, elsewhere] =
+        [&POINTING, &PRONOUNS, &NAMED_BEFORE, &ELSEWHERE].map(|list| list.words);
+    words_of(
+        &[pointing, pronouns, named, elsewhere, BY_THEIR_PLACE],
+        &POINTING_WITH,
+    )
 });
 
 /// Whether `text` cannot be understood without what was said, shown or answered before. Of nothing at all: yes.
 pub fn deictic(text: &str) -> bool {
     let lower = text.to_lowercase();
-    let parts = lower.split(|c: char| !c.is_alphanumeric());
-    let words: Vec<&str> = parts.filter(|word| !word.is_empty()).collect();
-    words.iter().all(|word| among(FILLERS, word))
+    is_deictic(&lower, &words(&lower))
+}
+
+/// The words of a text: runs of letters and digits.
+pub(super) fn words(text: &str) -> Vec<&str> {
+    let parts = text.split(|c: char| !c.is_alphanumeric());
+    parts.filter(|word| !word.is_empty()).collect()
+}
+
+/// [`deictic`] of a text in lower case, and its words.
+pub(super) fn is_deictic(lower: &str, words: &[&str]) -> bool {
+    words.iter().all(|word| FILLERS.has(word))
         || (!lower.is_ascii() && UNSPACED.iter().any(|part| lower.contains(part)))
-        || goes_on(&words)
+        || goes_on(words)
         || (words.iter().enumerate())
             .filter(|(_, word)| POINTERS.contains(**word))
-            .any(|(at, _)| points(&Place { words: &words, at }))
+            .any(|(at, _)| points(&Place { words, at }))
 }
 
 /// A word among others.
@@ -178,15 +198,15 @@ impl<'a> Place<'a> {
     }
 
     fn is_object_of_order(&self) -> bool {
-        among(ORDERS, self.before(1))
+        ORDERS.has(self.before(1))
     }
 }
 
 fn goes_on(words: &[&str]) -> bool {
     let place = Place { words, at: 0 };
-    among(GOING_ON, place.word())
+    GOING_ON.has(place.word())
         || among_pairs(&GOING_ON_WITH, &place)
-        || (among(REPLIES, place.word()) && words.len() <= FEW_WORDS)
+        || (REPLIES.has(place.word()) && words.len() <= FEW_WORDS)
 }
 
 /// Of [`POINTERS`] only.
@@ -199,13 +219,13 @@ fn points(place: &Place<'_>) -> bool {
         "too" | "instead" | "though" | "same" | "here" => place.is_last(),
         "that" => is_thing(place),
         "it" => is_unnamed(place),
-        _ => among(NAMED_BEFORE, word) && place.is_early(),
+        _ => NAMED_BEFORE.has(word) && place.is_early(),
     };
     by_others
-        || among(POINTING, word)
+        || POINTING.has(word)
         || among_pairs(&POINTING_WITH, place)
-        || (among(PRONOUNS, word) && place.is_object_of_order() && place.is_early() && word != "that")
-        || among(ELSEWHERE, word)
+        || (PRONOUNS.has(word) && place.is_object_of_order() && place.is_early() && word != "that")
+        || ELSEWHERE.has(word)
 }
 
 /// Whether `the` is that of a text which is not here.
@@ -227,7 +247,27 @@ fn is_unnamed(place: &Place<'_>) -> bool {
     place.after(2).is_empty() && place.is_early() && !of_time
 }
 
-/// Whether `word` is one of a list.
+/// A list that is long, or that many words are looked up in.
+struct List {
+    words: &'static str,
+    set: OnceLock<HashSet<&'static str>>,
+}
+
+impl List {
+    const fn of(words: &'static str) -> Self {
+        let set = OnceLock::new();
+        Self { words, set }
+    }
+
+    fn has(&self, word: &str) -> bool {
+        let set = self
+            .set
+            .get_or_init(|| self.words.split_ascii_whitespace().collect());
+        set.contains(word)
+    }
+}
+
+/// Whether `word` is one of a short list.
 pub(super) fn among(list: &str, word: &str) -> bool {
     !word.is_empty() && list.split_ascii_whitespace().any(|it| it == word)
 }

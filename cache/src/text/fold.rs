@@ -112,27 +112,37 @@ fn trimmed(text: &str) -> &str {
 fn exact_span(text: &str) -> Range<usize> {
     let mut marks = [0_usize; 5];
     let mut span: Option<Range<usize>> = None;
-    let mut before = None;
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        let mut end = at + c.len_utf8();
-        let mut run = 1;
-        while let Some((again, _)) = chars.next_if(|(_, next)| *next == c) {
-            end = again + c.len_utf8();
-            run += 1;
-        }
-        let after = chars.peek().map(|(_, next)| *next);
-        if let Some(count) = kind_of_mark(before, c, run, after).and_then(|kind| marks.get_mut(kind)) {
+    let mut from = 0;
+    while let Some((at, c)) = next_mark(text, from) {
+        let (head, tail) = text.split_at_checked(at).unwrap_or((text, ""));
+        let run = tail.chars().take_while(|next| *next == c).count();
+        let end = at + run * c.len_utf8();
+        let after = text.get(end..).and_then(|rest| rest.chars().next());
+        let kind = kind_of_mark(head.chars().next_back(), c, run, after);
+        if let Some(count) = kind.and_then(|kind| marks.get_mut(kind)) {
             *count += 1;
             span = Some(span.map_or(at, |span| span.start)..end);
         }
-        before = Some(c);
+        from = end;
     }
     let mut span = span.unwrap_or(0..0);
     if marks.iter().any(|count| count % 2 == 1) {
         span.end = text.len();
     }
     span
+}
+
+/// The next character that may be a mark, from `from` on, and where it stands.
+fn next_mark(text: &str, from: usize) -> Option<(usize, char)> {
+    let rest = text.get(from..)?;
+    // Most texts have none, and are looked through byte by byte.
+    let may_begin = |byte: u8| !byte.is_ascii() || matches!(byte, b'"' | b'`' | b'\'' | b'~');
+    let near = rest.bytes().position(may_begin)?;
+    let (at, c) = rest
+        .get(near..)?
+        .char_indices()
+        .find(|(_, c)| kind_of_mark(None, *c, usize::MAX, None).is_some())?;
+    Some((from + near + at, c))
 }
 
 /// Which marks it pairs with. `None`: it is none, or an apostrophe.
@@ -153,22 +163,35 @@ fn kind_of_mark(before: Option<char>, c: char, run: usize, after: Option<char>) 
 
 /// Adds `part` with one blank for several, and none before a line break. What stands at the beginning of a line stays.
 fn push_spaced(part: &str, into: &mut String) {
-    let mut blanks = 0;
-    for c in part.chars() {
-        match c {
-            ' ' => blanks += 1,
-            '\n' => {
-                into.push('\n');
-                blanks = 0;
-            }
-            _ => {
+    let mut lines = part.split('\n').peekable();
+    while let Some(line) = lines.next() {
+        let mut rest = line;
+        while let Some((words, blanks, more)) = before_blanks(rest) {
+            into.push_str(words);
+            if !more.is_empty() || lines.peek().is_none() {
                 push_blanks(blanks, into);
-                into.push(c);
-                blanks = 0;
             }
+            rest = more;
+        }
+        into.push_str(rest);
+        if lines.peek().is_some() {
+            into.push('\n');
         }
     }
-    push_blanks(blanks, into);
+}
+
+/// What stands before the blanks of a line that may not stay as they are, how many these are, and what follows.
+fn before_blanks(line: &str) -> Option<(&str, usize, &str)> {
+    let bytes = line.as_bytes();
+    let several = bytes.windows(2).position(|pair| pair == b"  ");
+    let at = if bytes.first() == Some(&b' ') {
+        0
+    } else {
+        several.or_else(|| (bytes.last() == Some(&b' ')).then(|| bytes.len() - 1))?
+    };
+    let (words, rest) = line.split_at_checked(at)?;
+    let more = rest.trim_start_matches(' ');
+    Some((words, rest.len() - more.len(), more))
 }
 
 fn push_blanks(count: usize, into: &mut String) {
@@ -190,14 +213,15 @@ struct Sentence {
 fn lower_openers(folded: &mut String, kept: &Range<usize>) -> Sentence {
     let mut capitals = Vec::new();
     let mut last = Sentence::default();
-    let (mut opens, mut end) = (true, 0);
-    for word in folded.split_whitespace() {
-        // A word is a slice of the text, so it is found at or after the end of the one before.
-        let from = folded.get(end..).unwrap_or_default();
-        let gap = from.find(word).unwrap_or_default();
-        let start = end + gap;
-        opens |= from.get(..gap).is_some_and(|space| space.contains('\n'));
-        end = start + word.len();
+    let (mut opens, mut behind) = (true, 0);
+    for piece in folded.split_inclusive(char::is_whitespace) {
+        let (word, start) = (piece.trim_end(), behind);
+        behind += piece.len();
+        if word.is_empty() {
+            opens |= piece == "\n";
+            continue;
+        }
+        let end = start + word.len();
         if opens {
             let opener = opener(word).filter(|_| end <= kept.start || start >= kept.end);
             capitals.extend(opener.as_ref().filter(|it| it.capital).map(|_| start));
@@ -207,7 +231,7 @@ fn lower_openers(folded: &mut String, kept: &Range<usize>) -> Sentence {
             };
         }
         last.words += 1;
-        opens = word.ends_with(['.', '?', '!']);
+        opens = word.ends_with(['.', '?', '!']) || piece.ends_with('\n');
     }
     for at in capitals {
         if let Some(capital) = folded.get(at..=at) {

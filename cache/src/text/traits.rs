@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use hashbrown::HashSet;
 use unicode_script::{Script, UnicodeScript as _};
 
-use super::deictic::{among, deictic, words_of};
+use super::deictic::{among, is_deictic, words, words_of};
 use super::{WordPiece, secrets};
 
 /// What a text is like. All of it is found by signs: the text is not understood.
@@ -41,6 +41,8 @@ impl Traits {
             tokens += 1;
             unknown += usize::from(token == tokenizer.unknown());
         });
+        let lower = text.to_lowercase();
+        let words = words(&lower);
         Self {
             tokens,
             unknown,
@@ -48,8 +50,8 @@ impl Traits {
             code: holds_code(text),
             address: secrets::holds_address(text),
             secret: secrets::holds_secret(text),
-            timely: is_timely(text),
-            deictic: deictic(text),
+            timely: is_timely(&words),
+            deictic: is_deictic(&lower, &words),
         }
     }
 
@@ -151,21 +153,16 @@ const RATES: &str = "price prices rate rates market";
 
 static TIMELY: LazyLock<HashSet<&str>> = LazyLock::new(|| words_of(&[OF_ITS_DAY], &OF_ITS_DAY_WITH));
 
-fn is_timely(text: &str) -> bool {
-    let lower = text.to_lowercase();
-    let parts = lower.split(|c: char| !c.is_alphanumeric());
-    let mut words = parts.filter(|word| !word.is_empty()).peekable();
-    while let Some(word) = words.next() {
-        let next = words.peek().copied().unwrap_or_default();
-        let with = |(first, others): &(&str, &str)| *first == word && among(others, next);
-        if !TIMELY.contains(word) {
-            continue;
-        }
-        if among(OF_ITS_DAY, word) || OF_ITS_DAY_WITH.iter().any(with) {
-            return true;
-        }
-    }
-    false
+fn is_timely(words: &[&str]) -> bool {
+    let mut candidates = words
+        .iter()
+        .enumerate()
+        .filter(|(_, word)| TIMELY.contains(**word));
+    candidates.any(|(at, word)| {
+        let next = words.get(at + 1).copied().unwrap_or_default();
+        let with = |(first, others): &(&str, &str)| first == word && among(others, next);
+        among(OF_ITS_DAY, word) || OF_ITS_DAY_WITH.iter().any(with)
+    })
 }
 
 #[cfg(test)]

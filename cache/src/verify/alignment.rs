@@ -4,6 +4,8 @@
 use super::dense::dot;
 use super::pieces::Pieces;
 use crate::embed::Row;
+use crate::lanes::widest;
+use crate::vector::products;
 
 /// Pieces without a partner that are looked at, and pieces of the other side that they are compared with.
 const MAX_ODD: usize = 32;
@@ -96,10 +98,10 @@ fn partners(rest: &Rest<'_>, others: &[Piece<'_>]) -> Partners {
         heaviest: 0.0,
     };
     for row in rest.rows.iter().take(MAX_ODD) {
-        let best = others
-            .iter()
-            .map(|other| cosine(row, other))
-            .fold(-1.0_f32, f32::max);
+        let best = widest(|| {
+            let cosines = others.iter().map(|other| cosine(row, other));
+            cosines.fold(-1.0_f32, f32::max)
+        });
         let best = if others.is_empty() { 0.0 } else { best };
         let lost = row.length * (1.0 - best);
         found.worst = found.worst.min(best);
@@ -113,27 +115,11 @@ fn partners(rest: &Rest<'_>, others: &[Piece<'_>]) -> Partners {
     clippy::cast_precision_loss,
     reason = "a sum of products of bytes, rounded at the seventh digit"
 )]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "see `widest`")]
 fn cosine(a: &Piece<'_>, b: &Piece<'_>) -> f32 {
     let product = products(a.row.codes(), b.row.codes());
     product as f32 * a.row.scale() * b.row.scale() / ((a.length + 1e-6) * (b.length + 1e-6))
-}
-
-/// The sum of the products, in as many sums as a step has numbers: so the compiler finds the instruction for it.
-fn products(a: &[i8], b: &[i8]) -> i32 {
-    const STEP: usize = 16;
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<STEP>(), b.as_chunks::<STEP>());
-    let mut sums = [0; STEP];
-    for (a, b) in a.iter().zip(b) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += i32::from(*a) * i32::from(*b);
-        }
-    }
-    let rest: i32 = a_rest
-        .iter()
-        .zip(b_rest)
-        .map(|(a, b)| i32::from(*a) * i32::from(*b))
-        .sum();
-    sums.iter().sum::<i32>() + rest
 }
 
 fn rest<'a>(table: &'a Pieces, odd: &[u16]) -> Rest<'a> {
@@ -158,11 +144,14 @@ fn rows<'a>(table: &'a Pieces, pieces: &[u16]) -> Vec<Piece<'a>> {
 
 fn sum(table: &Pieces, pieces: &[u16]) -> Vec<f32> {
     let mut sum = vec![0.0; table.dimensions()];
-    for row in pieces.iter().filter_map(|piece| table.row(*piece)) {
-        for (total, code) in sum.iter_mut().zip(row.codes()) {
-            *total += f32::from(*code) * row.scale();
+    let rows = pieces.iter().filter_map(|piece| table.row(*piece));
+    widest(|| {
+        for row in rows {
+            for (total, code) in sum.iter_mut().zip(row.codes()) {
+                *total += f32::from(*code) * row.scale();
+            }
         }
-    }
+    });
     sum
 }
 

@@ -69,7 +69,8 @@ fn piece<'a>(scan: &'a Scan, token: &Token, lexicon: &Lexicon, original: &str) -
         "gbps" if bytes() => "gbyteps",
         other => other,
     };
-    let mut facts = lexicon.facts(hash(&plain(text)));
+    let form = hash(&plain(text));
+    let mut facts = lexicon.facts(form);
     if let Some((head, tail)) = text.split_once('\'') {
         facts.negation |= tail == "t";
         if tail != "s" || facts.base.is_none() {
@@ -81,6 +82,7 @@ fn piece<'a>(scan: &'a Scan, token: &Token, lexicon: &Lexicon, original: &str) -
     }
     Piece {
         text,
+        form,
         shape: token.shape,
         facts,
     }
@@ -88,7 +90,7 @@ fn piece<'a>(scan: &'a Scan, token: &Token, lexicon: &Lexicon, original: &str) -
 
 /// The pieces that are left without polite words at both ends: first and one after the last.
 fn kept(parts: &[Piece<'_>], lexicon: &Lexicon) -> (usize, usize) {
-    let forms: Vec<u64> = parts.iter().map(|part| hash(&plain(part.text))).collect();
+    let forms: Vec<u64> = parts.iter().map(|part| part.form).collect();
     let (mut first, mut last) = (0, forms.len());
     loop {
         let rest = forms.get(first..last).unwrap_or_default();
@@ -252,8 +254,10 @@ impl Building<'_> {
     }
 
     fn facts(&mut self, part: &Piece<'_>, facts: &Facts, span: (usize, usize), after_number: bool) -> Word {
-        let bare = plain(part.text.strip_suffix("'s").unwrap_or(part.text));
-        let form = hash(&bare);
+        let (bare, form) = match part.text.strip_suffix("'s") {
+            Some(owner) => (plain(owner), hash(&plain(owner))),
+            None => (plain(part.text), part.form),
+        };
         let ruled = hash(&lemma(&bare));
         let based = facts.base.map_or(ruled, |base| hash(&lemma(base)));
         let unit = if facts.unit_after_number && !after_number {

@@ -106,8 +106,13 @@ didnt:did_not isnt:is_not arent:are_not wasnt:was_not werent:were_not cant:can_n
 shouldnt:should_not hasnt:has_not havent:have_not cannot:can_not won't:will_not")
 });
 
-/// Marks that are seldom only punctuation: `#` and `##`, `Z` and `Z+`, `()`.
-const TELLING: &str = "#@~+*()[]{}\\/|^&_";
+/// Whether it is one of the marks that are seldom only punctuation: `#` and `##`, `Z` and `Z+`, `()`.
+const fn is_telling(c: char) -> bool {
+    matches!(
+        c,
+        '#' | '@' | '~' | '+' | '*' | '(' | ')' | '[' | ']' | '{' | '}' | '\\' | '/' | '|' | '^' | '&' | '_'
+    )
+}
 
 /// Stands for all questions that are the same but for how they are put: `said`, the words of `text`.
 pub(super) fn canonical(said: &[Said<'_>], text: &str) -> u64 {
@@ -128,7 +133,7 @@ pub(super) fn canonical(said: &[Said<'_>], text: &str) -> u64 {
         }
         all.push(' ');
     }
-    all.extend(text.chars().filter(|c| TELLING.contains(*c)));
+    all.extend(text.chars().filter(|c| is_telling(*c)));
     hash(&all)
 }
 

@@ -2,6 +2,7 @@
 //! fast in whole numbers of twelve bits.
 
 use super::tensors::{ModelError, Tensors};
+use crate::lanes::widest;
 
 /// Outputs that are summed at once: four registers of four, which leaves some for the weights.
 const BLOCK: usize = 16;
@@ -131,7 +132,7 @@ impl Compact {
         into.extend(
             rows.zip(self.last.iter().zip(&self.bias))
                 .map(|((row, of), (weight, bias))| {
-                    let product = products(row, scratch);
+                    let product = widest(|| products(row, scratch));
                     #[expect(
                         clippy::cast_precision_loss,
                         reason = "the seventh digit of numbers that had four"
@@ -144,6 +145,8 @@ impl Compact {
 }
 
 /// The sum of the products, in as many sums as a step has numbers: so the compiler finds the instruction for it.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "see `widest`")]
 fn products(a: &[i16], b: &[i16]) -> i32 {
     let mut sums = [0; STEP];
     for (a, b) in a.as_chunks::<STEP>().0.iter().zip(b.as_chunks::<STEP>().0) {

@@ -7,6 +7,8 @@ use super::scan::Shape;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Piece<'a> {
     pub(super) text: &'a str,
+    /// Stands for it; see [`plain`](super::lexicon::plain).
+    pub(super) form: u64,
     pub(super) shape: Shape,
     pub(super) facts: Facts,
 }

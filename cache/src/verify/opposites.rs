@@ -116,12 +116,14 @@ during:after after:during during:before before:during from:until until:from out:
 /// Whether the two are made from the same by contrary parts: `hypertension` and `hypotension`, `lessor` and `lessee`,
 /// `impossible` and `possible`.
 pub(super) fn contrary_parts(a: &str, b: &str) -> bool {
+    let end = |word: &str| word.as_bytes().last_chunk::<SHORTEST_END>().copied();
+    let end_alike = end(a).is_some() && end(a) == end(b);
     [(a, b), (b, a)].into_iter().any(|(a, b)| {
         let begins = |(one, other): &(&str, &str)| {
             let end = a.strip_prefix(one).filter(|end| end.len() >= SHORTEST_END);
             end.is_some() && end == b.strip_prefix(other)
         };
-        CONTRASTS.iter().any(begins) || is_done_to(a, b) || negates(a, b)
+        end_alike && CONTRASTS.iter().any(begins) || is_done_to(a, b) || negates(a, b)
     })
 }
 

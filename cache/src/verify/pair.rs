@@ -181,17 +181,41 @@ impl<'a> Pair<'a> {
 
     /// How many words the two have in common in the same sequence (longest common subsequence of lemmas).
     pub(super) fn in_sequence(&self) -> usize {
-        let lemmas = |it: &'a Analysis| it.words.iter().take(MAX_SEQUENCE).map(|word| word.lemma);
+        let lemmas = |it: &'a Analysis| -> Vec<u64> {
+            it.words
+                .iter()
+                .take(MAX_SEQUENCE)
+                .map(|word| word.lemma)
+                .collect()
+        };
+        let (a, b) = (lemmas(self.a), lemmas(self.b));
+        // A common beginning and a common end are in some longest one.
+        let head = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
+        let (a, b) = (
+            a.get(head..).unwrap_or_default(),
+            b.get(head..).unwrap_or_default(),
+        );
+        let tail = a
+            .iter()
+            .rev()
+            .zip(b.iter().rev())
+            .take_while(|(x, y)| x == y)
+            .count();
+        let inner = |of: &[u64]| of.len() - tail;
+        let (a, b) = (
+            a.get(..inner(a)).unwrap_or_default(),
+            b.get(..inner(b)).unwrap_or_default(),
+        );
         let mut row = [0_usize; MAX_SEQUENCE + 1];
-        for x in lemmas(self.a) {
+        for x in a {
             let (mut corner, mut left) = (0, 0);
-            for (y, cell) in lemmas(self.b).zip(row.iter_mut().skip(1)) {
+            for (y, cell) in b.iter().zip(row.iter_mut().skip(1)) {
                 let best = if x == y { corner + 1 } else { left.max(*cell) };
                 (corner, left) = (*cell, best);
                 *cell = best;
             }
         }
-        row.into_iter().max().unwrap_or(0)
+        head + row.into_iter().max().unwrap_or(0) + tail
     }
 
     /// The words of each that are left when the same beginning and the same end are taken away.
@@ -254,7 +278,9 @@ fn odd<'a>(of: &'a Analysis, other: &Analysis) -> Odd<'a> {
 /// Whether `word`, the `at`-th, is one more with its lemma than `other` has.
 fn beyond(of: &Analysis, at: usize, word: &Word, other: &Analysis) -> bool {
     let same = |it: &&Word| it.lemma == word.lemma;
-    of.words.iter().take(at + 1).filter(same).count() > other.words.iter().filter(same).count().max(1)
+    let before = of.words.iter().take(at).filter(same).count();
+    // Most words are there once.
+    before > 0 && before + 1 > other.words.iter().filter(same).count().max(1)
 }
 
 /// What an adjective may be without its degree of comparison: `larg` of `larger` is `large`, `easi` `easy`, `bigg` `big`.

@@ -250,6 +250,8 @@ impl Scanner {
                 capitals += usize::from(c.is_uppercase());
                 if one_letter_flag {
                     self.scan.text.push(c);
+                } else if c.is_ascii() {
+                    self.scan.text.push(c.to_ascii_lowercase());
                 } else {
                     self.scan.text.extend(c.to_lowercase());
                 }

@@ -14,7 +14,7 @@ use actix::{Actor, AsyncContext as _, Context, Handler, Message};
 use bytes::Bytes;
 use tollgate_adapters::{KeepPolicy, Kept, NotKept};
 use tollgate_cache::learn::Agreement;
-use tollgate_cache::{Begun, Cache, EntryId, Filled, Key, Labels, Selection, Vector, Withheld, Worth};
+use tollgate_cache::{Begun, Cache, EntryId, Filled, Key, Labels, Made, Selection, Withheld, Worth};
 use tollgate_core::{Clock, Surface, Timestamp};
 
 pub use kept_on_disk::KeptOnDisk;
@@ -49,8 +49,8 @@ pub struct Fill {
     pub words: Option<String>,
     /// Whether it may answer a question of other words.
     pub by_meaning: bool,
-    /// Where the words point in a space whose vectors are made elsewhere. `None`: nobody said.
-    pub brought: Option<Vector>,
+    /// What was made of the words before.
+    pub made: Made,
     /// What was called.
     pub surface: Surface,
     /// Whether it was sent as events.
@@ -151,7 +151,7 @@ impl CacheKeeper {
                 key: fill.key,
                 labels: fill.labels,
                 words: fill.words.filter(|_| fill.by_meaning).map(Into::into),
-                brought: fill.brought,
+                made: fill.made,
                 answer: kept.to_bytes().into(),
                 worth: fill.worth,
                 created: fill.created,

@@ -7,6 +7,7 @@ mod feedback;
 mod fill;
 mod flights;
 mod question;
+mod repeats;
 mod search;
 mod wish;
 
@@ -15,7 +16,7 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 use tollgate_adapters::{Fresh, Kept, Shape};
 use tollgate_cache::{Found, Layer, Looked, Mode, Policy, Withheld};
-use tollgate_core::{FinishReason, Refusal, RefusalKind};
+use tollgate_core::{FinishReason, Refusal, RefusalKind, Timestamp};
 use tollgate_telemetry::{CacheRecord, CacheResult, WhyWithheld};
 
 use crate::accept::Call;
@@ -25,6 +26,8 @@ use crate::bounds::Bounds;
 use crate::settle::Settlement;
 use crate::worker::Worker;
 use flights::{Turn, landed};
+use question::scope;
+use repeats::Sent;
 use search::{Terms, search};
 use wish::Wish;
 
@@ -32,6 +35,7 @@ pub(crate) use feedback::Feedback;
 pub(crate) use fill::Filling;
 pub(crate) use flights::Flights;
 pub(crate) use question::Question;
+pub(crate) use repeats::Repeats;
 pub(crate) use search::LONG_LOOKUPS;
 
 /// An answer from the cache, in the client's dialect.
@@ -65,24 +69,29 @@ pub(crate) async fn recall(
     }
     let wish = Wish::read(request)?;
     let policy = wish.tighten(policy);
-    let question = match Question::of(request, call, caller, bounds, &found.route, &policy) {
-        _ if policy.mode == Mode::Off || !(wish.reads || wish.writes) => Err("request"),
-        question => question,
-    };
-    let mut question = match question {
+    if policy.mode == Mode::Off || !(wish.reads || wish.writes) {
+        return bypassed("request", &wish, settlement);
+    }
+    let route = &found.route;
+    let scope = scope(request, call, caller, bounds, route, &policy);
+    let sent = Sent::new(&scope, call);
+    if let Some(found) = again(worker, sent, &wish, settlement.arrived())
+        && let Some(recalled) = tell(call, &found, settlement)
+    {
+        worker
+            .shared
+            .cache
+            .store()
+            .served(&found.entry, settlement.arrived());
+        return Ok(Some(Answered::Recalled(recalled)));
+    }
+    let mut question = match Question::of(scope, call, caller, bounds, route, &policy).await {
         Ok(question) => question,
-        Err(reason) => {
-            settlement.cached(CacheRecord {
-                reason: Some(reason),
-                ..CacheRecord::of(CacheResult::Bypass)
-            });
-            return if wish.only {
-                Err(not_cached(reason))
-            } else {
-                Ok(None)
-            };
-        }
+        Err(reason) => return bypassed(reason, &wish, settlement),
     };
+    if let Some(sent) = sent {
+        worker.repeats.note(sent, question.exact);
+    }
     loop {
         let terms = Terms::new(policy.mode, policy.learns(), &wish, settlement.arrived());
         let looked = if wish.reads {
@@ -96,7 +105,7 @@ pub(crate) async fn recall(
         {
             let name = caller.name().map_or("", |name| name);
             let cache = &worker.shared.cache;
-            cache.served(&found, &question.key, name, settlement.arrived());
+            cache.served(&found, question.key(), name, settlement.arrived());
             return Ok(Some(Answered::Recalled(recalled)));
         }
         settlement.cached(missed(withheld.as_ref()));
@@ -107,7 +116,7 @@ pub(crate) async fn recall(
         if !wish.writes {
             return Ok(None);
         }
-        match worker.shared.flights.join(question.key.exact) {
+        match worker.shared.flights.join(question.exact) {
             Turn::Lead(ticket) => {
                 let begun = worker.shared.cache.store().begin();
                 let most = settings.cache.max_entry_bytes;
@@ -119,6 +128,29 @@ pub(crate) async fn recall(
             Turn::Follow(_) if !wish.reads => return Ok(None),
             Turn::Follow(flight) => wait(flight, bounds).await?,
         }
+    }
+}
+
+/// The answer to a request that came before as it is, and was remembered.
+fn again(worker: &Worker, sent: Option<Sent>, wish: &Wish, now: Timestamp) -> Option<Found> {
+    let question = worker.repeats.question(sent.filter(|_| wish.reads)?)?;
+    worker.shared.cache.exact(&question, wish.max_age, now)
+}
+
+/// The cache has no say in this request.
+fn bypassed(
+    reason: &'static str,
+    wish: &Wish,
+    settlement: &mut Settlement,
+) -> Result<Option<Answered>, Refusal> {
+    settlement.cached(CacheRecord {
+        reason: Some(reason),
+        ..CacheRecord::of(CacheResult::Bypass)
+    });
+    if wish.only {
+        Err(not_cached(reason))
+    } else {
+        Ok(None)
     }
 }
 

@@ -19,7 +19,7 @@ use tollgate_telemetry::{Journal, Meters, Recent, RequestRecord};
 use crate::embedding::Embeddings;
 use crate::explain::DecisionRecord;
 use crate::lifecycle::Lifecycle;
-use crate::recall::Flights;
+use crate::recall::{Flights, Repeats};
 use crate::upstream::{Connector, Upstream};
 
 /// How often idle upstream connections are looked through.
@@ -63,6 +63,8 @@ pub(crate) struct Worker {
     pub(crate) router: Addr<Router>,
     pub(crate) upstream: Upstream,
     pub(crate) scratch: RefCell<Scratch>,
+    /// What the last requests have asked.
+    pub(crate) repeats: Repeats,
     /// Its number among the workers.
     number: usize,
     /// Hedges that this worker may still make, by route.
@@ -78,6 +80,7 @@ impl Worker {
             router,
             upstream: Upstream::new(Connector::from_env(shared.meters.clone())),
             scratch: RefCell::default(),
+            repeats: Repeats::default(),
             number: shared.workers.fetch_add(1, Ordering::Relaxed),
             hedges: RefCell::default(),
             shared,

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use tollgate_core::Digester;
 
-use super::super::{Filled, Layer, Looked};
+use super::super::meaning::WORKER_BYTES;
+use super::super::{Filled, Layer, Looked, Made};
 use super::*;
 use crate::{Entry, Key, Labels, Mode, StoreSettings, Worth};
 
@@ -54,7 +55,10 @@ fn fill(cache: &Cache, words: &str, partition: &str, brought: Option<&[f32]>) ->
             tags: [].into(),
         },
         words: Some(words.into()),
-        brought: brought.map(|it| Vector::of(it).unwrap()),
+        made: Made {
+            brought: brought.map(|it| Vector::of(it).unwrap()),
+            ..Made::default()
+        },
         answer: Bytes::from_static(b"answer"),
         worth: Worth::default(),
         created: NOW,
@@ -201,7 +205,7 @@ fn long_texts_are_too_long_for_a_worker_and_longer_ones_for_anybody() {
         "{KNOWN} {}",
         "I have tried it with a calculator and it did not work. ".repeat(12)
     );
-    assert!((WORKER_WORDS_BYTES..LONGEST_WORDS_BYTES).contains(&long.len()));
+    assert!((WORKER_BYTES / 2..LONGEST_WORDS_BYTES).contains(&long.len()));
     fill(&cache, &long, "p", None);
     let other = long.replace("do I", "can I");
     assert!(!find(&cache, &other, "q", None).is_too_long, "nobody is there");
@@ -221,6 +225,29 @@ fn long_texts_are_too_long_for_a_worker_and_longer_ones_for_anybody() {
     assert_eq!(found(&cache.find(&sought, NOW)), Some(&*long));
     let endless = "word ".repeat(1_000);
     assert!(!find(&cache, &endless, "p", None).is_too_long);
+}
+
+#[test]
+fn a_worker_judges_the_nearest_and_leaves_many_to_others() {
+    let cache = cache(None);
+    let asked = |tool: &str| {
+        format!(
+            "How do I cut a plank of oak with a {tool} and without a table, at home and by hand, if I have one afternoon?"
+        )
+    };
+    for tool in ["hammer", "spoon", "chisel", "rasp"] {
+        fill(&cache, &asked(tool), "p", None);
+    }
+    let length = asked("saw").len();
+    assert!(2 * length <= WORKER_BYTES && 5 * length > WORKER_BYTES);
+    assert!(
+        find(&cache, &asked("saw"), "p", None).is_too_long,
+        "none of four"
+    );
+    let said = asked("spoon");
+    let again = said.replace("do I", "can I");
+    let looked = find(&cache, &again, "p", None);
+    assert_eq!(found(&looked), Some(&*said), "the nearest will do");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tollgate_cache::embed::Space;
 use tollgate_cache::persist::{self, Loader, Log, Record, Room, Snapshot};
-use tollgate_cache::{Begun, Cache, Entry, EntryId, Inserted, Selection};
+use tollgate_cache::{Begun, Cache, Entry, EntryId, Inserted, Made, Selection};
 use tollgate_core::{Clock, Timestamp};
 
 /// Entries that are written into a snapshot at a time: fills come in between.
@@ -55,11 +55,14 @@ impl KeptOnDisk {
                 return false;
             };
             if self.log.admits(&stored) && !stored.condemned {
-                let vector = stored.vector();
+                let made = Made {
+                    brought: stored.vector(),
+                    ..Made::default()
+                };
                 let question = stored
                     .words
                     .clone()
-                    .and_then(|words| cache.question(&stored.partition, words, vector));
+                    .and_then(|words| cache.question(&stored.partition, words, made));
                 let (id, entry) = stored.into_new(question, self.begun);
                 cache.store().restore(id, entry, now);
             }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use tollgate_actors::Fill;
 use tollgate_adapters::KeepPolicy;
-use tollgate_cache::{Begun, Labels, Policy, Withheld, Worth};
+use tollgate_cache::{Begun, Labels, Made, Policy, Withheld, Worth};
 use tollgate_core::{Surface, Timestamp};
 
 use super::flights::Ticket;
@@ -102,7 +102,7 @@ impl Filling {
             return;
         };
         let wanted = Wanted {
-            partition: &self.question.key.partition,
+            partition: &self.question.key().partition,
             words,
             may_go: &self.question.may_go,
             deadline: None,
@@ -116,12 +116,13 @@ impl Filling {
     }
 
     fn send(self, shared: &Shared, worth: Worth, created: Timestamp) {
+        let key = *self.question.key();
         let Question {
-            key,
             words,
             only_exact,
             tenant,
             route,
+            apart,
             brought,
             ..
         } = self.question;
@@ -133,9 +134,12 @@ impl Filling {
                 tags: self.policy.tags.iter().cloned().collect(),
             },
             by_meaning: only_exact.is_none(),
-            brought: match brought {
-                Brought::Vector(vector) => Some((*vector).clone()),
-                Brought::Unasked | Brought::Nothing => None,
+            made: Made {
+                apart,
+                brought: match brought {
+                    Brought::Vector(vector) => Some((*vector).clone()),
+                    Brought::Unasked | Brought::Nothing => None,
+                },
             },
             words,
             surface: self.surface,

@@ -1,23 +1,26 @@
 //! What is looked for in the cache: the request as a key, and whether another question's answer will do.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
 use tollgate_adapters::{Asked, Traits, asked};
-use tollgate_cache::{Key, Policy, Scope, Vector, text};
-use tollgate_core::{Digest, Digester, Surface};
+use tollgate_cache::{Apart, Key, Policy, Scope, Vector, text};
+use tollgate_core::{Digest, Digester, Refusal, Surface};
 use tollgate_routing::Route;
 
 use crate::accept::{Call, header};
 use crate::authenticate::Caller;
 use crate::bounds::Bounds;
 use crate::embedding::Residency;
+use crate::off_thread::{LARGE_BYTES, off_thread};
 
 /// Digests of another version are of other keys.
 const SCOPE: &str = "tollgate cache: scope, 1";
 const EXACT: &str = "tollgate cache: exact, 1";
 const FOLDED: &str = "tollgate cache: folded, 1";
+const PARTITION: &str = "tollgate cache: partition, 1";
 
 /// What a client's headers may change about its answer: those that go on to providers.
 const HEADERS: [HeaderName; 5] = [
@@ -28,14 +31,23 @@ const HEADERS: [HeaderName; 5] = [
     HeaderName::from_static("openai-project"),
 ];
 
+/// Longer words are only found as they were said: folding them would take longer than a worker may.
+const LONGEST_FOLDED_BYTES: usize = 16 * 1024;
+
 /// The tenant of requests without a key.
 const ANONYMOUS: &str = "";
 
 /// What is looked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
-    /// Under which it is found.
-    pub(crate) key: Key,
+    /// The whole request, under which it is found first.
+    pub(crate) exact: Digest,
+    /// Made when it is not found by that.
+    key: OnceCell<Key>,
+    /// Everything but the request itself that must be the same.
+    scope: Digest,
+    /// All of the request but the last words.
+    context: Digest,
     /// What the user said last. `None`: only the same request is the same question.
     pub(crate) words: Option<String>,
     /// Why no other question's answer will do; `None`: it will, if they mean the same.
@@ -48,6 +60,8 @@ pub(crate) struct Question {
     pub(crate) may_go: Residency,
     /// What an endpoint has made of its words.
     pub(crate) brought: Brought,
+    /// What a lookup has made of them.
+    pub(crate) apart: Option<Apart>,
 }
 
 /// What an endpoint has made of a question's words.
@@ -63,8 +77,8 @@ pub(crate) enum Brought {
 
 impl Question {
     /// The question of a call. The reason why it has none that could be answered by a cache, otherwise.
-    pub(super) fn of(
-        request: &HttpRequest,
+    pub(super) async fn of(
+        scope: Digest,
         call: &Call,
         caller: &Caller,
         bounds: &Bounds,
@@ -79,30 +93,19 @@ impl Question {
             exact,
             words,
             traits,
-        } = asked(call.surface, &call.body).map_err(|_| "malformed")?;
+        } = read(call).await.map_err(|_| "malformed")?;
         if traits.wants_logprobs {
             return Err("logprobs");
         }
-        let scope = scope(request, call, caller, bounds, route, policy);
-        let of = |purpose: &str, digest: Digest| {
-            let mut digester = Digester::new(purpose);
-            digester.field(&scope.to_bytes()).field(&digest.to_bytes());
-            digester
-        };
-        let folded = words.as_ref().map(|words| {
-            let folded = text::fold(words);
-            of(FOLDED, context).field(folded.as_bytes()).finish()
-        });
         let only_exact = match &words {
             None => Some("no_words"),
             Some(_) => unlike_any(&traits, policy),
         };
         Ok(Self {
-            key: Key {
-                exact: of(EXACT, exact).finish(),
-                folded,
-                partition: of("tollgate cache: partition, 1", context).finish(),
-            },
+            exact: within(&scope, EXACT, &exact).finish(),
+            key: OnceCell::new(),
+            scope,
+            context,
             words,
             only_exact,
             tenant: tenant(caller, policy),
@@ -112,6 +115,24 @@ impl Question {
                 targets: caller.targets(),
             },
             brought: Brought::Unasked,
+            apart: None,
+        })
+    }
+
+    /// Under which it is found, one way or another.
+    pub(crate) fn key(&self) -> &Key {
+        self.key.get_or_init(|| {
+            let foldable = |words: &&String| words.len() <= LONGEST_FOLDED_BYTES;
+            let folded = self.words.as_ref().filter(foldable).map(|words| {
+                within(&self.scope, FOLDED, &self.context)
+                    .field(text::fold(words).as_bytes())
+                    .finish()
+            });
+            Key {
+                exact: self.exact,
+                folded,
+                partition: within(&self.scope, PARTITION, &self.context).finish(),
+            }
         })
     }
 
@@ -121,9 +142,24 @@ impl Question {
     }
 }
 
+async fn read(call: &Call) -> Result<Asked, Refusal> {
+    if call.body.len() < LARGE_BYTES {
+        return asked(call.surface, &call.body);
+    }
+    let (surface, body) = (call.surface, call.body.clone());
+    off_thread(move || asked(surface, &body)).await?
+}
+
+/// A digest of something within a scope.
+fn within(scope: &Digest, purpose: &str, of: &Digest) -> Digester {
+    let mut digester = Digester::new(purpose);
+    digester.field(&scope.to_bytes()).field(&of.to_bytes());
+    digester
+}
+
 /// Everything but the request itself that must be the same: who asks, for which route and model, and from where the
 /// answer may come.
-fn scope(
+pub(super) fn scope(
     request: &HttpRequest,
     call: &Call,
     caller: &Caller,

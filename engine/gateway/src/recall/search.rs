@@ -63,7 +63,12 @@ pub(super) async fn search(
     deadline: Option<std::time::Instant>,
     settlement: &mut Settlement,
 ) -> Looked {
-    let looked = look(worker, question, terms, None).await;
+    let cache = &worker.shared.cache;
+    if let Some(found) = cache.exact(&question.exact, terms.max_age, terms.now) {
+        return Looked::at(found);
+    }
+    let mut looked = look(worker, question, terms, None).await;
+    question.apart = looked.apart.take();
     if looked.found.is_some() {
         return looked;
     }
@@ -93,7 +98,7 @@ async fn bring(
     let Some(words) = question.comparable() else {
         return;
     };
-    let partition = &question.key.partition;
+    let partition = &question.key().partition;
     if !worker.shared.cache.wants_vector(partition, words) {
         return;
     }
@@ -114,7 +119,7 @@ async fn bring(
 async fn look(worker: &Worker, question: &Question, terms: Terms, brought: Option<&Arc<Vector>>) -> Looked {
     let cache = &worker.shared.cache;
     let sought = Sought {
-        key: &question.key,
+        key: question.key(),
         words: question.comparable(),
         route: &question.route,
         tenant: &question.tenant,
@@ -130,7 +135,7 @@ async fn look(worker: &Worker, question: &Question, terms: Terms, brought: Optio
     }
     let errand = Errand {
         cache: cache.clone(),
-        key: question.key,
+        key: *question.key(),
         words: question.comparable().map(str::to_owned),
         route: question.route.clone(),
         tenant: question.tenant.clone(),

@@ -1,0 +1,145 @@
+//! Finding the answer to another question that means the same: who is near is judged, nearest first, until one will do.
+
+use std::sync::Arc;
+
+use tollgate_core::Timestamp;
+
+use super::neighbours::Neighbours;
+use super::{Apart, Cache, Found, Looked, Sought, Withheld, is_young};
+use crate::embed::{Embedder as _, Table};
+use crate::learn::Experience;
+use crate::store::Candidate;
+use crate::text::Traits;
+use crate::verify::Verifier;
+use crate::{Entry, Patience};
+
+/// Neighbours that are judged.
+pub(super) const NEIGHBOURS: usize = 4;
+/// Who is farther away than this is not judged: of pairs that mean the same, 99 % are nearer.
+pub(super) const LEAST_COSINE: f32 = 0.5;
+/// Answers that point farther apart say something else.
+pub(super) const AGREEING_COSINE: f32 = 0.7;
+/// Longer texts are seldom asked again in other words, and seldom mean quite the same.
+pub(super) const LONGEST_WORDS_BYTES: usize = 2_000;
+/// The least and most word pieces of a question that can be compared.
+const PIECES: std::ops::RangeInclusive<usize> = 2..=400;
+/// The largest share of pieces that the model need not know.
+const MOST_UNKNOWN: f32 = 0.2;
+/// So many bytes are taken apart and compared, each time anew, within what a worker may spend; see [`Patience::Worker`].
+pub(super) const WORKER_BYTES: usize = 512;
+
+/// What it takes to compare questions.
+#[derive(Debug)]
+pub(super) struct Models {
+    pub(super) table: Arc<Table>,
+    pub(super) verifier: Arc<Verifier>,
+    pub(super) experience: Experience,
+}
+
+impl Cache {
+    /// `None`: there is nothing like it.
+    pub(super) fn find_by_meaning(&self, sought: &Sought<'_>, now: Timestamp) -> Option<Looked> {
+        let (words, models) = (sought.words?, self.models.get()?);
+        let (threshold, least) = models.bounds(sought)?;
+        let Neighbours::Found { vector, mut near } = self.neighbours(models, sought, words, now)? else {
+            return Some(Looked::too_long());
+        };
+        near.retain(|it| is_young(&it.entry, sought.max_age, now));
+        // A hit is mostly the nearest: who is on a worker judges some, and leaves many to others.
+        let is_too_long =
+            |times: usize| sought.patience == Patience::Worker && times * words.len() > WORKER_BYTES;
+        if near.is_empty() {
+            return None;
+        }
+        if is_too_long(2) {
+            return Some(Looked::too_long());
+        }
+        if models.unfit(words).is_some() {
+            return None;
+        }
+        let asked = Arc::new(models.verifier.analyse(words));
+        let mut best: Option<(f32, Arc<Entry>)> = None;
+        for (judged, Candidate { entry, cosine }) in near.into_iter().enumerate() {
+            if is_too_long(judged + 2) {
+                return Some(Looked::too_long());
+            }
+            let Some(question) = &entry.question else { continue };
+            let verdict = models
+                .verifier
+                .judge_at(&asked, &question.analysis, cosine, least);
+            let was_wrong = || {
+                models
+                    .experience
+                    .are_parted(sought.key.question(), entry.key.question())
+            };
+            let is_better = best.as_ref().is_none_or(|(score, _)| verdict.score > *score);
+            if verdict.score >= least && is_better && !was_wrong() {
+                best = Some((verdict.score, entry));
+            }
+            // Whoever will do is nearest of those who would: the others need not be judged, which takes longest.
+            if best.as_ref().is_some_and(|(score, _)| *score >= threshold) {
+                break;
+            }
+        }
+        let (found, near) = match best {
+            Some((score, entry)) if score >= threshold => (Some(Found::by_meaning(entry, score)), None),
+            other => (None, other.map(|(score, entry)| Withheld::near(entry.id, score))),
+        };
+        Some(Looked {
+            found,
+            near,
+            apart: Some(Apart {
+                vector: Arc::new(vector),
+                analysis: asked,
+            }),
+            ..Looked::default()
+        })
+    }
+}
+
+impl Models {
+    /// The score that counts as the same, and the least that is told of. `None`: in this mode none does.
+    pub(super) fn bounds(&self, sought: &Sought<'_>) -> Option<(f32, f32)> {
+        let learned = &self.experience;
+        let threshold = learned.threshold(sought.route, sought.tenant, sought.mode)?;
+        let least = if sought.learns {
+            learned.floor(sought.mode)?
+        } else {
+            // What is held back by what was learned is always compared: how else could it come back?
+            learned.shipped(sought.mode)?
+        };
+        Some((threshold, least.min(threshold)))
+    }
+
+    /// Why these words cannot stand for themselves; `None`: they can.
+    pub(super) fn unfit(&self, words: &str) -> Option<&'static str> {
+        if words.len() > LONGEST_WORDS_BYTES {
+            return Some("long");
+        }
+        let traits = Traits::of(words, self.table.tokenizer());
+        let signs = [
+            (!PIECES.contains(&traits.tokens), "length"),
+            (traits.unknown_share() > MOST_UNKNOWN, "unknown_words"),
+            (traits.code, "code"),
+            (traits.address, "address"),
+            (traits.secret, "secret"),
+            (traits.timely, "timely"),
+            (traits.deictic, "deictic"),
+        ];
+        signs
+            .into_iter()
+            .find(|(holds, _)| *holds)
+            .map(|(_, reason)| reason)
+    }
+
+    /// Words, taken apart; `None`: they cannot be compared.
+    pub(super) fn apart(&self, words: &str) -> Option<Apart> {
+        if self.unfit(words).is_some() {
+            return None;
+        }
+        Some(Apart {
+            vector: Arc::new(self.table.embed(words)?),
+            analysis: Arc::new(self.verifier.analyse(words)),
+        })
+    }
+}
