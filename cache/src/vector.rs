@@ -82,7 +82,6 @@ pub(crate) fn dot(a: &[i8], b: &[i8]) -> i32 {
 
 /// [`dot`], for a loop that is itself done by [`widest`].
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "see there")]
 #[expect(clippy::indexing_slicing, reason = "both are below the length of the arrays")]
 pub(crate) fn products(a: &[i8], b: &[i8]) -> i32 {
     /// Eight sums side by side, of two products each: what vector instructions do at once, also the oldest.
