@@ -7,6 +7,7 @@
 mod fill;
 mod meaning;
 mod neighbours;
+mod verdicts;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::verify::{Analysis, Explanation, Verifier};
 use crate::{Entry, EntryId, Key, Labels, Mode, Patience, Selection, Store, StoreSettings, Vector};
 
 use meaning::{AGREEING_COSINE, LEAST_COSINE, LONGEST_WORDS_BYTES, Models};
+use verdicts::Verdicts;
 
 pub use fill::{Apart, Filled, Made};
 
@@ -31,6 +33,7 @@ pub struct Cache {
     models: OnceLock<Models>,
     /// Where neighbours are sought as well. `None`: by the built-in table alone.
     space: Option<Space>,
+    verdicts: Verdicts,
 }
 
 /// What is looked for.
@@ -158,6 +161,7 @@ impl Cache {
             store: Store::new(settings),
             models: OnceLock::new(),
             space: None,
+            verdicts: Verdicts::default(),
         }
     }
 
@@ -216,7 +220,8 @@ impl Cache {
             let entry = self.store.folded(key.folded.as_ref()?, now)?;
             is_young(&entry, sought.max_age, now).then(|| Found::same(Layer::Folded, entry))
         };
-        match self.exact(&key.exact, sought.max_age, now).or_else(folded) {
+        let same = self.exact(&key.exact, sought.max_age, now).or_else(folded);
+        match same.or_else(|| self.remembered(sought, now)) {
             Some(found) => Looked::at(found),
             None => self.find_by_meaning(sought, now).unwrap_or_default(),
         }
@@ -228,6 +233,7 @@ impl Cache {
         if let Some((experience, score)) = self.experience().zip(found.score) {
             let asked = key.question();
             experience.served(found.entry.id, caller, Seen { score, asked });
+            self.verdicts.note(&key.exact, found.entry.id, score);
         }
     }
 

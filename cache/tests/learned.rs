@@ -99,6 +99,31 @@ fn a_wrong_match_does_not_come_back_with_a_new_answer_to_the_same_question() {
 }
 
 #[test]
+fn what_was_found_by_meaning_is_found_again_without_comparing_as_long_as_it_would_be() {
+    let cache = learned();
+    let Inserted::Stored { entry, .. } = fill(&cache, DO, "a") else {
+        panic!("it is kept")
+    };
+    let first = semantic(&cache, CAN).expect("the same in other words");
+    cache.served(&first, &key(CAN), "a", NOW);
+    // Of words that were taken apart nothing is left: it was not compared.
+    let looked = look(&cache, CAN, Mode::Aggressive, false);
+    assert!(looked.apart.is_none());
+    let again = looked.found.expect("it is remembered");
+    assert_eq!((again.layer, again.score), (Layer::Semantic, first.score));
+    assert_eq!(again.entry.id, entry.id);
+    let exact = look(&cache, CAN, Mode::Exact, false);
+    assert!(exact.found.is_none(), "not where only the same will do");
+    // A new answer to the question has come in its place, and is compared.
+    let Inserted::Stored { entry: newer, .. } = fill(&cache, DO, "a") else {
+        panic!("it is kept")
+    };
+    let looked = look(&cache, CAN, Mode::Aggressive, false);
+    assert!(looked.apart.is_some());
+    assert_eq!(looked.found.expect("as before").entry.id, newer.id);
+}
+
+#[test]
 fn near_misses_are_told_only_where_they_are_compared_and_never_found() {
     let cache = learned();
     fill(&cache, "How do I reset the password of my account?", "a");

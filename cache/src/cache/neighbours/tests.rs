@@ -240,10 +240,7 @@ fn a_worker_judges_the_nearest_and_leaves_many_to_others() {
     }
     let length = asked("saw").len();
     assert!(2 * length <= WORKER_BYTES && 5 * length > WORKER_BYTES);
-    assert!(
-        find(&cache, &asked("saw"), "p", None).is_too_long,
-        "none of four"
-    );
+    assert!(find(&cache, &asked("saw"), "p", None).is_too_long, "none of four");
     let said = asked("spoon");
     let again = said.replace("do I", "can I");
     let looked = find(&cache, &again, "p", None);
