@@ -2,12 +2,13 @@
 //! report that says when the generator itself was too slow.
 //!
 //! `arrivals` says when, `mix` says what, `drive` sends (`lanes`, `caller`, `events`, `alarm`), `figures` measures,
-//! `summary` and `thresholds` judge, `rounds` compares, `stage` starts what is compared to. A `scenario` holds all of it
-//! together.
+//! `summary` and `thresholds` judge, `rounds` and `compare` set side by side, `stage` starts what is set beside. A
+//! `scenario` holds all of it together.
 
 mod alarm;
 mod arrivals;
 mod caller;
+pub mod compare;
 mod drive;
 mod events;
 mod figures;

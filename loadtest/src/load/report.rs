@@ -2,6 +2,8 @@
 //! judged, and whether the run can be believed. Written as JSON (its schema is part of the reference); the table and
 //! the page are drawn from the same.
 
+mod page;
+mod plot;
 mod table;
 
 use std::fmt::Write as _;
@@ -136,6 +138,11 @@ impl Report {
         table::of(self)
     }
 
+    /// As one page of HTML that needs nothing else.
+    pub fn page(&self) -> String {
+        page::of(self)
+    }
+
     /// The JSON Schema of the format.
     pub fn schema() -> String {
         let schema = schemars::schema_for!(Self);
@@ -216,7 +223,11 @@ fn added(tested: &Contestant, baseline: &Contestant) -> Added {
 
 /// The median over the rounds of a contestant. `None`: one of them has no such figure, or there are none.
 fn median(contestant: &Contestant, of: &dyn Fn(&Summary) -> Option<f64>) -> Option<f64> {
-    let mut values: Vec<f64> = contestant.rounds.iter().map(of).collect::<Option<_>>()?;
+    median_of(contestant.rounds.iter().map(of).collect::<Option<_>>()?)
+}
+
+/// The median. `None`: of nothing.
+pub(super) fn median_of(mut values: Vec<f64>) -> Option<f64> {
     values.sort_unstable_by(f64::total_cmp);
     let middle = values.len() / 2;
     let upper = *values.get(middle)?;
@@ -276,6 +287,21 @@ fn time(micros: f64) -> String {
         _ => 2,
     };
     format!("{number:.places$} {unit}")
+}
+
+/// Text within HTML.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            other => safe.push(other),
+        }
+    }
+    safe
 }
 
 /// A quantile for people; a dash where nothing was measured.

@@ -162,6 +162,31 @@ fn the_table_has_a_column_for_each_contestant() {
 }
 
 #[test]
+fn the_page_needs_nothing_from_elsewhere_and_shows_no_foreign_markup() {
+    let mut scenario = scenario("fail_if: [ 'errors>1%' ]\n");
+    scenario.about = "<script>alert(1)</script>".to_owned();
+    let rounds = || vec![round(&scenario, 1500, Duration::ZERO, true)];
+    let page = report(
+        &scenario,
+        vec![contestant("a<b", rounds()), contestant("direct", rounds())],
+    )
+    .page();
+    for foreign in ["<script", "a<b", "src=", "href=", "url(", "@import", "NaN"] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+    assert!(page.contains("a&lt;b") && page.contains("prefers-color-scheme: dark"));
+    assert!(
+        page.matches("<polyline").count() >= 6,
+        "{}",
+        page.matches("<polyline").count()
+    );
+    assert_eq!(
+        page.matches("<figure>").count(),
+        page.matches("</figure>").count()
+    );
+}
+
+#[test]
 fn times_are_written_with_three_digits() {
     for (micros, text) in [
         (0.0, "0.00 µs"),
