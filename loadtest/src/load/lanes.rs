@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context as _;
@@ -14,7 +15,11 @@ use hyper::http::uri::{Authority, Scheme};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use parking_lot::Mutex;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use super::scenario::{Protocol, Surface};
 
@@ -22,12 +27,14 @@ use super::scenario::{Protocol, Surface};
 const WINDOW_BYTES: u32 = 16 << 20;
 
 /// Where requests go.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Endpoint {
     authority: Authority,
     /// What stands before `/v1/…`, without a slash at its end.
     base: String,
     addr: SocketAddr,
+    /// `None`: it speaks no TLS.
+    tls: Option<(TlsConnector, ServerName<'static>)>,
     pub(crate) protocol: Protocol,
 }
 
@@ -41,12 +48,13 @@ impl Endpoint {
         let authority = uri
             .authority()
             .with_context(|| format!("'{url}': expected http://host:port"))?;
+        let is_tls = uri.scheme() == Some(&Scheme::HTTPS);
         anyhow::ensure!(
-            uri.scheme() == Some(&Scheme::HTTP),
-            "'{url}': expected http://…; TLS is not spoken here yet"
+            is_tls || uri.scheme() == Some(&Scheme::HTTP),
+            "'{url}': expected http:// or https://"
         );
         anyhow::ensure!(uri.query().is_none(), "'{url}': expected no query");
-        let port = authority.port_u16().unwrap_or(80);
+        let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         let mut found = tokio::net::lookup_host((host, port))
             .await
@@ -54,6 +62,7 @@ impl Endpoint {
         let base = uri.path().trim_end_matches('/');
         Ok(Self {
             addr: found.next().with_context(|| format!("'{host}' has no address"))?,
+            tls: is_tls.then(|| tls(host, protocol)).transpose()?,
             authority: authority.clone(),
             base: base.strip_suffix("/v1").unwrap_or(base).to_owned(),
             protocol,
@@ -66,7 +75,11 @@ impl Endpoint {
         let uri = match self.protocol {
             Protocol::Http1 => path.parse()?,
             Protocol::Http2 => Uri::builder()
-                .scheme(Scheme::HTTP)
+                .scheme(if self.tls.is_some() {
+                    Scheme::HTTPS
+                } else {
+                    Scheme::HTTP
+                })
                 .authority(self.authority.clone())
                 .path_and_query(path)
                 .build()?,
@@ -85,6 +98,19 @@ impl Endpoint {
     async fn connect(&self) -> io::Result<Sender> {
         let stream = TcpStream::connect(self.addr).await?;
         stream.set_nodelay(true)?;
+        match &self.tls {
+            None => self.shake_hands(stream).await,
+            Some((connector, name)) => {
+                self.shake_hands(connector.connect(name.clone(), stream).await?)
+                    .await
+            }
+        }
+    }
+
+    async fn shake_hands<S>(&self, stream: S) -> io::Result<Sender>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let io = TokioIo::new(stream);
         match self.protocol {
             Protocol::Http1 => {
@@ -104,6 +130,32 @@ impl Endpoint {
                 Ok(Sender::Http2(sender))
             }
         }
+    }
+}
+
+/// TLS as clients speak it: certificates that the system trusts, or the public ones where it has none.
+fn tls(host: &str, protocol: Protocol) -> anyhow::Result<(TlsConnector, ServerName<'static>)> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = match protocol {
+        Protocol::Http1 => vec![b"http/1.1".to_vec()],
+        Protocol::Http2 => vec![b"h2".to_vec()],
+    };
+    let name = ServerName::try_from(host.to_owned()).with_context(|| format!("'{host}'"))?;
+    Ok((TlsConnector::from(Arc::new(config)), name))
+}
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        write!(f, "{scheme}://{}{} at {}", self.authority, self.base, self.addr)
     }
 }
 
