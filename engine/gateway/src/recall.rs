@@ -24,7 +24,7 @@ use crate::authenticate::Caller;
 use crate::bounds::Bounds;
 use crate::settle::Settlement;
 use crate::worker::Worker;
-use flights::{Turn, landed};
+use flights::{Flight, Landing, Turn, landed};
 use search::{Terms, search};
 use wish::Wish;
 
@@ -33,6 +33,10 @@ pub(crate) use fill::Filling;
 pub(crate) use flights::Flights;
 pub(crate) use question::Question;
 pub(crate) use search::LONG_LOOKUPS;
+
+/// How long one request waits for another's answer: a client that reads slowly holds up its own request, not those of
+/// others.
+const LONGEST_FLIGHT: Duration = Duration::from_secs(60);
 
 /// An answer from the cache, in the client's dialect.
 pub(crate) struct Recalled {
@@ -63,6 +67,7 @@ pub(crate) async fn recall(
     if policy.mode == Mode::Off {
         return Ok(None);
     }
+    let bounds = &bounds.clone().within(&found.route.limits);
     let wish = Wish::read(request)?;
     let policy = wish.tighten(policy);
     let question = match Question::of(request, call, caller, bounds, &found.route, &policy) {
@@ -83,6 +88,7 @@ pub(crate) async fn recall(
             };
         }
     };
+    let mut has_waited_in_vain = false;
     loop {
         let terms = Terms::new(policy.mode, policy.learns(), &wish, settlement.arrived());
         let looked = if wish.reads {
@@ -116,22 +122,26 @@ pub(crate) async fn recall(
                 return Ok(None);
             }
             // Who wants a new answer does not want somebody else's.
-            Turn::Follow(_) if !wish.reads => return Ok(None),
-            Turn::Follow(flight) => wait(flight, bounds).await?,
+            Turn::Follow(_) if !wish.reads || has_waited_in_vain => return Ok(None),
+            Turn::Follow(flight) => {
+                has_waited_in_vain = wait(flight, bounds).await? != Some(Landing::Left);
+            }
         }
     }
 }
 
-async fn wait(flight: tokio::sync::watch::Receiver<()>, bounds: &Bounds) -> Result<(), Refusal> {
-    let Some(left) = bounds.time_left() else {
-        landed(flight).await;
-        return Ok(());
-    };
-    tokio::time::timeout(left, landed(flight)).await.map_err(|_| {
+/// Waits for somebody else's answer. `None`: that takes too long.
+async fn wait(flight: Flight, bounds: &Bounds) -> Result<Option<Landing>, Refusal> {
+    let left = bounds.time_left().unwrap_or(Duration::MAX);
+    let landing = landed(flight, left.min(LONGEST_FLIGHT)).await;
+    if landing.is_none() && left <= LONGEST_FLIGHT {
         let allowed = bounds.allowed().unwrap_or_default().as_millis();
-        let message = format!("the request's deadline of {allowed} ms is over: the same question was being answered for somebody else");
-        Refusal::new(RefusalKind::DeadlineExceeded, message)
-    })
+        let message = format!(
+            "the request's deadline of {allowed} ms is over: the same question was being answered for somebody else"
+        );
+        return Err(Refusal::new(RefusalKind::DeadlineExceeded, message));
+    }
+    Ok(landing)
 }
 
 /// What is given, and what is only compared, and why.

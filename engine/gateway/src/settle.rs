@@ -376,23 +376,24 @@ impl Settlement {
 
     /// Hands the answer to the cache, if it is whole.
     fn fill(&mut self) {
-        let is_whole = self.record.ending == Ending::Relayed(OutcomeClass::Success);
-        if let Some(filling) = self
-            .filling
-            .take()
-            .filter(|_| is_whole && self.record.status == 200)
-        {
-            let usage = self.record.usage.unwrap_or_default();
-            let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-            let micros = self.record.timings.total.as_micros();
-            let worth = Worth {
-                cost: self.record.cost.unwrap_or_default(),
-                latency_us: u32::try_from(micros).unwrap_or(u32::MAX),
-                prompt_tokens: small(usage.prompt_total()),
-                output_tokens: small(usage.output_total()),
-            };
-            filling.hand_over(&self.worker, worth, self.record.at);
+        let Some(filling) = self.filling.take() else {
+            return;
+        };
+        match self.record.ending {
+            Ending::Relayed(OutcomeClass::Success) if self.record.status == 200 => {}
+            Ending::Relayed(OutcomeClass::ClientGone) => return filling.leave(),
+            _ => return,
         }
+        let usage = self.record.usage.unwrap_or_default();
+        let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        let micros = self.record.timings.total.as_micros();
+        let worth = Worth {
+            cost: self.record.cost.unwrap_or_default(),
+            latency_us: u32::try_from(micros).unwrap_or(u32::MAX),
+            prompt_tokens: small(usage.prompt_total()),
+            output_tokens: small(usage.output_total()),
+        };
+        filling.hand_over(&self.worker, worth, self.record.at);
     }
 
     /// What it has cost so far; `None`: a price is not known, or nothing was used.

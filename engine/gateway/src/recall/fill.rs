@@ -64,6 +64,11 @@ impl Filling {
         Self { rechecks, ..self }
     }
 
+    /// The client has left: nobody knows what the answer would have been.
+    pub(crate) fn leave(self) {
+        self.ticket.leave();
+    }
+
     /// A piece of the answer is sent to the client. `None`: it becomes too large to be kept.
     pub(crate) fn sending(mut self, piece: &Bytes) -> Option<Self> {
         self.room = self.room.checked_sub(piece.len())?;
