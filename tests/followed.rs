@@ -127,6 +127,25 @@ async fn when_the_one_who_asks_leaves_one_of_the_others_asks_for_all() {
 }
 
 #[tokio::test]
+async fn waiting_for_somebody_else_is_no_work_of_the_gateways_own() {
+    let (listener, config) = provider().await;
+    let stack = stack(&config).await;
+    let (_leader, leading, followers) = flight(&stack, &listener).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    answer(leading, 200, SAYS).await;
+    for mut follower in followers {
+        assert_eq!(follower.response().await.status, 200);
+    }
+    let log = stack.settled(1 + FOLLOWERS).await;
+    let hits: Vec<_> = log.iter().filter(|it| it["cache"]["result"] == "hit").collect();
+    assert_eq!(hits.len(), FOLLOWERS);
+    for hit in hits {
+        let [own, total] = ["overhead_us", "total_us"].map(|name| hit[name].as_u64().unwrap());
+        assert!(total >= 400_000 && own * 2 < total, "{own} of {total}");
+    }
+}
+
+#[tokio::test]
 async fn whoever_waits_does_so_within_the_deadline_of_its_route() {
     let (listener, config_of_leader) = provider().await;
     let stack = stack(&config_of_leader).await;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 use tollgate_adapters::{Fresh, Kept, Shape};
 use tollgate_cache::{Found, Layer, Looked, Mode, Policy, Withheld};
-use tollgate_core::{FinishReason, Refusal, RefusalKind};
+use tollgate_core::{Clock, FinishReason, Refusal, RefusalKind};
 use tollgate_telemetry::{CacheRecord, CacheResult, WhyWithheld};
 
 use crate::accept::Call;
@@ -124,16 +124,21 @@ pub(crate) async fn recall(
             // Who wants a new answer does not want somebody else's.
             Turn::Follow(_) if !wish.reads || has_waited_in_vain => return Ok(None),
             Turn::Follow(flight) => {
-                has_waited_in_vain = wait(flight, bounds).await? != Some(Landing::Left);
+                has_waited_in_vain = wait(flight, bounds, settlement).await? != Some(Landing::Left);
             }
         }
     }
 }
 
 /// Waits for somebody else's answer. `None`: that takes too long.
-async fn wait(flight: Flight, bounds: &Bounds) -> Result<Option<Landing>, Refusal> {
-    let left = bounds.time_left().unwrap_or(Duration::MAX);
+async fn wait(
+    flight: Flight,
+    bounds: &Bounds,
+    settlement: &mut Settlement,
+) -> Result<Option<Landing>, Refusal> {
+    let (left, began) = (bounds.time_left().unwrap_or(Duration::MAX), Clock.now());
     let landing = landed(flight, left.min(LONGEST_FLIGHT)).await;
+    settlement.waited(Clock.now().duration_since(began));
     if landing.is_none() && left <= LONGEST_FLIGHT {
         let allowed = bounds.allowed().unwrap_or_default().as_millis();
         let message = format!(

@@ -357,9 +357,14 @@ impl Settlement {
         self.record.cache.as_ref()
     }
 
-    /// An endpoint was wanted to make a vector. Waiting for it was no work of the gateway's own.
+    /// It has waited so long for others than providers, which is no work of the gateway's own.
+    pub(crate) fn waited(&mut self, waited: Duration) {
+        self.receiving += waited;
+    }
+
+    /// An endpoint was wanted to make a vector.
     pub(crate) fn embedded(&mut self, embedding: EmbeddingRecord) {
-        self.receiving += embedding.elapsed.unwrap_or_default();
+        self.waited(embedding.elapsed.unwrap_or_default());
         self.record.embedding = Some(embedding);
     }
 
