@@ -70,9 +70,10 @@ pub(crate) async fn recall(
     let bounds = &bounds.clone().within(&found.route.limits);
     let wish = Wish::read(request)?;
     let policy = wish.tighten(policy);
-    let question = match Question::of(request, call, caller, bounds, &found.route, &policy) {
-        _ if policy.mode == Mode::Off || !(wish.reads || wish.writes) => Err("request"),
-        question => question,
+    let question = if policy.mode == Mode::Off || !(wish.reads || wish.writes) {
+        Err("request")
+    } else {
+        Question::of(request, call, caller, bounds, &found.route, &policy).await
     };
     let mut question = match question {
         Ok(question) => question,

@@ -13,6 +13,7 @@ use crate::accept::{Call, header};
 use crate::authenticate::Caller;
 use crate::bounds::Bounds;
 use crate::embedding::Residency;
+use crate::off_thread::{LARGE_BYTES, off_thread};
 
 /// Digests of another version are of other keys.
 const SCOPE: &str = "tollgate cache: scope, 1";
@@ -63,7 +64,7 @@ pub(crate) enum Brought {
 
 impl Question {
     /// The question of a call. The reason why it has none that could be answered by a cache, otherwise.
-    pub(super) fn of(
+    pub(super) async fn of(
         request: &HttpRequest,
         call: &Call,
         caller: &Caller,
@@ -79,7 +80,7 @@ impl Question {
             exact,
             words,
             traits,
-        } = asked(call.surface, &call.body).map_err(|_| "malformed")?;
+        } = read(call).await.ok_or("malformed")?;
         if traits.wants_logprobs {
             return Err("logprobs");
         }
@@ -119,6 +120,15 @@ impl Question {
     pub(crate) fn comparable(&self) -> Option<&str> {
         self.words.as_deref().filter(|_| self.only_exact.is_none())
     }
+}
+
+/// What is asked. A large body takes too long for a worker.
+async fn read(call: &Call) -> Option<Asked> {
+    if call.body.len() < LARGE_BYTES {
+        return asked(call.surface, &call.body).ok();
+    }
+    let (surface, body) = (call.surface, call.body.clone());
+    off_thread(move || asked(surface, &body).ok()).await.ok()?
 }
 
 /// Everything but the request itself that must be the same: who asks, for which route and model, and from where the
