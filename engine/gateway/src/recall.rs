@@ -83,7 +83,7 @@ pub(crate) async fn recall(
                 ..CacheRecord::of(CacheResult::Bypass)
             });
             return if wish.only {
-                Err(not_cached(reason))
+                Err(not_cached(reason, settlement))
             } else {
                 Ok(None)
             };
@@ -109,7 +109,7 @@ pub(crate) async fn recall(
         settlement.cached(missed(withheld.as_ref()));
         let withheld = withheld.map(|(withheld, _)| withheld);
         if wish.only {
-            return Err(not_cached("miss"));
+            return Err(not_cached("miss", settlement));
         }
         if !wish.writes {
             return Ok(None);
@@ -229,7 +229,8 @@ fn tell(call: &Call, found: &Found, settlement: &mut Settlement) -> Option<Recal
     })
 }
 
-fn not_cached(reason: &str) -> Refusal {
+fn not_cached(reason: &str, settlement: &mut Settlement) -> Refusal {
+    settlement.advise_against_retry();
     let message =
         format!("only an answer from the cache was wanted, and there is none ({reason}): ask without 'only'");
     Refusal::new(RefusalKind::NotCached, message)
