@@ -159,9 +159,6 @@ impl Filling {
             // Those who wait look again when the entry is there.
             on_done: Box::new(self.ticket),
         };
-        // A keeper with too much to do keeps less.
-        if shared.keeper.try_send(fill).is_err() {
-            shared.cache.store().dropped();
-        }
+        fill.hand_to(&shared.keeper, &shared.cache);
     }
 }
