@@ -218,6 +218,30 @@ async fn enough_wrong_answers_stop_the_class_and_leave_others_alone() {
     let metrics = stack.metrics().await;
     assert_eq!(metrics.sum("tollgate_cache_condemned_total", &[]), 2.0);
     assert_eq!(metrics.sum("tollgate_cache_classes", &[("state", "closed")]), 1.0);
+    // Whoever asks why is told by what holds there.
+    let words = ["do", "can"].map(|word| {
+        let asked: Value = serde_json::from_str(&ask("checked", word, 0)).unwrap();
+        asked["messages"][0]["content"].clone()
+    });
+    for (class, is_same) in [
+        (json!({ "route": "checked", "tenant": "test" }), false),
+        (json!({ "route": "checked", "tenant": "other" }), true),
+        (json!({ "route": "fast", "tenant": "test" }), true),
+        (json!({}), true),
+    ] {
+        let mut body = json!({ "first": words[0], "second": words[1] });
+        body.as_object_mut()
+            .unwrap()
+            .extend(class.as_object().unwrap().clone());
+        let told = stack
+            .admin_send("POST", "/admin/v1/cache/explain", &[], &body)
+            .await
+            .json();
+        let mode = &told["modes"]["aggressive"];
+        assert_eq!(mode["same"], is_same, "{class}: {mode}");
+        assert_eq!(mode["threshold"].is_null(), !is_same, "{class}: {mode}");
+        assert!(mode["shipped"].as_f64().unwrap() > 0.5, "{mode}");
+    }
 }
 
 #[tokio::test]
