@@ -362,6 +362,39 @@ async fn a_retry_that_says_what_was_wrong_gets_a_new_answer() {
 }
 
 #[tokio::test]
+async fn the_log_tells_who_said_what_of_which_answer() {
+    let stack = Stack::start(LEARNING).await;
+    fill(&stack, TEST, &ask("fast", "do", 0)).await;
+    let hit = stack.chat(&ask("fast", "can", 0)).await;
+    let id = entry(&hit);
+    assert_eq!(judge(&stack, OTHER, &verdict(id, "wrong")).await.status, 404);
+    let right = judge(&stack, TEST, &verdict(id, "right")).await;
+    let said = format!("wrong; entry={id}");
+    let feedback = [("x-tollgate-cache-feedback", said.as_str())];
+    say(&stack, TEST, &ask("fast", "can", 0), &feedback).await;
+    let told = || -> Vec<Value> {
+        let log = stack.log().into_iter();
+        log.filter(|it| it["feedback"].is_object()).collect()
+    };
+    eventually("all of it is told", || told().len() == 3).await;
+    let told = told();
+    let expected = [
+        json!(["other", 404, null, { "entry": id, "verdict": "wrong" }]),
+        json!(["test", 200, null, { "entry": id, "verdict": "right", "counts": true }]),
+        json!(["test", 200, "fast", { "entry": id, "verdict": "wrong", "counts": false }]),
+    ];
+    for (line, expected) in told.iter().zip(expected) {
+        let line = json!([line["key"], line["status"], line["route"], line["feedback"]]);
+        assert_eq!(line, expected);
+    }
+    assert_eq!(
+        (told[1]["outcome"].as_str(), told[1]["id"].as_str()),
+        (Some("success"), right.header("x-request-id"))
+    );
+    assert!(told[1]["request_bytes"].as_u64().unwrap() > 20, "{}", told[1]);
+}
+
+#[tokio::test]
 async fn feedback_that_is_no_feedback_is_refused_in_words() {
     let stack = Stack::start(LEARNING).await;
     let refused = async |body: &str| {

@@ -57,7 +57,7 @@ pub(crate) async fn recall(
     let settings = settlement.settings().clone();
     if let Some(feedback) = Feedback::of_header(request)? {
         // Of what is not there, or not this caller's, nothing can be learned, and nobody be told.
-        feedback.tell(worker, &settings, caller).await;
+        feedback.tell(worker, caller, settlement).await;
     }
     let Some(found) = settings.catalog.find(&call.model) else {
         return Ok(None);
