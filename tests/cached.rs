@@ -67,6 +67,8 @@ async fn kept(stack: &Stack, body: &str) -> Response {
             "{}",
             response.text()
         );
+        // Client libraries would ask again by themselves, as after any 504.
+        assert_eq!(response.header("x-should-retry"), Some("false"));
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     panic!("it is never kept: {body}");

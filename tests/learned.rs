@@ -218,6 +218,30 @@ async fn enough_wrong_answers_stop_the_class_and_leave_others_alone() {
     let metrics = stack.metrics().await;
     assert_eq!(metrics.sum("tollgate_cache_condemned_total", &[]), 2.0);
     assert_eq!(metrics.sum("tollgate_cache_classes", &[("state", "closed")]), 1.0);
+    // Whoever asks why is told by what holds there.
+    let words = ["do", "can"].map(|word| {
+        let asked: Value = serde_json::from_str(&ask("checked", word, 0)).unwrap();
+        asked["messages"][0]["content"].clone()
+    });
+    for (class, is_same) in [
+        (json!({ "route": "checked", "tenant": "test" }), false),
+        (json!({ "route": "checked", "tenant": "other" }), true),
+        (json!({ "route": "fast", "tenant": "test" }), true),
+        (json!({}), true),
+    ] {
+        let mut body = json!({ "first": words[0], "second": words[1] });
+        body.as_object_mut()
+            .unwrap()
+            .extend(class.as_object().unwrap().clone());
+        let told = stack
+            .admin_send("POST", "/admin/v1/cache/explain", &[], &body)
+            .await
+            .json();
+        let mode = &told["modes"]["aggressive"];
+        assert_eq!(mode["same"], is_same, "{class}: {mode}");
+        assert_eq!(mode["threshold"].is_null(), !is_same, "{class}: {mode}");
+        assert!(mode["shipped"].as_f64().unwrap() > 0.5, "{mode}");
+    }
 }
 
 #[tokio::test]
@@ -335,6 +359,39 @@ async fn a_retry_that_says_what_was_wrong_gets_a_new_answer() {
             "{nonsense}"
         );
     }
+}
+
+#[tokio::test]
+async fn the_log_tells_who_said_what_of_which_answer() {
+    let stack = Stack::start(LEARNING).await;
+    fill(&stack, TEST, &ask("fast", "do", 0)).await;
+    let hit = stack.chat(&ask("fast", "can", 0)).await;
+    let id = entry(&hit);
+    assert_eq!(judge(&stack, OTHER, &verdict(id, "wrong")).await.status, 404);
+    let right = judge(&stack, TEST, &verdict(id, "right")).await;
+    let said = format!("wrong; entry={id}");
+    let feedback = [("x-tollgate-cache-feedback", said.as_str())];
+    say(&stack, TEST, &ask("fast", "can", 0), &feedback).await;
+    let told = || -> Vec<Value> {
+        let log = stack.log().into_iter();
+        log.filter(|it| it["feedback"].is_object()).collect()
+    };
+    eventually("all of it is told", || told().len() == 3).await;
+    let told = told();
+    let expected = [
+        json!(["other", 404, null, { "entry": id, "verdict": "wrong" }]),
+        json!(["test", 200, null, { "entry": id, "verdict": "right", "counts": true }]),
+        json!(["test", 200, "fast", { "entry": id, "verdict": "wrong", "counts": false }]),
+    ];
+    for (line, expected) in told.iter().zip(expected) {
+        let line = json!([line["key"], line["status"], line["route"], line["feedback"]]);
+        assert_eq!(line, expected);
+    }
+    assert_eq!(
+        (told[1]["outcome"].as_str(), told[1]["id"].as_str()),
+        (Some("success"), right.header("x-request-id"))
+    );
+    assert!(told[1]["request_bytes"].as_u64().unwrap() > 20, "{}", told[1]);
 }
 
 #[tokio::test]

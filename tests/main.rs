@@ -27,6 +27,8 @@ mod failover;
 #[cfg(test)]
 mod fitting;
 #[cfg(test)]
+mod followed;
+#[cfg(test)]
 mod http2_upstream;
 #[cfg(test)]
 mod inspected;

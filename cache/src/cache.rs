@@ -355,10 +355,15 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// Whether they are near enough for either to be a neighbour of the other.
+    pub fn is_near(&self) -> bool {
+        self.cosine >= LEAST_COSINE
+    }
+
     /// The score with which the two are compared: 0 where a guard fires, where one of them would not be compared at all,
     /// and where they are too far apart to be.
     pub fn score(&self) -> f32 {
-        let compared = self.unfit.iter().all(Option::is_none) && self.cosine >= LEAST_COSINE;
+        let compared = self.unfit.iter().all(Option::is_none) && self.is_near();
         if compared { self.explanation.score } else { 0.0 }
     }
 }

@@ -91,7 +91,7 @@ pub enum Scope {
     /// Nobody: each virtual key has its own.
     #[default]
     Key,
-    /// All keys, and all routes, that name the same space.
+    /// All keys that name the same space, each route by itself.
     Shared(Arc<str>),
 }
 

@@ -61,7 +61,9 @@ impl Cache {
             for Candidate { entry, .. } in proposed {
                 let is_new = near.iter().all(|it: &Candidate| it.entry.id != entry.id);
                 let cosine = entry.question.as_ref().map(|it| it.vector.cosine(&vector));
-                if let Some(cosine) = cosine.filter(|_| is_new) {
+                // Who is too far away for the built-in table is not judged, whoever proposes it: the verifier was fitted on
+                // those who are near.
+                if let Some(cosine) = cosine.filter(|it| is_new && *it >= LEAST_COSINE) {
                     near.push(Candidate { entry, cosine });
                 }
             }

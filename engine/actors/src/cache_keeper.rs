@@ -5,12 +5,14 @@
 //! Workers tell it ([`Fill`]) and go on; who asks ([`Invalidate`]) hears when it is done.
 
 mod kept_on_disk;
+#[cfg(test)]
+mod tests;
 
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext as _, Context, Handler, Message};
+use actix::{Actor, Addr, AsyncContext as _, Context, Handler, Message};
 use bytes::Bytes;
 use tollgate_adapters::{KeepPolicy, Kept, NotKept};
 use tollgate_cache::learn::Agreement;
@@ -71,6 +73,16 @@ pub struct Fill {
     pub begun: Begun,
     /// Dropped when the entry is there, or when it is clear that it will not be.
     pub on_done: Box<dyn Any + Send>,
+}
+
+impl Fill {
+    /// Hands it over without waiting. A keeper with too much to do keeps less: what it does not take is counted and
+    /// dropped, and whoever waits for it with it.
+    pub fn hand_to(self, keeper: &Addr<CacheKeeper>, cache: &Cache) {
+        if keeper.try_send(self).is_err() {
+            cache.store().dropped();
+        }
+    }
 }
 
 /// Take away what is selected. The reply is how many entries that were; from then on none of them is served.

@@ -132,6 +132,13 @@ fn recall(recalled: Recalled, mut settlement: Settlement) -> HttpResponse {
     send(StatusCode::OK, &Passed::default(), recalled.body, settlement)
 }
 
+/// What was asked of the gateway itself is done, and this is what is to be said of it.
+pub(crate) fn confirm(body: Bytes, mut settlement: Settlement) -> HttpResponse {
+    settlement.answering(200, None);
+    settlement.recalled(None);
+    send(StatusCode::OK, &Passed::default(), body, settlement)
+}
+
 fn fail(failure: ProviderFailure, passed: &Passed, mut settlement: Settlement) -> HttpResponse {
     settlement.answering(failure.status, passed.request_id.clone());
     settlement.failed(failure.class, &failure.message);

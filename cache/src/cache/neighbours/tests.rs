@@ -261,3 +261,17 @@ fn spaces_never_mix() {
         ids.iter().map(|it| Cache::model_id_with(it.as_ref())).collect();
     assert_eq!(ids.len(), 3);
 }
+
+#[test]
+fn whom_the_built_in_table_finds_too_far_away_nobody_brings_up() {
+    let cache = cache(Some(remote()));
+    let [known, asked] = ["apologize", "apologise"].map(|word| format!("How do I {word} to a customer?"));
+    let compared = cache.explain(&known, &asked).unwrap();
+    assert!(
+        !compared.is_near() && compared.explanation.score > 0.99,
+        "{compared:?}"
+    );
+    fill(&cache, &known, "p", Some(&[1.0, 0.0, 0.0]));
+    assert_eq!(found(&find(&cache, &asked, "p", None)), None);
+    assert_eq!(found(&find(&cache, &asked, "p", Some(&[1.0, 0.0, 0.0]))), None);
+}

@@ -56,7 +56,7 @@ pub(crate) struct CachePolicy {
     /// Who shares answers: requests of the same virtual key (`key`), or all that name the same namespace (`shared`).
     #[schemars(extend("default" = "key"))]
     pub scope: Option<CacheScopeText>,
-    /// The name of what is shared; scope `shared` only.
+    /// The name of what is shared: needed with scope `shared`, without effect otherwise.
     pub namespace: Option<String>,
     /// Requests with a higher temperature are not answered by meaning.
     #[schemars(range(min = 0, max = 2), extend("default" = 1))]

@@ -120,15 +120,6 @@ fn policy(
     } else {
         base.mode
     };
-    let scope = match (&written.scope, &written.namespace) {
-        (None, None) => base.scope,
-        (Some(scope), _) if scope.0 == "key" => Scope::Key,
-        (_, namespace) => Scope::Shared(namespace.as_deref().unwrap_or_default().into()),
-    };
-    if written.namespace.is_some() && scope == Scope::Key {
-        let warning = "a namespace has no effect with scope key";
-        context.report.warn(place.key("namespace"), warning);
-    }
     let mode = mode.unwrap_or(unsaid);
     if written.shadow == Some(true) && !mode.is_semantic() {
         let warning = format!("shadow has no effect with mode {}", mode.name());
@@ -146,7 +137,7 @@ fn policy(
     Policy {
         mode,
         ttl: context.duration(written.ttl.as_ref(), place.key("ttl"), base.ttl),
-        scope,
+        scope: scope(context, written, base.scope, place),
         max_temperature,
         recheck: context.share(written.recheck.as_ref(), place.key("recheck"), 1.0, base.recheck),
         shadow: shadow.by_mode || shadow.by_field,
@@ -154,6 +145,31 @@ fn policy(
         truncated: written.truncated.unwrap_or(base.truncated),
         tags: tags.unwrap_or(base.tags),
     }
+}
+
+/// Who shares with whom. Nobody does by accident: a namespace alone shares nothing, and what is shared has a name.
+fn scope(context: Context<'_>, written: &raw::CachePolicy, base: Scope, place: Place<'_>) -> Scope {
+    let is_shared = match &written.scope {
+        Some(said) => said.0 == "shared",
+        None => base != Scope::Key,
+    };
+    let place = place.key("namespace");
+    if !is_shared {
+        if written.namespace.is_some() {
+            let warning = "a namespace has no effect with scope key";
+            context.report.warn(place, warning);
+        }
+        return Scope::Key;
+    }
+    let found = match (&written.namespace, base) {
+        (Some(name), _) if !name.trim().is_empty() => return Scope::Shared(name.as_str().into()),
+        (None, Scope::Shared(name)) => return Scope::Shared(name),
+        (Some(_), _) => "empty",
+        (None, Scope::Key) => "missing",
+    };
+    let expected = "the name of what is shared, with scope shared";
+    context.report.problem(place, found, expected);
+    Scope::Key
 }
 
 fn size(context: Context<'_>, written: Option<&SizeText>, place: Place<'_>, default: usize) -> usize {
