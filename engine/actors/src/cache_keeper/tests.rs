@@ -25,7 +25,7 @@ fn fill(cache: &Cache, number: usize, on_done: Arc<()>) -> Fill {
         },
         words: None,
         by_meaning: false,
-        brought: None,
+        made: Made::default(),
         surface: Surface::ChatCompletions,
         is_stream: false,
         sent: vec![Bytes::from_static(ANSWER.as_bytes())],
