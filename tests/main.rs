@@ -44,6 +44,8 @@ mod limits;
 mod operators;
 #[cfg(test)]
 mod outages;
+#[cfg(test)]
+mod paced;
 mod passthrough;
 #[cfg(test)]
 mod proxy;

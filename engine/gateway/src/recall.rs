@@ -6,6 +6,7 @@
 mod feedback;
 mod fill;
 mod flights;
+mod pace;
 mod question;
 mod repeats;
 mod search;
@@ -26,6 +27,7 @@ use crate::bounds::Bounds;
 use crate::settle::Settlement;
 use crate::worker::Worker;
 use flights::{Flight, Landing, Turn, landed};
+use pace::Pace;
 use question::scope;
 use repeats::Sent;
 use search::{Terms, search};
@@ -34,6 +36,7 @@ use wish::Wish;
 pub(crate) use feedback::Feedback;
 pub(crate) use fill::Filling;
 pub(crate) use flights::Flights;
+pub(crate) use pace::Paced;
 pub(crate) use question::Question;
 pub(crate) use repeats::Repeats;
 pub(crate) use search::LONG_LOOKUPS;
@@ -47,6 +50,8 @@ pub(crate) struct Recalled {
     pub(crate) body: bytes::Bytes,
     pub(crate) is_stream: bool,
     pub(crate) finish: Option<FinishReason>,
+    /// `None`: a stream comes at once.
+    pub(crate) pace: Option<Pace>,
 }
 
 /// Looks for an answer that was given before. `None`: somebody must be asked.
@@ -77,11 +82,12 @@ pub(crate) async fn recall(
     if policy.mode == Mode::Off || !(wish.reads || wish.writes) {
         return bypassed("request", &wish, settlement);
     }
+    let pace = policy.pace.map(|tokens| Pace::new(tokens, bounds.deadline));
     let route = &found.route;
     let scope = scope(request, call, caller, bounds, route, &policy);
     let sent = Sent::new(&scope, call);
     if let Some(found) = again(worker, sent, &wish, settlement.arrived())
-        && let Some(recalled) = tell(call, &found, settlement)
+        && let Some(recalled) = tell(call, &found, pace, settlement)
     {
         worker
             .shared
@@ -107,7 +113,7 @@ pub(crate) async fn recall(
         };
         let (found, withheld) = withhold(looked, &policy, &wish);
         if let Some(found) = found
-            && let Some(recalled) = tell(call, &found, settlement)
+            && let Some(recalled) = tell(call, &found, pace, settlement)
         {
             let name = caller.name().map_or("", |name| name);
             let cache = &worker.shared.cache;
@@ -222,13 +228,13 @@ fn missed(withheld: Option<&(Withheld, WhyWithheld)>) -> CacheRecord {
 }
 
 /// The answer in the client's words. `None`: it cannot be told there.
-fn tell(call: &Call, found: &Found, settlement: &mut Settlement) -> Option<Recalled> {
+fn tell(call: &Call, found: &Found, pace: Option<Pace>, settlement: &mut Settlement) -> Option<Recalled> {
     let (entry, now) = (&found.entry, settlement.arrived());
     let kept = Kept::from_bytes(&entry.answer).ok()?;
     let shape = if call.head.stream {
         Shape::Stream {
             include_usage: call.head.include_usage,
-            piece_bytes: Shape::PIECE_BYTES,
+            piece_bytes: pace.map_or(Shape::PIECE_BYTES, |_| Pace::PIECE_BYTES),
         }
     } else {
         Shape::Whole
@@ -257,6 +263,7 @@ fn tell(call: &Call, found: &Found, settlement: &mut Settlement) -> Option<Recal
         body,
         is_stream: call.head.stream,
         finish: kept.choices().first().map(|choice| choice.finish),
+        pace,
     })
 }
 

@@ -2,6 +2,7 @@
 //! `cache.policy`.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use tollgate_cache::{Mode, Policy, Scope};
@@ -143,6 +144,7 @@ fn policy(
         shadow: shadow.by_mode || shadow.by_field,
         tool_calls: written.tool_calls.unwrap_or(base.tool_calls),
         truncated: written.truncated.unwrap_or(base.truncated),
+        pace: written.pace.map_or(base.pace, NonZeroU32::new),
         tags: tags.unwrap_or(base.tags),
     }
 }
