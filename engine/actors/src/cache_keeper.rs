@@ -78,8 +78,14 @@ pub struct Fill {
 impl Fill {
     /// Hands it over without waiting. A keeper with too much to do keeps less: what it does not take is counted and
     /// dropped, and whoever waits for it with it.
-    pub fn hand_to(self, keeper: &Addr<CacheKeeper>, cache: &Cache) {
-        if keeper.try_send(self).is_err() {
+    pub fn hand_to(mut self, keeper: &Addr<CacheKeeper>, cache: &Cache) {
+        let bytes: usize = self.sent.iter().map(Bytes::len).sum();
+        let place = cache.store().wait(u64::try_from(bytes).unwrap_or(u64::MAX));
+        let is_taken = place.is_some_and(|place| {
+            self.on_done = Box::new((self.on_done, place));
+            keeper.try_send(self).is_ok()
+        });
+        if !is_taken {
             cache.store().dropped();
         }
     }

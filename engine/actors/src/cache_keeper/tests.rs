@@ -39,10 +39,8 @@ fn fill(cache: &Cache, number: usize, on_done: Arc<()>) -> Fill {
     }
 }
 
-#[actix_rt::test]
-async fn a_keeper_with_too_much_to_do_keeps_less_and_nobody_waits_for_it() {
-    const MORE: usize = 500;
-    let cache = Arc::new(Cache::new(StoreSettings::default()));
+/// A keeper that does nothing until what is returned with it is dropped.
+fn stuck(cache: &Arc<Cache>) -> (Addr<CacheKeeper>, mpsc::SyncSender<()>) {
     let (begins, stuck) = mpsc::sync_channel(1);
     let (go_on, gate) = mpsc::sync_channel::<()>(1);
     let is_stuck = move |_: &Cache| {
@@ -56,6 +54,37 @@ async fn a_keeper_with_too_much_to_do_keeps_less_and_nobody_waits_for_it() {
     stuck
         .recv_timeout(Duration::from_secs(20))
         .expect("it never ticks");
+    (keeper, go_on)
+}
+
+#[actix_rt::test]
+async fn large_answers_do_not_pile_up_before_a_keeper_that_is_slow() {
+    const LARGE: usize = 1 << 20;
+    let cache = Arc::new(Cache::new(StoreSettings {
+        budget_bytes: 80 << 20,
+        ..StoreSettings::default()
+    }));
+    let (keeper, go_on) = stuck(&cache);
+    let (waits, large) = (Arc::new(()), Bytes::from(vec![b' '; LARGE]));
+    for number in 0..100 {
+        let mut fill = fill(&cache, number, waits.clone());
+        fill.sent = vec![large.clone()];
+        fill.hand_to(&keeper, &cache);
+    }
+    assert_eq!(cache.store().statistics().dropped, 80);
+    assert_eq!(Arc::strong_count(&waits) - 1, 20, "a quarter of the budget");
+    drop(go_on);
+    until(|| Arc::strong_count(&waits) == 1).await;
+    fill(&cache, 0, waits.clone()).hand_to(&keeper, &cache);
+    until(|| cache.store().statistics().entries == 1).await;
+    assert_eq!(cache.store().statistics().dropped, 80);
+}
+
+#[actix_rt::test]
+async fn a_keeper_with_too_much_to_do_keeps_less_and_nobody_waits_for_it() {
+    const MORE: usize = 500;
+    let cache = Arc::new(Cache::new(StoreSettings::default()));
+    let (keeper, go_on) = stuck(&cache);
 
     let waits = Arc::new(());
     for number in 0..MAILBOX + MORE {
