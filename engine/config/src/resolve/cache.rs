@@ -44,7 +44,7 @@ pub(super) fn resolve(
     }
     let common = match &written.policy {
         Some(written) => policy(
-            context,
+            (context, config),
             written,
             Policy::default(),
             Shadow::default(),
@@ -60,7 +60,13 @@ pub(super) fn resolve(
             let place = Place::ROOT.key(section);
             let place = place.key(name);
             let policy = match &model.cache {
-                Some(written) => policy(context, written, common.clone(), shadow, place.key("cache")),
+                Some(written) => policy(
+                    (context, config),
+                    written,
+                    common.clone(),
+                    shadow,
+                    place.key("cache"),
+                ),
                 None => common.clone(),
             };
             let aliases = model.aliases.iter().flatten().flatten();
@@ -105,7 +111,7 @@ impl Shadow {
 
 /// What is written at `place`, over `base`. Whoever writes of a cache wants one.
 fn policy(
-    context: Context<'_>,
+    (context, config): (Context<'_>, &Config),
     written: &raw::CachePolicy,
     base: Policy,
     shadow: Shadow,
@@ -138,7 +144,7 @@ fn policy(
     Policy {
         mode,
         ttl: context.duration(written.ttl.as_ref(), place.key("ttl"), base.ttl),
-        scope: scope(context, written, base.scope, place),
+        scope: scope((context, config), written, base.scope, place),
         max_temperature,
         recheck: context.share(written.recheck.as_ref(), place.key("recheck"), 1.0, base.recheck),
         shadow: shadow.by_mode || shadow.by_field,
@@ -149,8 +155,14 @@ fn policy(
     }
 }
 
-/// Who shares with whom. Nobody does by accident: a namespace alone shares nothing, and what is shared has a name.
-fn scope(context: Context<'_>, written: &raw::CachePolicy, base: Scope, place: Place<'_>) -> Scope {
+/// Who shares with whom. Nobody does by accident: a namespace alone shares nothing, and what is shared has a name, which
+/// is no key's: entries are known by the name of whose they are.
+fn scope(
+    (context, config): (Context<'_>, &Config),
+    written: &raw::CachePolicy,
+    base: Scope,
+    place: Place<'_>,
+) -> Scope {
     let is_shared = match &written.scope {
         Some(said) => said.0 == "shared",
         None => base != Scope::Key,
@@ -162,6 +174,13 @@ fn scope(context: Context<'_>, written: &raw::CachePolicy, base: Scope, place: P
             context.report.warn(place, warning);
         }
         return Scope::Key;
+    }
+    let keys = || config.keys.iter().flatten();
+    if let Some(name) = &written.namespace
+        && keys().any(|key| key.name.as_ref() == Some(name))
+    {
+        let found = format!("'{name}', which is also a key's name");
+        context.report.problem(place, found, "a name of its own");
     }
     let found = match (&written.namespace, base) {
         (Some(name), _) if !name.trim().is_empty() => return Scope::Shared(name.as_str().into()),

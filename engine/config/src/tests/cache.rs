@@ -115,6 +115,19 @@ models:
 }
 
 #[test]
+fn what_is_shared_is_not_called_like_a_key() {
+    let text = |namespace: &str| {
+        format!(
+            "providers: {{ p: {{ kind: openai, base_url: \"http://127.0.0.1:9/v1\" }} }}\n\
+             cache: {{ policy: {{ scope: shared, namespace: {namespace} }} }}\nkeys: [ {{ name: app, key: tg-key-0123456789abcdef }} ]\n"
+        )
+    };
+    good(&text("all"));
+    let told = problems(&text("app"));
+    assert!(told.contains("'app', which is also a key's name"), "{told}");
+}
+
+#[test]
 fn what_cannot_be_is_told() {
     let text = "server: { listen: \"127.0.0.1:0\" }\nproviders: { p: { kind: openai, base_url: \"http://127.0.0.1:9/v1\" } }\ncache:\n  max_size: 1KiB\n  policy: { ttl: 0s, mode: brave, max_temperature: 3 }\n";
     let told = problems(text);
