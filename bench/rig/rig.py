@@ -80,6 +80,14 @@ def cpu_seconds(pid):
         total += int(fields[11]) + int(fields[12])
     return total / TICK
 
+def thread_seconds(pid):
+    """CPU time by thread."""
+    found = {}
+    for it in os.listdir(f"/proc/{pid}/task"):
+        fields = open(f"/proc/{pid}/task/{it}/stat").read().rsplit(")", 1)[1].split()
+        found[it] = (int(fields[11]) + int(fields[12])) / TICK
+    return found
+
 def rss_mib(pid):
     return sum(int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{it}/status").read())[1]) for it in family(pid)) / 1024
 
