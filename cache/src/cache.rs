@@ -15,7 +15,7 @@ use tollgate_core::Timestamp;
 use crate::embed::{Embedder, Space, Table};
 use crate::learn::{Agreement, Experience, Seen, Source};
 use crate::store::{Candidate, Nearest, Question};
-use crate::text::{self, Traits};
+use crate::text;
 use crate::verify::{Analysis, Explanation, Verifier};
 use crate::{Entry, EntryId, Key, Labels, Mode, Patience, Selection, Store, StoreSettings, Vector};
 
@@ -27,12 +27,6 @@ const NEIGHBOURS: usize = 4;
 const LEAST_COSINE: f32 = 0.5;
 /// Answers that point farther apart say something else.
 const AGREEING_COSINE: f32 = 0.7;
-/// Longer texts are seldom asked again in other words, and seldom mean quite the same.
-const LONGEST_WORDS_BYTES: usize = 2_000;
-/// The least and most word pieces of a question that can be compared.
-const PIECES: std::ops::RangeInclusive<usize> = 2..=400;
-/// The largest share of pieces that the model need not know.
-const MOST_UNKNOWN: f32 = 0.2;
 
 /// The answers that were given before.
 #[derive(Debug)]
@@ -342,7 +336,7 @@ impl Cache {
             return Agreement::Other;
         };
         let verifier = &models.verifier;
-        let fits = |text: &str| text.len() <= LONGEST_WORDS_BYTES;
+        let fits = |words: &str| words.len() <= text::LONGEST_BYTES;
         if !fits(a) || !fits(b) {
             return Agreement::Unclear;
         }
@@ -412,23 +406,7 @@ impl Models {
 
     /// Why these words cannot stand for themselves; `None`: they can.
     fn unfit(&self, words: &str) -> Option<&'static str> {
-        if words.len() > LONGEST_WORDS_BYTES {
-            return Some("long");
-        }
-        let traits = Traits::of(words, self.table.tokenizer());
-        let signs = [
-            (!PIECES.contains(&traits.tokens), "length"),
-            (traits.unknown_share() > MOST_UNKNOWN, "unknown_words"),
-            (traits.code, "code"),
-            (traits.address, "address"),
-            (traits.secret, "secret"),
-            (traits.timely, "timely"),
-            (traits.deictic, "deictic"),
-        ];
-        signs
-            .into_iter()
-            .find(|(holds, _)| *holds)
-            .map(|(_, reason)| reason)
+        text::unfit(words, self.table.tokenizer())
     }
 
     /// Words, taken apart; `None`: they cannot be compared.

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use tollgate_core::{Digest, Timestamp};
 
-use super::{Cache, LEAST_COSINE, LONGEST_WORDS_BYTES, Models, NEIGHBOURS, Sought};
+use super::{Cache, LEAST_COSINE, Models, NEIGHBOURS, Sought};
 use crate::embed::{Embedder as _, Space};
 use crate::store::{Candidate, Elsewhere, Nearest};
+use crate::text;
 use crate::{Patience, Vector};
 
 /// Texts up to here are taken apart and judged within what a worker may spend; see [`Patience::Worker`].
@@ -26,7 +27,7 @@ impl Cache {
         now: Timestamp,
     ) -> Option<Nearest> {
         let (partition, patience) = (&sought.key.partition, sought.patience);
-        if words.len() > LONGEST_WORDS_BYTES || !self.store.has_any_at(partition) {
+        if words.len() > text::LONGEST_BYTES || !self.store.has_any_at(partition) {
             return None;
         }
         if patience == Patience::Worker && words.len() > WORKER_WORDS_BYTES {

@@ -201,7 +201,7 @@ fn long_texts_are_too_long_for_a_worker_and_longer_ones_for_anybody() {
         "{KNOWN} {}",
         "I have tried it with a calculator and it did not work. ".repeat(12)
     );
-    assert!((WORKER_WORDS_BYTES..LONGEST_WORDS_BYTES).contains(&long.len()));
+    assert!((WORKER_WORDS_BYTES..text::LONGEST_BYTES).contains(&long.len()));
     fill(&cache, &long, "p", None);
     let other = long.replace("do I", "can I");
     assert!(!find(&cache, &other, "q", None).is_too_long, "nobody is there");
