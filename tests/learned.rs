@@ -159,7 +159,7 @@ async fn a_shadow_serves_nothing_by_meaning_and_tells_what_it_would_have() {
         "{}",
         cache(&would)
     );
-    let served = stack.chat(&ask("fast", "might", 0)).await;
+    let served = stack.chat(&ask("fast", "could", 0)).await;
     assert!(cache(&served).starts_with("semantic"), "{}", cache(&served));
     let loose = [("x-tollgate-cache", "mode=aggressive")];
     let still = say(
@@ -268,13 +268,13 @@ async fn a_client_may_say_that_its_answer_was_wrong_and_nobody_else_may() {
         );
         assert_eq!((unknown.status, unknown.code()), (404, foreign.code()));
     }
-    let still = stack.chat(&ask("fast", "might", 0)).await;
+    let still = stack.chat(&ask("fast", "could", 0)).await;
     assert_eq!(entry(&still), id, "nothing has changed");
     let told = judge(&stack, TEST, &verdict(id, "wrong")).await;
     let expected =
         json!({ "object": "cache.feedback", "entry": id.to_string(), "verdict": "wrong", "counts": true });
     assert_eq!((told.status, told.json()), (200, expected));
-    for word in ["do", "can", "might"] {
+    for word in ["do", "can", "could"] {
         let asked = stack.chat(&ask("fast", word, 0)).await;
         assert!(
             !cache(&asked).ends_with(&format!("entry={id}")),
@@ -298,7 +298,7 @@ async fn what_was_right_counts_once_for_each_key() {
     let body = verdict(entry(&hit), "right");
     let counts = async |key| judge(&stack, key, &body).await.json()["counts"].clone();
     assert_eq!(counts(TEST).await, true);
-    let _ = stack.chat(&ask("shared", "might", 0)).await;
+    let _ = stack.chat(&ask("shared", "could", 0)).await;
     assert_eq!(counts(TEST).await, false, "it has spoken");
     assert_eq!(
         counts(OTHER).await,

@@ -1,7 +1,7 @@
 //! The cache as its users see it: is there an answer to this question?
 //!
 //! Tier by tier, the cheapest first: the same request, the same but for case and spaces, one that means the same. A
-//! question of other words is only answered if its words can stand for themselves ([`unfit`]), a neighbour in its
+//! question of other words is only answered if its words can stand for themselves ([`text::unfit`]), a neighbour in its
 //! partition was judged to ask for the same, and the judgement reaches the threshold of the mode.
 
 mod fill;
@@ -20,7 +20,7 @@ use crate::text;
 use crate::verify::{Analysis, Explanation, Verifier};
 use crate::{Entry, EntryId, Key, Labels, Mode, Patience, Selection, Store, StoreSettings, Vector};
 
-use meaning::{AGREEING_COSINE, LEAST_COSINE, LONGEST_WORDS_BYTES, Models};
+use meaning::{AGREEING_COSINE, LEAST_COSINE, Models};
 use verdicts::Verdicts;
 
 pub use fill::{Apart, Filled, Made};
@@ -309,7 +309,7 @@ impl Cache {
             return Agreement::Other;
         };
         let verifier = &models.verifier;
-        let fits = |text: &str| text.len() <= LONGEST_WORDS_BYTES;
+        let fits = |words: &str| words.len() <= text::LONGEST_BYTES;
         if !fits(a) || !fits(b) {
             return Agreement::Unclear;
         }

@@ -9,7 +9,7 @@ use super::{Apart, Cache, Found, Looked, Sought, Withheld, is_young};
 use crate::embed::{Embedder as _, Table};
 use crate::learn::Experience;
 use crate::store::Candidate;
-use crate::text::Traits;
+use crate::text;
 use crate::verify::Verifier;
 use crate::{Entry, Patience};
 
@@ -19,12 +19,6 @@ pub(super) const NEIGHBOURS: usize = 4;
 pub(super) const LEAST_COSINE: f32 = 0.5;
 /// Answers that point farther apart say something else.
 pub(super) const AGREEING_COSINE: f32 = 0.7;
-/// Longer texts are seldom asked again in other words, and seldom mean quite the same.
-pub(super) const LONGEST_WORDS_BYTES: usize = 2_000;
-/// The least and most word pieces of a question that can be compared.
-const PIECES: std::ops::RangeInclusive<usize> = 2..=400;
-/// The largest share of pieces that the model need not know.
-const MOST_UNKNOWN: f32 = 0.2;
 /// So many bytes are taken apart and compared, each time anew, within what a worker may spend; see [`Patience::Worker`].
 pub(super) const WORKER_BYTES: usize = 512;
 
@@ -113,23 +107,7 @@ impl Models {
 
     /// Why these words cannot stand for themselves; `None`: they can.
     pub(super) fn unfit(&self, words: &str) -> Option<&'static str> {
-        if words.len() > LONGEST_WORDS_BYTES {
-            return Some("long");
-        }
-        let traits = Traits::of(words, self.table.tokenizer());
-        let signs = [
-            (!PIECES.contains(&traits.tokens), "length"),
-            (traits.unknown_share() > MOST_UNKNOWN, "unknown_words"),
-            (traits.code, "code"),
-            (traits.address, "address"),
-            (traits.secret, "secret"),
-            (traits.timely, "timely"),
-            (traits.deictic, "deictic"),
-        ];
-        signs
-            .into_iter()
-            .find(|(holds, _)| *holds)
-            .map(|(_, reason)| reason)
+        text::unfit(words, self.table.tokenizer())
     }
 
     /// Words, taken apart; `None`: they cannot be compared.
