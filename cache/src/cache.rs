@@ -6,6 +6,7 @@
 
 mod fill;
 mod meaning;
+mod models;
 mod neighbours;
 mod verdicts;
 
@@ -20,7 +21,7 @@ use crate::text;
 use crate::verify::{Analysis, Explanation, Verifier};
 use crate::{Entry, EntryId, Key, Labels, Mode, Patience, Selection, Store, StoreSettings, Vector};
 
-use meaning::{AGREEING_COSINE, LEAST_COSINE, Models};
+use models::{AGREEING_COSINE, LEAST_COSINE, Models};
 use verdicts::Verdicts;
 
 pub use fill::{Apart, Filled, Made};

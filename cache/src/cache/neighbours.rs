@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tollgate_core::{Digest, Timestamp};
 
-use super::meaning::{LEAST_COSINE, Models, NEIGHBOURS};
+use super::models::{LEAST_COSINE, Models, NEIGHBOURS};
 use super::{Cache, Sought};
 use crate::embed::{Embedder as _, Space};
 use crate::store::{Candidate, Elsewhere, Nearest};
