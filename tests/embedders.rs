@@ -340,9 +340,11 @@ async fn loaded(stack: &Stack, entries: f64) {
 fn model2vec() -> PathBuf {
     let directory = scratch_file("model2vec");
     std::fs::create_dir_all(&directory).unwrap();
-    let vocabulary = ["[UNK]", "do", "can", "how", "i", "convert", "hand", "a", "miles"];
+    let vocabulary = [
+        "[UNK]", "do", "can", "how", "i", "convert", "hand", "the", "miles",
+    ];
     std::fs::write(directory.join("vocab.txt"), vocabulary.join("\n")).unwrap();
-    let row = |word: &str| if word == "a" { [0_i8, 100] } else { [1, 0] };
+    let row = |word: &str| if word == "the" { [0_i8, 100] } else { [1, 0] };
     let rows: Vec<u8> = vocabulary
         .iter()
         .flat_map(|word| row(word))
@@ -368,7 +370,7 @@ fn local(directory: &Path) -> String {
 async fn crowd_with_articles(stack: &Stack) {
     fill(stack, KEY, KNOWN).await;
     for text in NEARER {
-        fill(stack, KEY, &text.replace(" to ", " to a ")).await;
+        fill(stack, KEY, &text.replace(" to ", " to the ")).await;
     }
 }
 

@@ -159,7 +159,7 @@ async fn a_shadow_serves_nothing_by_meaning_and_tells_what_it_would_have() {
         "{}",
         cache(&would)
     );
-    let served = stack.chat(&ask("fast", "might", 0)).await;
+    let served = stack.chat(&ask("fast", "could", 0)).await;
     assert!(cache(&served).starts_with("semantic"), "{}", cache(&served));
     let loose = [("x-tollgate-cache", "mode=aggressive")];
     let still = say(
@@ -218,6 +218,30 @@ async fn enough_wrong_answers_stop_the_class_and_leave_others_alone() {
     let metrics = stack.metrics().await;
     assert_eq!(metrics.sum("tollgate_cache_condemned_total", &[]), 2.0);
     assert_eq!(metrics.sum("tollgate_cache_classes", &[("state", "closed")]), 1.0);
+    // Whoever asks why is told by what holds there.
+    let words = ["do", "can"].map(|word| {
+        let asked: Value = serde_json::from_str(&ask("checked", word, 0)).unwrap();
+        asked["messages"][0]["content"].clone()
+    });
+    for (class, is_same) in [
+        (json!({ "route": "checked", "tenant": "test" }), false),
+        (json!({ "route": "checked", "tenant": "other" }), true),
+        (json!({ "route": "fast", "tenant": "test" }), true),
+        (json!({}), true),
+    ] {
+        let mut body = json!({ "first": words[0], "second": words[1] });
+        body.as_object_mut()
+            .unwrap()
+            .extend(class.as_object().unwrap().clone());
+        let told = stack
+            .admin_send("POST", "/admin/v1/cache/explain", &[], &body)
+            .await
+            .json();
+        let mode = &told["modes"]["aggressive"];
+        assert_eq!(mode["same"], is_same, "{class}: {mode}");
+        assert_eq!(mode["threshold"].is_null(), !is_same, "{class}: {mode}");
+        assert!(mode["shipped"].as_f64().unwrap() > 0.5, "{mode}");
+    }
 }
 
 #[tokio::test]
@@ -244,13 +268,13 @@ async fn a_client_may_say_that_its_answer_was_wrong_and_nobody_else_may() {
         );
         assert_eq!((unknown.status, unknown.code()), (404, foreign.code()));
     }
-    let still = stack.chat(&ask("fast", "might", 0)).await;
+    let still = stack.chat(&ask("fast", "could", 0)).await;
     assert_eq!(entry(&still), id, "nothing has changed");
     let told = judge(&stack, TEST, &verdict(id, "wrong")).await;
     let expected =
         json!({ "object": "cache.feedback", "entry": id.to_string(), "verdict": "wrong", "counts": true });
     assert_eq!((told.status, told.json()), (200, expected));
-    for word in ["do", "can", "might"] {
+    for word in ["do", "can", "could"] {
         let asked = stack.chat(&ask("fast", word, 0)).await;
         assert!(
             !cache(&asked).ends_with(&format!("entry={id}")),
@@ -274,7 +298,7 @@ async fn what_was_right_counts_once_for_each_key() {
     let body = verdict(entry(&hit), "right");
     let counts = async |key| judge(&stack, key, &body).await.json()["counts"].clone();
     assert_eq!(counts(TEST).await, true);
-    let _ = stack.chat(&ask("shared", "might", 0)).await;
+    let _ = stack.chat(&ask("shared", "could", 0)).await;
     assert_eq!(counts(TEST).await, false, "it has spoken");
     assert_eq!(
         counts(OTHER).await,
@@ -335,6 +359,39 @@ async fn a_retry_that_says_what_was_wrong_gets_a_new_answer() {
             "{nonsense}"
         );
     }
+}
+
+#[tokio::test]
+async fn the_log_tells_who_said_what_of_which_answer() {
+    let stack = Stack::start(LEARNING).await;
+    fill(&stack, TEST, &ask("fast", "do", 0)).await;
+    let hit = stack.chat(&ask("fast", "can", 0)).await;
+    let id = entry(&hit);
+    assert_eq!(judge(&stack, OTHER, &verdict(id, "wrong")).await.status, 404);
+    let right = judge(&stack, TEST, &verdict(id, "right")).await;
+    let said = format!("wrong; entry={id}");
+    let feedback = [("x-tollgate-cache-feedback", said.as_str())];
+    say(&stack, TEST, &ask("fast", "can", 0), &feedback).await;
+    let told = || -> Vec<Value> {
+        let log = stack.log().into_iter();
+        log.filter(|it| it["feedback"].is_object()).collect()
+    };
+    eventually("all of it is told", || told().len() == 3).await;
+    let told = told();
+    let expected = [
+        json!(["other", 404, null, { "entry": id, "verdict": "wrong" }]),
+        json!(["test", 200, null, { "entry": id, "verdict": "right", "counts": true }]),
+        json!(["test", 200, "fast", { "entry": id, "verdict": "wrong", "counts": false }]),
+    ];
+    for (line, expected) in told.iter().zip(expected) {
+        let line = json!([line["key"], line["status"], line["route"], line["feedback"]]);
+        assert_eq!(line, expected);
+    }
+    assert_eq!(
+        (told[1]["outcome"].as_str(), told[1]["id"].as_str()),
+        (Some("success"), right.header("x-request-id"))
+    );
+    assert!(told[1]["request_bytes"].as_u64().unwrap() > 20, "{}", told[1]);
 }
 
 #[tokio::test]

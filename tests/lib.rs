@@ -24,6 +24,6 @@ pub use http2::Http2;
 pub use metrics::Metrics;
 pub use process::{Finished, Process, run};
 pub use routes::{broken, failing, slow, tally};
-pub use scripted::{Scripted, json_answer, refusing};
+pub use scripted::{Scripted, is_whole, json_answer, refusing};
 pub use stack::{BEARER, KEY, Stack, eventually, scratch_file};
 pub use wire::{Cut, Response, Wire, get, post};

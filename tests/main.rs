@@ -27,6 +27,8 @@ mod failover;
 #[cfg(test)]
 mod fitting;
 #[cfg(test)]
+mod followed;
+#[cfg(test)]
 mod http2_upstream;
 #[cfg(test)]
 mod inspected;
@@ -42,6 +44,8 @@ mod limits;
 mod operators;
 #[cfg(test)]
 mod outages;
+#[cfg(test)]
+mod paced;
 mod passthrough;
 #[cfg(test)]
 mod proxy;

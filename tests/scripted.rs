@@ -61,7 +61,8 @@ async fn converse(
     let _ = stream.shutdown().await;
 }
 
-fn is_whole(bytes: &[u8]) -> bool {
+/// Whether a request is there to the end of its body.
+pub fn is_whole(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes).to_ascii_lowercase();
     let Some((head, body)) = text.split_once("\r\n\r\n") else {
         return false;

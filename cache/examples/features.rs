@@ -1,9 +1,11 @@
 //! Pairs of questions in, their features out: what the trees of the verifier are grown on.
 //!
 //! Reads lines of `{"a": …, "b": …}` and prints for each `{"f": […], "cos": …, "ids_a": […], "ids_b": […], "guard": …,
-//! "nets": […], "score": …}`. Nets and score are those of the model that ships, with `--score`; without, there are none,
-//! so that a new model can be made where the old one no longer fits. With `--names`: the names of the features only.
-//! With `--table FILE`: other vectors than those that ship; not with `--score`.
+//! "unfit": …, "folded": …, "decided": …, "nets": […], "score": …}`. `unfit` is why one of them is not compared at all;
+//! `folded` whether they are one but for case and spaces, so that nothing need be compared; `decided` what is said whatever
+//! the score is: `true` (folded, or one spelling), `false` (a guard fires) or `null`. Nets and score are those of the model that ships, with `--score`; without, there are none, so that a new model can
+//! be made where the old one no longer fits. With `--names`: the names of the features only. With `--table FILE`: other
+//! vectors than those that ship; not with `--score`.
 
 use std::io::{BufWriter, Read, Write};
 use std::sync::Arc;
@@ -12,10 +14,14 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tollgate_cache::embed::{Embedder, Table};
-use tollgate_cache::verify::{Guard, Verifier};
+use tollgate_cache::text;
+use tollgate_cache::verify::{Guard, Verdict, Verifier};
 
 /// As many lines are handed to each thread at once.
 const BATCH: usize = 4096;
+
+/// The score of what is the same for certain; no trees come to it.
+const CERTAIN: f32 = 1.0;
 
 #[derive(Deserialize)]
 struct Asked {
@@ -30,8 +36,19 @@ struct Row<'a> {
     ids_a: &'a [u16],
     ids_b: &'a [u16],
     guard: Option<Guard>,
+    unfit: Option<&'static str>,
+    folded: bool,
+    decided: Option<bool>,
     nets: &'a [f32],
     score: f32,
+}
+
+/// What a lookup says of a pair whatever trees say of it.
+fn decided(folded: bool, verdict: Verdict) -> Option<bool> {
+    if folded || (verdict.guard.is_none() && verdict.score >= CERTAIN) {
+        return Some(true);
+    }
+    verdict.guard.map(|_| false)
 }
 
 fn row(line: &str, table: &Table, verifier: &Verifier) -> Result<String> {
@@ -40,6 +57,10 @@ fn row(line: &str, table: &Table, verifier: &Verifier) -> Result<String> {
         .embed(&a)
         .zip(table.embed(&b))
         .map_or(0.0, |(a, b)| a.cosine(&b));
+    let unfit = [&a, &b]
+        .into_iter()
+        .find_map(|text| text::unfit(text, table.tokenizer()));
+    let folded = text::fold(&a) == text::fold(&b);
     let (a, b) = (verifier.analyse(&a), verifier.analyse(&b));
     let verdict = verifier.judge(&a, &b, cos);
     let row = Row {
@@ -48,6 +69,9 @@ fn row(line: &str, table: &Table, verifier: &Verifier) -> Result<String> {
         ids_a: a.pieces(),
         ids_b: b.pieces(),
         guard: verdict.guard,
+        unfit,
+        folded,
+        decided: decided(folded, verdict),
         nets: &verifier.opinions(&a, &b, cos),
         score: verdict.score,
     };

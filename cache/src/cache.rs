@@ -1,11 +1,12 @@
 //! The cache as its users see it: is there an answer to this question?
 //!
 //! Tier by tier, the cheapest first: the same request, the same but for case and spaces, one that means the same. A
-//! question of other words is only answered if its words can stand for themselves ([`unfit`]), a neighbour in its
+//! question of other words is only answered if its words can stand for themselves ([`text::unfit`]), a neighbour in its
 //! partition was judged to ask for the same, and the judgement reaches the threshold of the mode.
 
 mod fill;
 mod meaning;
+mod models;
 mod neighbours;
 mod verdicts;
 
@@ -20,7 +21,7 @@ use crate::text;
 use crate::verify::{Analysis, Explanation, Verifier};
 use crate::{Entry, EntryId, Key, Labels, Mode, Patience, Selection, Store, StoreSettings, Vector};
 
-use meaning::{AGREEING_COSINE, LEAST_COSINE, LONGEST_WORDS_BYTES, Models};
+use models::{AGREEING_COSINE, LEAST_COSINE, Models};
 use verdicts::Verdicts;
 
 pub use fill::{Apart, Filled, Made};
@@ -309,7 +310,7 @@ impl Cache {
             return Agreement::Other;
         };
         let verifier = &models.verifier;
-        let fits = |text: &str| text.len() <= LONGEST_WORDS_BYTES;
+        let fits = |words: &str| words.len() <= text::LONGEST_BYTES;
         if !fits(a) || !fits(b) {
             return Agreement::Unclear;
         }
@@ -355,10 +356,15 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// Whether they are near enough for either to be a neighbour of the other.
+    pub fn is_near(&self) -> bool {
+        self.cosine >= LEAST_COSINE
+    }
+
     /// The score with which the two are compared: 0 where a guard fires, where one of them would not be compared at all,
     /// and where they are too far apart to be.
     pub fn score(&self) -> f32 {
-        let compared = self.unfit.iter().all(Option::is_none) && self.cosine >= LEAST_COSINE;
+        let compared = self.unfit.iter().all(Option::is_none) && self.is_near();
         if compared { self.explanation.score } else { 0.0 }
     }
 }

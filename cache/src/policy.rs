@@ -1,5 +1,6 @@
 //! How the answers of a route are cached: what an operator sets.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub struct Policy {
     pub tool_calls: bool,
     /// Whether answers that ended at the limit of tokens are kept, too.
     pub truncated: bool,
+    /// Tokens in a second at which a kept answer is told as a stream. `None`: all at once.
+    pub pace: Option<NonZeroU32>,
     /// What entries can be invalidated by, beside their route and tenant.
     pub tags: Arc<[Box<str>]>,
 }
@@ -91,7 +94,7 @@ pub enum Scope {
     /// Nobody: each virtual key has its own.
     #[default]
     Key,
-    /// All keys, and all routes, that name the same space.
+    /// All keys that name the same space, each route by itself.
     Shared(Arc<str>),
 }
 
@@ -106,6 +109,7 @@ impl Default for Policy {
             shadow: false,
             tool_calls: false,
             truncated: false,
+            pace: None,
             tags: Arc::default(),
         }
     }

@@ -17,6 +17,7 @@ mod residents;
 mod statistics;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,10 +32,12 @@ use crate::index::{Index, IndexSettings, Patience, Proposal};
 use barrier::Barrier;
 use residents::Residents;
 use statistics::Tally;
+use waiting::Queue;
 
 pub use barrier::{Begun, Selection};
 pub use entry::{Elsewhere, Entry, EntryId, Key, Labels, NewEntry, Question, Worth};
 pub use statistics::{Bytes as BytesByPart, Statistics};
+pub use waiting::Waiting;
 
 /// How many dead ids a search may come upon without the living becoming fewer than asked for.
 const SPARE: usize = 4;
@@ -122,6 +125,7 @@ pub struct Store {
     keys: Box<[Mutex<()>]>,
     next_id: AtomicU64,
     tally: Tally,
+    queue: Queue,
     /// No entry expires before this, in milliseconds since the epoch. Lowered by inserts, raised by the sweep.
     earliest: AtomicU64,
     budget_bytes: u64,
@@ -145,6 +149,7 @@ impl Store {
             keys: (0..256).map(|_| Mutex::default()).collect(),
             next_id: AtomicU64::new(settings.first_id.0),
             tally: Tally::default(),
+            queue: Queue::of(settings.budget_bytes),
             earliest: AtomicU64::new(u64::MAX),
             budget_bytes: settings.budget_bytes,
         }
@@ -236,6 +241,12 @@ impl Store {
     pub fn served(&self, entry: &Entry, now: Timestamp) {
         entry.note_hit(now);
         self.residents.touch(&entry.key.exact);
+    }
+
+    /// A place among the answers that wait to be put away, of which so many bytes were sent; it is to be held until
+    /// then. `None`: too much waits already, a quarter of the budget or 16 MiB.
+    pub fn wait(&self, bytes: u64) -> Option<Waiting> {
+        self.queue.join(bytes)
     }
 
     /// Notes that an answer could not be handed over to be kept.

@@ -131,6 +131,16 @@ fn near(store: &Store, number: u64, k: usize, now: u64) -> Vec<Arc<Entry>> {
     }
 }
 
+/// The same in the other space, where every second question has the vector of its successor.
+fn near_elsewhere(store: &Store, number: u64, k: usize, now: u64) -> Vec<Arc<Entry>> {
+    let [partition, place] = ["partition", "elsewhere"].map(|kind| digest(kind, tenant(number)));
+    let asked = vector(number + 1);
+    match store.nearest_elsewhere((&partition, &place), &asked, k, at(now), Patience::Keeper) {
+        Nearest::Found(found) => found.into_iter().map(|it| it.entry).collect(),
+        Nearest::TooLong => panic!("a keeper has time"),
+    }
+}
+
 /// What all threads share.
 struct Scene {
     store: Store,
@@ -145,6 +155,8 @@ struct Scene {
     gone: Mutex<Vec<EntryId>>,
     late: AtomicUsize,
     hits: AtomicUsize,
+    /// Entries that were found in the other space.
+    found_elsewhere: AtomicUsize,
 }
 
 impl Scene {
@@ -189,6 +201,12 @@ impl Scene {
             let exact = self.store.exact(&digest("exact", number), at(now));
             let folded = self.store.folded(&digest("folded", number / 2), at(now));
             let near = near(&self.store, number, 3, now);
+            let elsewhere = near_elsewhere(&self.store, number, 3, now);
+            self.found_elsewhere.fetch_add(elsewhere.len(), Ordering::Relaxed);
+            assert!(
+                elsewhere.iter().all(|it| read(it).0.is_multiple_of(2)),
+                "one that has no vector there"
+            );
             if let Some(exact) = &exact {
                 assert_eq!(read(exact).0, number);
                 self.store.served(exact, at(now));
@@ -197,7 +215,7 @@ impl Scene {
             if let Some(folded) = &folded {
                 assert_eq!(read(folded).0 / 2, number / 2);
             }
-            for entry in near.iter().chain(&exact) {
+            for entry in near.iter().chain(&elsewhere).chain(&exact) {
                 let (number_found, truth) = read(entry);
                 assert_eq!(tenant(number_found), tenant(number), "of another partition");
                 assert!(truth >= least, "stale: {truth} after {least} was acknowledged");
@@ -269,6 +287,10 @@ impl Scene {
                 .iter()
                 .any(|it| it.id == entry.id);
             lost += usize::from(!is_near);
+            if number.is_multiple_of(2) {
+                let found = near_elsewhere(store, number, 3, entry.created.unix_millis());
+                lost += usize::from(!found.iter().any(|it| it.id == entry.id));
+            }
         }
         assert!(
             lost * 100 <= left.len(),
@@ -293,6 +315,7 @@ fn play(budget_bytes: u64, inserts: usize) -> Scene {
         gone: Mutex::default(),
         late: AtomicUsize::new(0),
         hits: AtomicUsize::new(0),
+        found_elsewhere: AtomicUsize::new(0),
     };
     thread::scope(|scope| {
         for seed in 1..=3 {
@@ -322,6 +345,7 @@ fn nothing_is_lost_or_stale_while_everything_changes() {
         "{statistics:?}"
     );
     assert!(scene.hits.load(Ordering::Relaxed) > 0);
+    assert!(scene.found_elsewhere.load(Ordering::Relaxed) > 0);
     scene.settle();
 }
 

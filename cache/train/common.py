@@ -71,6 +71,16 @@ def auc(score, same):
     return (rank[same].sum() - yes * (yes + 1) / 2) / (yes * (len(same) - yes))
 
 
+def line_through(logit, likely, rounds=25):
+    """Slope and shift with which `logit` says best what is `likely` (logistic regression by Newton's method)."""
+    inputs, line_ = np.column_stack([logit, np.ones(len(logit))]).astype(float), np.array([1.0, 0.0])
+    for _ in range(rounds):
+        said = 1 / (1 + np.exp(-inputs @ line_))
+        steep = (inputs * (said * (1 - said))[:, None]).T @ inputs
+        line_ += np.linalg.solve(steep + 1e-6 * np.eye(2), inputs.T @ (likely - said))
+    return line_
+
+
 def threshold_at(score, same, share):
     """The score above which exactly `share` of the different pairs lie."""
     wrong = np.sort(score[~same])[::-1]

@@ -64,32 +64,33 @@ def learn(table, rows, target, epochs, rate=2e-3, batch=1024, seed=0, log=print)
     return table.detach().numpy()
 
 
-def tune(table, a, b, same, epochs=3, rate=2e-3, batch=1024, seed=0, contrast=0.3, after=None):
-    """By labelled pairs: a cosine above a learned line for the same, below for different; other questions of the batch
-    away."""
+def tune(table, a, b, wanted, weight=None, same=None, epochs=3, rate=2e-3, batch=1024, seed=0, contrast=0.3):
+    """By pairs: a cosine above a learned line for the same, below for different; other questions of the batch away from those
+    that a label says are the `same`. `wanted`: labels, or probabilities, each with its `weight`; where these are no labels,
+    `same` has the labels: 1, 0, or -1 for a pair without one."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     table = torch.nn.Parameter(torch.tensor(table))
     line, slope = torch.nn.Parameter(torch.tensor(0.75)), torch.nn.Parameter(torch.tensor(10.0))
     optimiser = torch.optim.Adam([{"params": [table], "lr": rate}, {"params": [line, slope], "lr": 2e-2}])
     schedule = decay(optimiser, epochs * (len(a) // batch))
-    wanted = torch.tensor(same.astype(np.float32))
-    for epoch in range(epochs):
+    same = torch.tensor(np.asarray(wanted if same is None else same).astype(np.int64))
+    weight = torch.ones(len(a)) if weight is None else torch.tensor(np.asarray(weight, np.float32))
+    wanted = torch.tensor(np.asarray(wanted, np.float32))
+    for _ in range(epochs):
         order = rng.permutation(len(a))
         for s in range(0, len(a) - batch + 1, batch):
             ix = order[s : s + batch]
-            x, z, y = mean(table, [a[i] for i in ix]), mean(table, [b[i] for i in ix]), wanted[ix]
-            cosine = (x * z).sum(1)
-            yes = y > 0
-            others = 20.0 * (x[yes] @ z.T)
-            loss = F.binary_cross_entropy_with_logits(slope * (cosine - line), y)
-            loss = loss + contrast * F.cross_entropy(others, torch.nonzero(yes).squeeze(1))
+            x, z = mean(table, [a[i] for i in ix]), mean(table, [b[i] for i in ix])
+            cosine, yes, labelled = (x * z).sum(1), same[ix] == 1, (same[ix] >= 0).float().mean()
+            loss = F.binary_cross_entropy_with_logits(slope * (cosine - line), wanted[ix], reduction="none")
+            loss = (loss * weight[ix]).mean()
+            if yes.any():
+                loss = loss + contrast * labelled * F.cross_entropy(20.0 * (x[yes] @ z.T), torch.nonzero(yes).squeeze(1))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
-        if after:
-            after(epoch, table.detach().numpy())
     tuned = table.detach().numpy()
     tuned[0] = 0  # stands for a text without pieces
     return tuned

@@ -1,9 +1,9 @@
-"""The teacher: what is too large to serve says of neighbours how likely they are the same.
+"""The teacher: what is too large to serve says of labelled pairs and of neighbours how likely they are the same.
 
 It knows what the sentence transformer's vectors of both questions say, and our features. Two models, their logits averaged:
 trees over the features and the vectors' cosine, and a net over both vectors and the features. They learn from labelled pairs
-only. A fold's neighbours are judged by a teacher that has not seen the fold; while trees are held out from another fold too,
-by one that has seen neither.
+only. A fold is judged by a teacher that has not seen it; for nets and trees that are held out from another fold too, by one
+that has seen neither.
 """
 import itertools
 import os
@@ -27,28 +27,25 @@ def vectors(data, questions):
     return np.load(path, mmap_mode="r")
 
 
-def judge(data, neighbours, labelled):
+def judge(whole):
     """Writes `teacher_*.npz` for each set of folds left out: `which` of the labelled pairs, then the neighbours, are of these
-    folds, and their logits. `labelled`: features of the labelled pairs, guards left in."""
+    folds, and their logits."""
     import trees
 
+    data = whole.data
     left_out = [*itertools.combinations(range(FOLDS), 1), *itertools.combinations(range(FOLDS), 2)]
     missing = [folds for folds in left_out if not os.path.exists(file(data, folds))]
     if not missing:
         return
-    real = np.flatnonzero(data.real)
-    rows = [data.rows[i] for i in real] + neighbours.rows
+    judged = whole.real | whole.near
+    rows = [row for row, real in zip(data.rows, data.real) if real] + whole.rows_near
     questions = {}
     a, b = (np.array([questions.setdefault(row[side], len(questions)) for row in rows]) for side in "ab")
     seen = vectors(data, list(questions))
-    fold = np.concatenate([data.fold[real], neighbours.fold])
-    features = [np.load(data.path(f"neighbours_{f}.npz"), allow_pickle=True)["x"] for f in range(FOLDS)]
-    unlabelled = np.zeros((len(neighbours.rows), labelled.shape[1]), np.float32)
-    for f in range(FOLDS):
-        unlabelled[neighbours.fold == f] = features[f]
     cosine = np.concatenate([(seen[a[s : s + 8192]] * seen[b[s : s + 8192]]).sum(1) for s in range(0, len(a), 8192)])
-    x = np.column_stack([np.concatenate([labelled[real], unlabelled]), cosine]).astype(np.float32)
-    named = trees.names(data.options.features) + ["teacher_cosine"]
+    x, fold = np.column_stack([whole.x[judged], cosine]).astype(np.float32), whole.fold[judged]
+    named = whole.named + ["teacher_cosine"]
+    real = np.flatnonzero(data.real)
     same = data.same[real]
     for folds in missing:
         learn = np.flatnonzero(~np.isin(fold[: len(real)], folds))
@@ -65,17 +62,16 @@ def file(data, folds):
     return data.path("teacher_" + "".join(map(str, folds)) + ".npz")
 
 
-def probabilities(data, neighbours, held=None):
-    """Of neighbours, by teachers that have seen neither their fold nor the fold `held`; those of that fold: not a number."""
-    count = int(data.real.sum())
-    out = np.full(len(neighbours.rows), np.nan)
-    for fold in range(FOLDS):
-        if fold == held:
+def probabilities(data, fold, held=None):
+    """Of labelled pairs and neighbours, of which `fold` says the folds, by teachers that have seen neither their fold nor the
+    fold `held`; those of that fold: not a number."""
+    out = np.full(len(fold), np.nan)
+    for one in range(FOLDS):
+        if one == held:
             continue
-        kept = np.load(file(data, (fold,) if held is None else tuple(sorted((fold, held)))))
-        which = kept["which"] - count
-        here = (which >= 0) & (neighbours.fold[np.maximum(which, 0)] == fold)
-        out[which[here]] = 1 / (1 + np.exp(-kept["logit"][here]))
+        kept = np.load(file(data, (one,) if held is None else tuple(sorted((one, held)))))
+        here = fold[kept["which"]] == one
+        out[kept["which"][here]] = 1 / (1 + np.exp(-kept["logit"][here]))
     return out
 
 

@@ -11,18 +11,26 @@ NEVER_MORE = (
     "names_odd_lo names_odd_hi numbers_odd_lo numbers_odd_hi literal_odd_lo literal_odd_hi units_odd_lo units_odd_hi "
     "negation_difference opposites turned inversions exchanged same_words_other_order asking_conflict topic_strange_lo"
 ).split()
+UNDECIDED = -1
 NEVER_LESS = "cosine piece_cosine topic_jaccard net_0 net_1 net_2".split()
 
 
 def features(program, table, lines):
-    """Features, guards and pieces of pairs (lines of JSON), as the program that serves computes them."""
+    """Of pairs (lines of JSON), as the program that serves computes them: features `x`, the `guard` that fires or "", why
+    one is not compared at all (`unfit`) or "", whether they are one but for case and spaces (`folded`), what is `decided` whatever the score (1 same, 0 different, -1 nothing), and the
+    pieces of `a` and `b`."""
     command = ["nice", "-n", "19", program, "--table", table]
     out = subprocess.run(command, input="\n".join(lines).encode(), stdout=subprocess.PIPE, check=True).stdout
     rows = [json.loads(line) for line in out.splitlines()]
     assert len(rows) == len(lines)
-    return np.array([row["f"] for row in rows], np.float32), np.array([row["guard"] or "" for row in rows]), [
-        [row[side] or [0] for row in rows] for side in ("ids_a", "ids_b")
-    ]
+    pieces = {"a": "ids_a", "b": "ids_b"}
+    return {
+        "x": np.array([row["f"] for row in rows], np.float32),
+        "guard": np.array([row["guard"] or "" for row in rows]),
+        "unfit": np.array([row["unfit"] or "" for row in rows]),
+        "folded": np.array([row["folded"] for row in rows]),
+        "decided": np.array([UNDECIDED if row["decided"] is None else int(row["decided"]) for row in rows], np.int8),
+    } | {side: np.array([row[name] or [0] for row in rows] + [None], object)[:-1] for side, name in pieces.items()}
 
 
 def names(program):

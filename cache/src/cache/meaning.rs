@@ -6,35 +6,11 @@ use tollgate_core::Timestamp;
 
 use super::neighbours::Neighbours;
 use super::{Apart, Cache, Found, Looked, Sought, Withheld, is_young};
-use crate::embed::{Embedder as _, Table};
-use crate::learn::Experience;
 use crate::store::Candidate;
-use crate::text::Traits;
-use crate::verify::Verifier;
 use crate::{Entry, Patience};
 
-/// Neighbours that are judged.
-pub(super) const NEIGHBOURS: usize = 4;
-/// Who is farther away than this is not judged: of pairs that mean the same, 99 % are nearer.
-pub(super) const LEAST_COSINE: f32 = 0.5;
-/// Answers that point farther apart say something else.
-pub(super) const AGREEING_COSINE: f32 = 0.7;
-/// Longer texts are seldom asked again in other words, and seldom mean quite the same.
-pub(super) const LONGEST_WORDS_BYTES: usize = 2_000;
-/// The least and most word pieces of a question that can be compared.
-const PIECES: std::ops::RangeInclusive<usize> = 2..=400;
-/// The largest share of pieces that the model need not know.
-const MOST_UNKNOWN: f32 = 0.2;
 /// So many bytes are taken apart and compared, each time anew, within what a worker may spend; see [`Patience::Worker`].
 pub(super) const WORKER_BYTES: usize = 512;
-
-/// What it takes to compare questions.
-#[derive(Debug)]
-pub(super) struct Models {
-    pub(super) table: Arc<Table>,
-    pub(super) verifier: Arc<Verifier>,
-    pub(super) experience: Experience,
-}
 
 impl Cache {
     /// `None`: there is nothing like it.
@@ -93,53 +69,6 @@ impl Cache {
                 analysis: asked,
             }),
             ..Looked::default()
-        })
-    }
-}
-
-impl Models {
-    /// The score that counts as the same, and the least that is told of. `None`: in this mode none does.
-    pub(super) fn bounds(&self, sought: &Sought<'_>) -> Option<(f32, f32)> {
-        let learned = &self.experience;
-        let threshold = learned.threshold(sought.route, sought.tenant, sought.mode)?;
-        let least = if sought.learns {
-            learned.floor(sought.mode)?
-        } else {
-            // What is held back by what was learned is always compared: how else could it come back?
-            learned.shipped(sought.mode)?
-        };
-        Some((threshold, least.min(threshold)))
-    }
-
-    /// Why these words cannot stand for themselves; `None`: they can.
-    pub(super) fn unfit(&self, words: &str) -> Option<&'static str> {
-        if words.len() > LONGEST_WORDS_BYTES {
-            return Some("long");
-        }
-        let traits = Traits::of(words, self.table.tokenizer());
-        let signs = [
-            (!PIECES.contains(&traits.tokens), "length"),
-            (traits.unknown_share() > MOST_UNKNOWN, "unknown_words"),
-            (traits.code, "code"),
-            (traits.address, "address"),
-            (traits.secret, "secret"),
-            (traits.timely, "timely"),
-            (traits.deictic, "deictic"),
-        ];
-        signs
-            .into_iter()
-            .find(|(holds, _)| *holds)
-            .map(|(_, reason)| reason)
-    }
-
-    /// Words, taken apart; `None`: they cannot be compared.
-    pub(super) fn apart(&self, words: &str) -> Option<Apart> {
-        if self.unfit(words).is_some() {
-            return None;
-        }
-        Some(Apart {
-            vector: Arc::new(self.table.embed(words)?),
-            analysis: Arc::new(self.verifier.analyse(words)),
         })
     }
 }

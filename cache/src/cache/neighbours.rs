@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use tollgate_core::{Digest, Timestamp};
 
-use super::meaning::{LEAST_COSINE, LONGEST_WORDS_BYTES, Models, NEIGHBOURS};
+use super::models::{LEAST_COSINE, Models, NEIGHBOURS};
 use super::{Cache, Sought};
 use crate::embed::{Embedder as _, Space};
 use crate::store::{Candidate, Elsewhere, Nearest};
+use crate::text;
 use crate::{Patience, Vector};
 
 /// Words up to here are made a vector of within what a worker may spend; see [`Patience::Worker`].
@@ -35,7 +36,7 @@ impl Cache {
         now: Timestamp,
     ) -> Option<Neighbours> {
         let (partition, patience) = (&sought.key.partition, sought.patience);
-        if words.len() > LONGEST_WORDS_BYTES || !self.store.has_any_at(partition) {
+        if words.len() > text::LONGEST_BYTES || !self.store.has_any_at(partition) {
             return None;
         }
         if patience == Patience::Worker && words.len() > WORKER_WORDS_BYTES {
@@ -61,7 +62,9 @@ impl Cache {
             for Candidate { entry, .. } in proposed {
                 let is_new = near.iter().all(|it: &Candidate| it.entry.id != entry.id);
                 let cosine = entry.question.as_ref().map(|it| it.vector.cosine(&vector));
-                if let Some(cosine) = cosine.filter(|_| is_new) {
+                // Who is too far away for the built-in table is not judged, whoever proposes it: the verifier was fitted on
+                // those who are near.
+                if let Some(cosine) = cosine.filter(|it| is_new && *it >= LEAST_COSINE) {
                     near.push(Candidate { entry, cosine });
                 }
             }

@@ -25,7 +25,7 @@ impl Default for Verdicts {
             MOST as u64,
             unit,
             RandomState::default(),
-            Default::default(),
+            sync::DefaultLifecycle::default(),
         ))
     }
 }

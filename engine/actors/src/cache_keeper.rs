@@ -5,12 +5,14 @@
 //! Workers tell it ([`Fill`]) and go on; who asks ([`Invalidate`]) hears when it is done.
 
 mod kept_on_disk;
+#[cfg(test)]
+mod tests;
 
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext as _, Context, Handler, Message};
+use actix::{Actor, Addr, AsyncContext as _, Context, Handler, Message};
 use bytes::Bytes;
 use tollgate_adapters::{KeepPolicy, Kept, NotKept};
 use tollgate_cache::learn::Agreement;
@@ -71,6 +73,22 @@ pub struct Fill {
     pub begun: Begun,
     /// Dropped when the entry is there, or when it is clear that it will not be.
     pub on_done: Box<dyn Any + Send>,
+}
+
+impl Fill {
+    /// Hands it over without waiting. A keeper with too much to do keeps less: what it does not take is counted and
+    /// dropped, and whoever waits for it with it.
+    pub fn hand_to(mut self, keeper: &Addr<CacheKeeper>, cache: &Cache) {
+        let bytes: usize = self.sent.iter().map(Bytes::len).sum();
+        let place = cache.store().wait(u64::try_from(bytes).unwrap_or(u64::MAX));
+        let is_taken = place.is_some_and(|place| {
+            self.on_done = Box::new((self.on_done, place));
+            keeper.try_send(self).is_ok()
+        });
+        if !is_taken {
+            cache.store().dropped();
+        }
+    }
 }
 
 /// Take away what is selected. The reply is how many entries that were; from then on none of them is served.

@@ -4,13 +4,14 @@ use std::rc::Rc;
 
 use actix_web::web::{self, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
 use serde_json::json;
-use tollgate_core::{Dialect, Refusal, RefusalKind};
+use tollgate_core::{Clock, Dialect, Refusal, RefusalKind};
 
 use crate::accept::json_body;
 use crate::authenticate::authenticate;
 use crate::recall::Feedback;
-use crate::respond::refuse;
+use crate::respond::{confirm, refuse};
 use crate::settle::Settlement;
 use crate::worker::Worker;
 
@@ -28,15 +29,22 @@ pub(crate) fn routes(worker: &Rc<Worker>, config: &mut ServiceConfig, other: act
 }
 
 async fn hear(worker: Rc<Worker>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    match told(&worker, &request, payload).await {
-        Ok(response) => response,
-        Err(refusal) => refuse(Dialect::OpenAi, &refusal, Settlement::open(&worker, None)),
+    let mut settlement = Settlement::open(&worker, None);
+    match told(&worker, &request, payload, &mut settlement).await {
+        Ok(body) => confirm(body, settlement),
+        Err(refusal) => refuse(Dialect::OpenAi, &refusal, settlement),
     }
 }
 
-async fn told(worker: &Worker, request: &HttpRequest, payload: Payload) -> Result<HttpResponse, Refusal> {
-    let settings = worker.shared.published.load();
-    let caller = authenticate(&settings, request)?;
+async fn told(
+    worker: &Worker,
+    request: &HttpRequest,
+    payload: Payload,
+    settlement: &mut Settlement,
+) -> Result<Bytes, Refusal> {
+    let caller = authenticate(settlement.settings(), request)?;
+    settlement.caller(&caller);
+    let waiting = Clock.now();
     let body = json_body(request, payload, LIMIT_BYTES)
         .await
         .map_err(|refusal| match refusal.kind {
@@ -46,8 +54,9 @@ async fn told(worker: &Worker, request: &HttpRequest, payload: Payload) -> Resul
             }
             _ => refusal,
         })?;
+    settlement.received(body.len(), Clock.now().duration_since(waiting));
     let feedback = Feedback::of_body(&body)?;
-    let Some(counts) = feedback.tell(worker, &settings, &caller).await else {
+    let Some(counts) = feedback.tell(worker, &caller, settlement).await else {
         let message = format!(
             "there is no entry {} in the cache, or it is not yours to judge",
             feedback.entry.0
@@ -55,10 +64,11 @@ async fn told(worker: &Worker, request: &HttpRequest, payload: Payload) -> Resul
         return Err(Refusal::new(RefusalKind::UnknownEntry, message).at("entry"));
     };
     let verdict = if feedback.was_right { "right" } else { "wrong" };
-    Ok(HttpResponse::Ok().json(json!({
+    let told = json!({
         "object": "cache.feedback",
         "entry": feedback.entry.0.to_string(),
         "verdict": verdict,
         "counts": counts,
-    })))
+    });
+    Ok(told.to_string().into())
 }

@@ -6,6 +6,7 @@
 mod feedback;
 mod fill;
 mod flights;
+mod pace;
 mod question;
 mod repeats;
 mod search;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 use tollgate_adapters::{Fresh, Kept, Shape};
 use tollgate_cache::{Found, Layer, Looked, Mode, Policy, Withheld};
-use tollgate_core::{FinishReason, Refusal, RefusalKind, Timestamp};
+use tollgate_core::{Clock, FinishReason, Refusal, RefusalKind, Timestamp};
 use tollgate_telemetry::{CacheRecord, CacheResult, WhyWithheld};
 
 use crate::accept::Call;
@@ -25,7 +26,8 @@ use crate::authenticate::Caller;
 use crate::bounds::Bounds;
 use crate::settle::Settlement;
 use crate::worker::Worker;
-use flights::{Turn, landed};
+use flights::{Flight, Landing, Turn, landed};
+use pace::Pace;
 use question::scope;
 use repeats::Sent;
 use search::{Terms, search};
@@ -34,15 +36,22 @@ use wish::Wish;
 pub(crate) use feedback::Feedback;
 pub(crate) use fill::Filling;
 pub(crate) use flights::Flights;
+pub(crate) use pace::Paced;
 pub(crate) use question::Question;
 pub(crate) use repeats::Repeats;
 pub(crate) use search::LONG_LOOKUPS;
+
+/// How long one request waits for another's answer: a client that reads slowly holds up its own request, not those of
+/// others.
+const LONGEST_FLIGHT: Duration = Duration::from_secs(60);
 
 /// An answer from the cache, in the client's dialect.
 pub(crate) struct Recalled {
     pub(crate) body: bytes::Bytes,
     pub(crate) is_stream: bool,
     pub(crate) finish: Option<FinishReason>,
+    /// `None`: a stream comes at once.
+    pub(crate) pace: Option<Pace>,
 }
 
 /// Looks for an answer that was given before. `None`: somebody must be asked.
@@ -57,7 +66,7 @@ pub(crate) async fn recall(
     let settings = settlement.settings().clone();
     if let Some(feedback) = Feedback::of_header(request)? {
         // Of what is not there, or not this caller's, nothing can be learned, and nobody be told.
-        feedback.tell(worker, &settings, caller).await;
+        feedback.tell(worker, caller, settlement).await;
     }
     let Some(found) = settings.catalog.find(&call.model) else {
         return Ok(None);
@@ -67,16 +76,18 @@ pub(crate) async fn recall(
     if policy.mode == Mode::Off {
         return Ok(None);
     }
+    let bounds = &bounds.clone().within(&found.route.limits);
     let wish = Wish::read(request)?;
     let policy = wish.tighten(policy);
     if policy.mode == Mode::Off || !(wish.reads || wish.writes) {
         return bypassed("request", &wish, settlement);
     }
+    let pace = policy.pace.map(|tokens| Pace::new(tokens, bounds.deadline));
     let route = &found.route;
     let scope = scope(request, call, caller, bounds, route, &policy);
     let sent = Sent::new(&scope, call);
     if let Some(found) = again(worker, sent, &wish, settlement.arrived())
-        && let Some(recalled) = tell(call, &found, settlement)
+        && let Some(recalled) = tell(call, &found, pace, settlement)
     {
         worker
             .shared
@@ -92,6 +103,7 @@ pub(crate) async fn recall(
     if let Some(sent) = sent {
         worker.repeats.note(sent, question.exact);
     }
+    let mut has_waited_in_vain = false;
     loop {
         let terms = Terms::new(policy.mode, policy.learns(), &wish, settlement.arrived());
         let looked = if wish.reads {
@@ -101,7 +113,7 @@ pub(crate) async fn recall(
         };
         let (found, withheld) = withhold(looked, &policy, &wish);
         if let Some(found) = found
-            && let Some(recalled) = tell(call, &found, settlement)
+            && let Some(recalled) = tell(call, &found, pace, settlement)
         {
             let name = caller.name().map_or("", |name| name);
             let cache = &worker.shared.cache;
@@ -111,7 +123,7 @@ pub(crate) async fn recall(
         settlement.cached(missed(withheld.as_ref()));
         let withheld = withheld.map(|(withheld, _)| withheld);
         if wish.only {
-            return Err(not_cached("miss"));
+            return Err(not_cached("miss", settlement));
         }
         if !wish.writes {
             return Ok(None);
@@ -125,8 +137,10 @@ pub(crate) async fn recall(
                 return Ok(None);
             }
             // Who wants a new answer does not want somebody else's.
-            Turn::Follow(_) if !wish.reads => return Ok(None),
-            Turn::Follow(flight) => wait(flight, bounds).await?,
+            Turn::Follow(_) if !wish.reads || has_waited_in_vain => return Ok(None),
+            Turn::Follow(flight) => {
+                has_waited_in_vain = wait(flight, bounds, settlement).await? != Some(Landing::Left);
+            }
         }
     }
 }
@@ -148,22 +162,29 @@ fn bypassed(
         ..CacheRecord::of(CacheResult::Bypass)
     });
     if wish.only {
-        Err(not_cached(reason))
+        Err(not_cached(reason, settlement))
     } else {
         Ok(None)
     }
 }
 
-async fn wait(flight: tokio::sync::watch::Receiver<()>, bounds: &Bounds) -> Result<(), Refusal> {
-    let Some(left) = bounds.time_left() else {
-        landed(flight).await;
-        return Ok(());
-    };
-    tokio::time::timeout(left, landed(flight)).await.map_err(|_| {
+/// Waits for somebody else's answer. `None`: that takes too long.
+async fn wait(
+    flight: Flight,
+    bounds: &Bounds,
+    settlement: &mut Settlement,
+) -> Result<Option<Landing>, Refusal> {
+    let (left, began) = (bounds.time_left().unwrap_or(Duration::MAX), Clock.now());
+    let landing = landed(flight, left.min(LONGEST_FLIGHT)).await;
+    settlement.waited(Clock.now().duration_since(began));
+    if landing.is_none() && left <= LONGEST_FLIGHT {
         let allowed = bounds.allowed().unwrap_or_default().as_millis();
-        let message = format!("the request's deadline of {allowed} ms is over: the same question was being answered for somebody else");
-        Refusal::new(RefusalKind::DeadlineExceeded, message)
-    })
+        let message = format!(
+            "the request's deadline of {allowed} ms is over: the same question was being answered for somebody else"
+        );
+        return Err(Refusal::new(RefusalKind::DeadlineExceeded, message));
+    }
+    Ok(landing)
 }
 
 /// What is given, and what is only compared, and why.
@@ -207,13 +228,13 @@ fn missed(withheld: Option<&(Withheld, WhyWithheld)>) -> CacheRecord {
 }
 
 /// The answer in the client's words. `None`: it cannot be told there.
-fn tell(call: &Call, found: &Found, settlement: &mut Settlement) -> Option<Recalled> {
+fn tell(call: &Call, found: &Found, pace: Option<Pace>, settlement: &mut Settlement) -> Option<Recalled> {
     let (entry, now) = (&found.entry, settlement.arrived());
     let kept = Kept::from_bytes(&entry.answer).ok()?;
     let shape = if call.head.stream {
         Shape::Stream {
             include_usage: call.head.include_usage,
-            piece_bytes: Shape::PIECE_BYTES,
+            piece_bytes: pace.map_or(Shape::PIECE_BYTES, |_| Pace::PIECE_BYTES),
         }
     } else {
         Shape::Whole
@@ -242,10 +263,12 @@ fn tell(call: &Call, found: &Found, settlement: &mut Settlement) -> Option<Recal
         body,
         is_stream: call.head.stream,
         finish: kept.choices().first().map(|choice| choice.finish),
+        pace,
     })
 }
 
-fn not_cached(reason: &str) -> Refusal {
+fn not_cached(reason: &str, settlement: &mut Settlement) -> Refusal {
+    settlement.advise_against_retry();
     let message =
         format!("only an answer from the cache was wanted, and there is none ({reason}): ask without 'only'");
     Refusal::new(RefusalKind::NotCached, message)

@@ -14,12 +14,12 @@ use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tollgate_adapters::{StreamEnd, StreamReader, render_seam};
+use tollgate_adapters::{Report, StreamEnd, StreamReader, render_seam};
 use tollgate_core::{Clock, OutcomeClass};
 
 use crate::attempt::{Opened, Succeeded, Succession};
 use crate::scrub::without_secrets;
-use crate::settle::{Settlement, class_of};
+use crate::settle::Settlement;
 use crate::upstream::UpstreamBody;
 
 /// A stream on its way to the client.
@@ -207,6 +207,16 @@ impl Relay {
         );
         let _ = write!(line, " request-id={}\n\n", self.settlement.id());
         line.into()
+    }
+}
+
+/// What a stream came to that has ended like this.
+pub(crate) fn class_of(report: &Report, end: StreamEnd) -> OutcomeClass {
+    match (&report.error, end) {
+        (Some(fault), _) => fault.class,
+        (None, StreamEnd::Broken(class)) => class,
+        (None, StreamEnd::Eof) if report.complete => OutcomeClass::Success,
+        (None, StreamEnd::Eof) => OutcomeClass::Malformed,
     }
 }
 

@@ -10,7 +10,7 @@ use tollgate_adapters::{Answer, ProviderFailure, render_refusal};
 use tollgate_core::{Dialect, Refusal};
 
 use crate::attempt::{Answered, Opened};
-use crate::recall::Recalled;
+use crate::recall::{Paced, Recalled};
 use crate::relay::Relay;
 use crate::settle::Settlement;
 
@@ -114,10 +114,9 @@ pub(crate) fn respond(answered: Answered, mut settlement: Settlement) -> HttpRes
     }
 }
 
-/// What was given before, as if it were given now. A stream comes at once.
+/// What was given before, as if it were given now. A stream comes at once, unless its route sets a pace.
 fn recall(recalled: Recalled, mut settlement: Settlement) -> HttpResponse {
     settlement.answering(200, None);
-    settlement.recalled(recalled.finish);
     if recalled.is_stream {
         let mut response = event_stream();
         describe(
@@ -126,10 +125,22 @@ fn recall(recalled: Recalled, mut settlement: Settlement) -> HttpResponse {
             &Passed::default(),
             &settlement,
         );
+        if let Some(pace) = recalled.pace {
+            return response.body(Paced::new(recalled.body, pace, recalled.finish, settlement));
+        }
+        settlement.recalled(recalled.finish);
         settlement.sending(&recalled.body);
         return response.body(recalled.body);
     }
+    settlement.recalled(recalled.finish);
     send(StatusCode::OK, &Passed::default(), recalled.body, settlement)
+}
+
+/// What was asked of the gateway itself is done, and this is what is to be said of it.
+pub(crate) fn confirm(body: Bytes, mut settlement: Settlement) -> HttpResponse {
+    settlement.answering(200, None);
+    settlement.recalled(None);
+    send(StatusCode::OK, &Passed::default(), body, settlement)
 }
 
 fn fail(failure: ProviderFailure, passed: &Passed, mut settlement: Settlement) -> HttpResponse {

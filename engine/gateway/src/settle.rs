@@ -17,7 +17,9 @@ use tollgate_core::{
     Timestamp, Usage,
 };
 use tollgate_routing::{Candidate, Decision, Plan, Provider, Route};
-use tollgate_telemetry::{CacheRecord, EmbeddingRecord, Ending, RequestRecord, Scrubbed, Served};
+use tollgate_telemetry::{
+    CacheRecord, EmbeddingRecord, Ending, FeedbackRecord, RequestRecord, Scrubbed, Served,
+};
 
 use crate::accept::Call;
 use crate::authenticate::Caller;
@@ -26,6 +28,7 @@ use crate::ledger::Ledger;
 use crate::leg::{Leg, Verdict};
 use crate::lifecycle::InFlight;
 use crate::recall::Filling;
+use crate::relay::class_of;
 use crate::worker::Worker;
 
 /// The account of one request, settled when dropped.
@@ -117,14 +120,19 @@ impl Settlement {
 
     /// It was read; `receiving` was spent waiting for its body.
     pub(crate) fn call(&mut self, call: &Call, receiving: Duration) {
-        self.receiving = receiving;
+        self.received(call.body.len(), receiving);
         let is_free = call.surface == Surface::CountTokens;
         self.ledger.request(call.head.prompt_bytes, is_free);
         let may_be_cached = self.ledger.prompt_tokens() >= CACHEABLE_TOKENS;
         self.prefix = may_be_cached.then_some(call.head.prefix);
         self.record.stream = call.head.stream;
         self.record.model = Some(call.model.clone());
-        self.record.request_bytes = u64::try_from(call.body.len()).unwrap_or(u64::MAX);
+    }
+
+    /// Its body has come, of so many bytes, after so long.
+    pub(crate) fn received(&mut self, bytes: usize, receiving: Duration) {
+        self.receiving = receiving;
+        self.record.request_bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
     }
 
     /// The name that was asked for is that of this route. What answers from here on is accounted for under it.
@@ -357,10 +365,21 @@ impl Settlement {
         self.record.cache.as_ref()
     }
 
-    /// An endpoint was wanted to make a vector. Waiting for it was no work of the gateway's own.
+    /// It has waited so long for others than providers, which is no work of the gateway's own.
+    pub(crate) fn waited(&mut self, waited: Duration) {
+        self.receiving += waited;
+    }
+
+    /// An endpoint was wanted to make a vector.
     pub(crate) fn embedded(&mut self, embedding: EmbeddingRecord) {
-        self.receiving += embedding.elapsed.unwrap_or_default();
+        self.waited(embedding.elapsed.unwrap_or_default());
         self.record.embedding = Some(embedding);
+    }
+
+    /// What the client said of an answer from the cache. Until that was written down it waited so long.
+    pub(crate) fn heard(&mut self, feedback: FeedbackRecord, waited: Duration) {
+        self.waited(waited);
+        self.record.feedback = Some(feedback);
     }
 
     /// The answer shall be kept.
@@ -368,7 +387,7 @@ impl Settlement {
         self.filling = Some(filling);
     }
 
-    /// The answer was given before.
+    /// Nobody was asked: the answer was given before, or is the gateway's own.
     pub(crate) fn recalled(&mut self, finish: Option<FinishReason>) {
         self.record.finish = finish;
         self.end(Ending::Relayed(OutcomeClass::Success));
@@ -376,23 +395,24 @@ impl Settlement {
 
     /// Hands the answer to the cache, if it is whole.
     fn fill(&mut self) {
-        let is_whole = self.record.ending == Ending::Relayed(OutcomeClass::Success);
-        if let Some(filling) = self
-            .filling
-            .take()
-            .filter(|_| is_whole && self.record.status == 200)
-        {
-            let usage = self.record.usage.unwrap_or_default();
-            let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-            let micros = self.record.timings.total.as_micros();
-            let worth = Worth {
-                cost: self.record.cost.unwrap_or_default(),
-                latency_us: u32::try_from(micros).unwrap_or(u32::MAX),
-                prompt_tokens: small(usage.prompt_total()),
-                output_tokens: small(usage.output_total()),
-            };
-            filling.hand_over(&self.worker, worth, self.record.at);
+        let Some(filling) = self.filling.take() else {
+            return;
+        };
+        match self.record.ending {
+            Ending::Relayed(OutcomeClass::Success) if self.record.status == 200 => {}
+            Ending::Relayed(OutcomeClass::ClientGone) => return filling.leave(),
+            _ => return,
         }
+        let usage = self.record.usage.unwrap_or_default();
+        let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        let micros = self.record.timings.total.as_micros();
+        let worth = Worth {
+            cost: self.record.cost.unwrap_or_default(),
+            latency_us: u32::try_from(micros).unwrap_or(u32::MAX),
+            prompt_tokens: small(usage.prompt_total()),
+            output_tokens: small(usage.output_total()),
+        };
+        filling.hand_over(&self.worker, worth, self.record.at);
     }
 
     /// What it has cost so far; `None`: a price is not known, or nothing was used.
@@ -439,16 +459,6 @@ impl Settlement {
             self.record.status = CLIENT_CLOSED_REQUEST;
             self.end(Ending::Relayed(OutcomeClass::ClientGone));
         }
-    }
-}
-
-/// What a stream came to that has ended like this.
-pub(crate) fn class_of(report: &Report, end: StreamEnd) -> OutcomeClass {
-    match (&report.error, end) {
-        (Some(fault), _) => fault.class,
-        (None, StreamEnd::Broken(class)) => class,
-        (None, StreamEnd::Eof) if report.complete => OutcomeClass::Success,
-        (None, StreamEnd::Eof) => OutcomeClass::Malformed,
     }
 }
 

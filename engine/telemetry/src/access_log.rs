@@ -12,7 +12,9 @@ use tollgate_core::{ServiceTier, Usage};
 
 use crate::EmbeddingRecord;
 use crate::Line;
-use crate::record::{AttemptRecord, AttemptRole, CacheRecord, RequestRecord, Served, WhyWithheld};
+use crate::record::{
+    AttemptRecord, AttemptRole, CacheRecord, FeedbackRecord, RequestRecord, Served, WhyWithheld,
+};
 use crate::scrub::cut;
 
 /// No text in a line is longer, whoever chose it. Above what [`crate::Scrubbed`] lets through.
@@ -58,6 +60,9 @@ fn write_record(out: &mut Vec<u8>, record: &RequestRecord) {
     }
     if let Some(embedding) = &record.embedding {
         write_embedding(&mut line, embedding);
+    }
+    if let Some(feedback) = &record.feedback {
+        write_feedback(&mut line, *feedback);
     }
     write_timings(&mut line, record);
     line.count("request_bytes", Some(record.request_bytes));
@@ -115,20 +120,10 @@ fn write_cache(line: &mut Object<'_>, cache: &CacheRecord) {
     if let Some(score) = cache.score {
         object.display("score", format_args!("{score:.3}"));
     }
-    object.count(
-        "age_ms",
-        cache
-            .age
-            .map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
-    );
+    object.count("age_ms", cache.age.map(millis));
     object.count("entry", cache.entry);
     object.count("saved_nanodollars", cache.saved.map(|saved| saved.0));
-    object.count(
-        "saved_ms",
-        cache
-            .saved_time
-            .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
-    );
+    object.count("saved_ms", cache.saved_time.map(millis));
     object.text("reason", cache.reason);
     object.text("withheld", cache.withheld.map(WhyWithheld::name));
     object.close();
@@ -140,6 +135,17 @@ fn write_embedding(line: &mut Object<'_>, embedding: &EmbeddingRecord) {
     object.count("us", embedding.elapsed.map(micros));
     object.count("tokens", embedding.tokens);
     object.count("cost_nanodollars", embedding.cost.map(|cost| cost.0));
+    object.close();
+}
+
+fn write_feedback(line: &mut Object<'_>, feedback: FeedbackRecord) {
+    let mut object = line.object("feedback");
+    object.count("entry", Some(feedback.entry));
+    let verdict = if feedback.was_right { "right" } else { "wrong" };
+    object.text("verdict", Some(verdict));
+    if let Some(counts) = feedback.counts {
+        object.flag("counts", counts);
+    }
     object.close();
 }
 
@@ -192,6 +198,10 @@ fn write_loss(line: &mut Object<'_>, loss: &[Box<str>]) {
         write_text(line.out, path);
     }
     line.out.push(b']');
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -27,6 +27,7 @@ pub use meters::{
 };
 pub use recent::Recent;
 pub use record::{
-    AttemptRecord, AttemptRole, CacheRecord, CacheResult, Ending, RequestRecord, Served, Timings, WhyWithheld,
+    AttemptRecord, AttemptRole, CacheRecord, CacheResult, Ending, FeedbackRecord, RequestRecord, Served,
+    Timings, WhyWithheld,
 };
 pub use scrub::Scrubbed;

@@ -52,6 +52,8 @@ pub struct RequestRecord {
     pub cache: Option<CacheRecord>,
     /// The vector that the cache wanted of an endpoint; `None`: it wanted none.
     pub embedding: Option<EmbeddingRecord>,
+    /// What the client said of an answer from the cache; `None`: nothing.
+    pub feedback: Option<FeedbackRecord>,
     /// Where the time went.
     pub timings: Timings,
     /// Bytes of the request's body, as received.
@@ -195,6 +197,17 @@ impl CacheResult {
     }
 }
 
+/// What a client said of an answer from the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedbackRecord {
+    /// The number of the entry.
+    pub entry: u64,
+    /// Whether it was right.
+    pub was_right: bool,
+    /// Whether it counts for a threshold; `None`: there is no such entry, or none that this client may speak of.
+    pub counts: Option<bool>,
+}
+
 impl CacheRecord {
     /// A result of which there is no more to say.
     pub const fn of(result: CacheResult) -> Self {
@@ -291,6 +304,7 @@ impl RequestRecord {
             cost: None,
             cache: None,
             embedding: None,
+            feedback: None,
             timings: Timings::default(),
             request_bytes: 0,
             response_bytes: 0,

@@ -205,7 +205,7 @@ fn long_texts_are_too_long_for_a_worker_and_longer_ones_for_anybody() {
         "{KNOWN} {}",
         "I have tried it with a calculator and it did not work. ".repeat(12)
     );
-    assert!((WORKER_BYTES / 2..LONGEST_WORDS_BYTES).contains(&long.len()));
+    assert!((WORKER_BYTES / 2..text::LONGEST_BYTES).contains(&long.len()));
     fill(&cache, &long, "p", None);
     let other = long.replace("do I", "can I");
     assert!(!find(&cache, &other, "q", None).is_too_long, "nobody is there");
@@ -260,4 +260,18 @@ fn spaces_never_mix() {
     let ids: std::collections::HashSet<String> =
         ids.iter().map(|it| Cache::model_id_with(it.as_ref())).collect();
     assert_eq!(ids.len(), 3);
+}
+
+#[test]
+fn whom_the_built_in_table_finds_too_far_away_nobody_brings_up() {
+    let cache = cache(Some(remote()));
+    let (known, asked) = ("Where do I receive a check?", "Where do I recieve a cheque?");
+    let compared = cache.explain(known, asked).unwrap();
+    assert!(
+        !compared.is_near() && compared.explanation.score > 0.99,
+        "{compared:?}"
+    );
+    fill(&cache, known, "p", Some(&[1.0, 0.0, 0.0]));
+    assert_eq!(found(&find(&cache, asked, "p", None)), None);
+    assert_eq!(found(&find(&cache, asked, "p", Some(&[1.0, 0.0, 0.0]))), None);
 }

@@ -10,6 +10,9 @@ use super::*;
 use crate::CohortFigures;
 use crate::testing::{CONFIG, Crew, Scratch, until};
 
+mod reload;
+mod restarts;
+
 /// Control over a file of its own.
 struct Rig {
     scratch: Scratch,
@@ -120,6 +123,12 @@ impl Rig {
 
     async fn versions(&self) -> VersionList {
         self.control.send(ListVersions).await.unwrap()
+    }
+
+    /// The file says something else.
+    async fn reload(&self, text: &str) -> Result<Reloaded, ReloadError> {
+        std::fs::write(self.config(), text).unwrap();
+        self.control.send(Reload).await.unwrap()
     }
 
     /// The live weight of the price on route `fast`.
@@ -398,134 +407,6 @@ async fn going_back_ends_a_rollout() {
 }
 
 #[actix_rt::test]
-async fn changes_survive_a_restart() {
-    let rig = Rig::new();
-    rig.live(cost(2)).await;
-    rig.stage(cost(3), LONG).await;
-    let rig = rig.restarted().await;
-    assert_eq!((rig.cost(), rig.published.load().version), (2.0, 1));
-    assert!(rig.published.load().staged.is_none());
-    assert_eq!(rig.notices(), ["run-time changes are in force: version 1"]);
-    assert_eq!(rig.versions().await.versions.len(), 2);
-    assert_eq!(rig.live(cost(5)).await.version, 3);
-}
-
-#[actix_rt::test]
-async fn without_a_state_file_nothing_is_said_to_be_persistent() {
-    let rig = Rig::of(Scratch::new(), CONFIG);
-    assert!(!rig.live(cost(2)).await.persistent);
-    let rig = rig.restarted().await;
-    assert_eq!((rig.cost(), rig.notices().len()), (1.0, 0));
-}
-
-#[actix_rt::test]
-async fn a_state_file_that_is_broken_is_reported_and_does_not_stop_the_gateway() {
-    let scratch = Scratch::new();
-    std::fs::write(scratch.file("state.json"), "{ \"format\": \"tollg").unwrap();
-    let rig = Rig::of(scratch, &format!("{CONFIG}admin: {{ state: state.json }}\n"));
-    assert!(
-        rig.notices()[0].contains("holds no state that can be used"),
-        "{:?}",
-        rig.notices()
-    );
-    assert!(rig.live(cost(2)).await.persistent);
-    assert_eq!(rig.restarted().await.published.load().version, 1);
-}
-
-#[actix_rt::test]
-async fn a_place_that_cannot_be_written_to_is_reported_and_the_change_is_live() {
-    let rig = Rig::of(
-        Scratch::new(),
-        &format!("{CONFIG}admin: {{ state: none/state.json }}\n"),
-    );
-    let applied = rig.live(cost(2)).await;
-    assert!(!applied.persistent);
-    assert!((rig.cost() - 2.0).abs() < f32::EPSILON);
-    assert!(
-        rig.notices()
-            .iter()
-            .any(|it| it.contains("will not survive a restart"))
-    );
-}
-
-async fn reload(rig: &Rig, text: &str) -> Result<Reloaded, ReloadError> {
-    std::fs::write(rig.config(), text).unwrap();
-    rig.control.send(Reload).await.unwrap()
-}
-
-#[actix_rt::test]
-async fn a_new_file_keeps_the_changes_that_fit_and_names_those_that_do_not() {
-    let rig = Rig::new();
-    rig.live(cost(2)).await;
-    rig.live(json!({"routes": {"slow": {"sticky": true}}})).await;
-    let without_slow = CONFIG.replace("  slow: { targets: [ { provider: a, model: m3 } ] }\n", "");
-    let reloaded = reload(&rig, &without_slow).await.unwrap();
-    assert!(reloaded.changed);
-    assert_eq!(reloaded.needs_restart, ["admin.state"]);
-    let paths: Vec<&str> = reloaded.set_aside.iter().map(|it| it.path.as_str()).collect();
-    assert_eq!(paths, ["routes.slow"]);
-    assert_eq!((rig.cost(), rig.published.load().epoch()), (2.0, reloaded.epoch));
-    assert!(rig.reloads.lock()[0].contains("routes.slow"));
-
-    // It keeps nobody from changing something else, and can be taken away.
-    let applied = rig.live(cost(4)).await;
-    assert_eq!(applied.set_aside[0].path, "routes.slow");
-    assert_eq!(applied.overlay["routes"]["slow"], json!({"sticky": true}));
-    let again = rig
-        .ask(
-            json!({"routes": {"slow": {"sticky": false}}}),
-            None,
-            ApplyMode::Live,
-        )
-        .await;
-    assert!(
-        matches!(again, Err(ChangeRefused::Invalid(_))),
-        "whoever names it is told"
-    );
-
-    // When the route is back, so is the change.
-    assert_eq!(reload(&rig, CONFIG).await.unwrap().set_aside, []);
-    let live = rig.published.load();
-    assert!(live.catalog.find("slow").unwrap().route.policy.sticky);
-    assert!(!live.settings.catalog.find("slow").unwrap().route.policy.sticky);
-    assert_eq!(rig.live(json!({"routes": {"slow": null}})).await.overlay, cost(4));
-}
-
-#[actix_rt::test]
-async fn a_bad_file_leaves_everything_as_it_is() {
-    let rig = Rig::new();
-    rig.live(cost(2)).await;
-    let before = rig.published.load();
-    assert!(reload(&rig, "providers: 3").await.is_err());
-    assert!(Arc::ptr_eq(&before, &rig.published.load()));
-    assert!(rig.reloads.lock()[0].starts_with("Err"));
-}
-
-#[actix_rt::test]
-async fn the_same_file_again_publishes_nothing() {
-    let rig = Rig::new();
-    let reloaded = rig.control.send(Reload).await.unwrap().unwrap();
-    assert_eq!((reloaded.changed, reloaded.epoch), (false, 1));
-    rig.live(cost(2)).await;
-    let reloaded = rig.control.send(Reload).await.unwrap().unwrap();
-    assert_eq!((reloaded.changed, reloaded.epoch), (false, 2));
-}
-
-#[actix_rt::test]
-async fn a_new_file_does_not_end_a_rollout() {
-    let rig = Rig::new();
-    rig.stage(cost(2), LONG).await;
-    rig.staged_saw(true, 7);
-    reload(&rig, &format!("{CONFIG}# touched\n")).await.unwrap();
-    let live = rig.published.load();
-    let staged = live.staged.as_ref().unwrap();
-    assert!(staged.catalog.epoch > live.epoch());
-    assert_eq!(staged.watch.staged.figures().requests, 7);
-    rig.staged_saw(false, 20);
-    until(|| rig.published.load().staged.is_none()).await;
-}
-
-#[actix_rt::test]
 async fn epochs_only_rise_and_no_two_catalogs_share_one() {
     let rig = Rig::new();
     let mut seen = vec![rig.published.load().epoch()];
@@ -541,7 +422,7 @@ async fn epochs_only_rise_and_no_two_catalogs_share_one() {
     note();
     rig.stage(cost(3), LONG).await;
     note();
-    reload(&rig, &format!("{CONFIG}# touched\n")).await.unwrap();
+    rig.reload(&format!("{CONFIG}# touched\n")).await.unwrap();
     note();
     rig.end(Ending::Promote).await.unwrap();
     note();

@@ -56,7 +56,7 @@ pub(crate) struct CachePolicy {
     /// Who shares answers: requests of the same virtual key (`key`), or all that name the same namespace (`shared`).
     #[schemars(extend("default" = "key"))]
     pub scope: Option<CacheScopeText>,
-    /// The name of what is shared; scope `shared` only.
+    /// The name of what is shared: needed with scope `shared`, without effect otherwise.
     pub namespace: Option<String>,
     /// Requests with a higher temperature are not answered by meaning.
     #[schemars(range(min = 0, max = 2), extend("default" = 1))]
@@ -73,6 +73,9 @@ pub(crate) struct CachePolicy {
     /// Whether answers that ended at the limit of tokens are kept, too; the limit is part of the question.
     #[schemars(extend("default" = false))]
     pub truncated: Option<bool>,
+    /// Tokens in a second at which a kept answer is told as a stream, as a model would; absent or 0: all at once.
+    #[schemars(range(min = 0, max = 100_000))]
+    pub pace: Option<u32>,
     /// Words by which entries can be invalidated.
     pub tags: Option<Vec<Option<String>>>,
 }

@@ -2,6 +2,7 @@
 //! `cache.policy`.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use tollgate_cache::{Mode, Policy, Scope};
@@ -43,7 +44,7 @@ pub(super) fn resolve(
     }
     let common = match &written.policy {
         Some(written) => policy(
-            context,
+            (context, config),
             written,
             Policy::default(),
             Shadow::default(),
@@ -59,7 +60,13 @@ pub(super) fn resolve(
             let place = Place::ROOT.key(section);
             let place = place.key(name);
             let policy = match &model.cache {
-                Some(written) => policy(context, written, common.clone(), shadow, place.key("cache")),
+                Some(written) => policy(
+                    (context, config),
+                    written,
+                    common.clone(),
+                    shadow,
+                    place.key("cache"),
+                ),
                 None => common.clone(),
             };
             let aliases = model.aliases.iter().flatten().flatten();
@@ -104,7 +111,7 @@ impl Shadow {
 
 /// What is written at `place`, over `base`. Whoever writes of a cache wants one.
 fn policy(
-    context: Context<'_>,
+    (context, config): (Context<'_>, &Config),
     written: &raw::CachePolicy,
     base: Policy,
     shadow: Shadow,
@@ -120,15 +127,6 @@ fn policy(
     } else {
         base.mode
     };
-    let scope = match (&written.scope, &written.namespace) {
-        (None, None) => base.scope,
-        (Some(scope), _) if scope.0 == "key" => Scope::Key,
-        (_, namespace) => Scope::Shared(namespace.as_deref().unwrap_or_default().into()),
-    };
-    if written.namespace.is_some() && scope == Scope::Key {
-        let warning = "a namespace has no effect with scope key";
-        context.report.warn(place.key("namespace"), warning);
-    }
     let mode = mode.unwrap_or(unsaid);
     if written.shadow == Some(true) && !mode.is_semantic() {
         let warning = format!("shadow has no effect with mode {}", mode.name());
@@ -146,14 +144,53 @@ fn policy(
     Policy {
         mode,
         ttl: context.duration(written.ttl.as_ref(), place.key("ttl"), base.ttl),
-        scope,
+        scope: scope((context, config), written, base.scope, place),
         max_temperature,
         recheck: context.share(written.recheck.as_ref(), place.key("recheck"), 1.0, base.recheck),
         shadow: shadow.by_mode || shadow.by_field,
         tool_calls: written.tool_calls.unwrap_or(base.tool_calls),
         truncated: written.truncated.unwrap_or(base.truncated),
+        pace: written.pace.map_or(base.pace, NonZeroU32::new),
         tags: tags.unwrap_or(base.tags),
     }
+}
+
+/// Who shares with whom. Nobody does by accident: a namespace alone shares nothing, and what is shared has a name, which
+/// is no key's: entries are known by the name of whose they are.
+fn scope(
+    (context, config): (Context<'_>, &Config),
+    written: &raw::CachePolicy,
+    base: Scope,
+    place: Place<'_>,
+) -> Scope {
+    let is_shared = match &written.scope {
+        Some(said) => said.0 == "shared",
+        None => base != Scope::Key,
+    };
+    let place = place.key("namespace");
+    if !is_shared {
+        if written.namespace.is_some() {
+            let warning = "a namespace has no effect with scope key";
+            context.report.warn(place, warning);
+        }
+        return Scope::Key;
+    }
+    let keys = || config.keys.iter().flatten();
+    if let Some(name) = &written.namespace
+        && keys().any(|key| key.name.as_ref() == Some(name))
+    {
+        let found = format!("'{name}', which is also a key's name");
+        context.report.problem(place, found, "a name of its own");
+    }
+    let found = match (&written.namespace, base) {
+        (Some(name), _) if !name.trim().is_empty() => return Scope::Shared(name.as_str().into()),
+        (None, Scope::Shared(name)) => return Scope::Shared(name),
+        (Some(_), _) => "empty",
+        (None, Scope::Key) => "missing",
+    };
+    let expected = "the name of what is shared, with scope shared";
+    context.report.problem(place, found, expected);
+    Scope::Key
 }
 
 fn size(context: Context<'_>, written: Option<&SizeText>, place: Place<'_>, default: usize) -> usize {

@@ -115,6 +115,19 @@ models:
 }
 
 #[test]
+fn what_is_shared_is_not_called_like_a_key() {
+    let text = |namespace: &str| {
+        format!(
+            "providers: {{ p: {{ kind: openai, base_url: \"http://127.0.0.1:9/v1\" }} }}\n\
+             cache: {{ policy: {{ scope: shared, namespace: {namespace} }} }}\nkeys: [ {{ name: app, key: tg-key-0123456789abcdef }} ]\n"
+        )
+    };
+    good(&text("all"));
+    let told = problems(&text("app"));
+    assert!(told.contains("'app', which is also a key's name"), "{told}");
+}
+
+#[test]
 fn what_cannot_be_is_told() {
     let text = "server: { listen: \"127.0.0.1:0\" }\nproviders: { p: { kind: openai, base_url: \"http://127.0.0.1:9/v1\" } }\ncache:\n  max_size: 1KiB\n  policy: { ttl: 0s, mode: brave, max_temperature: 3 }\n";
     let told = problems(text);
@@ -132,4 +145,62 @@ fn what_cannot_be_is_told() {
         "{:?}",
         warned.warnings
     );
+}
+
+#[test]
+fn nothing_is_shared_but_under_a_name_and_by_saying_so() {
+    let text = |policy: &str, model: &str| {
+        format!(
+            "server: {{ listen: \"127.0.0.1:0\" }}\nproviders: {{ p: {{ kind: openai, base_url: \"http://127.0.0.1:9/v1\" }} }}\n\
+             cache: {{ policy: {{ {policy} }} }}\nmodels: {{ m: {{ cache: {{ {model} }}, targets: [ {{ provider: p }} ] }} }}\n"
+        )
+    };
+    let shared = |name: &str| Scope::Shared(name.into());
+    for (policy, model, expected, is_warned) in [
+        ("namespace: all", "ttl: 1m", Scope::Key, true),
+        ("mode: exact", "namespace: all", Scope::Key, true),
+        ("scope: shared, namespace: all", "ttl: 1m", shared("all"), false),
+        (
+            "scope: shared, namespace: all",
+            "scope: shared",
+            shared("all"),
+            false,
+        ),
+        (
+            "scope: shared, namespace: all",
+            "namespace: ours",
+            shared("ours"),
+            false,
+        ),
+        ("scope: shared, namespace: all", "scope: key", Scope::Key, false),
+    ] {
+        let settings = read(&text(policy, model)).unwrap();
+        assert_eq!(settings.cache.policy("m").scope, expected, "{policy} / {model}");
+        let warnings = &settings.warnings;
+        assert_eq!(
+            warnings.iter().any(|it| it.contains("a namespace has no effect")),
+            is_warned,
+            "{warnings:?}"
+        );
+    }
+    for (policy, model, told) in [
+        (
+            "scope: shared",
+            "ttl: 1m",
+            "t.yaml:3: cache.policy.namespace: missing; expected the name",
+        ),
+        (
+            "mode: exact",
+            "scope: shared",
+            "t.yaml:4: models.m.cache.namespace: missing; expected the name",
+        ),
+        (
+            "scope: shared, namespace: all",
+            "namespace: ' '",
+            "t.yaml:4: models.m.cache.namespace: empty; expected the name",
+        ),
+    ] {
+        let problems = problems(&text(policy, model));
+        assert!(problems.starts_with(told), "{problems}");
+    }
 }

@@ -245,17 +245,49 @@ pub(super) async fn explain(admin: Data<Admin>, request: HttpRequest, body: Payl
     let mut members = object(&request, body).await?;
     let first = words(&mut members, "first")?;
     let second = words(&mut members, "second")?;
-    nothing_else(&members, &["first", "second"])?;
+    let route = invalidation::text(&mut members, "route", false)?;
+    let tenant = invalidation::text(&mut members, "tenant", true)?;
+    nothing_else(&members, &["first", "second", "route", "tenant"])?;
+    let class = class(&admin, route, tenant)?;
     let cache = admin.shared.cache.clone();
     // The models are made ready where nothing was compared so far: some 50 ms.
     let compared = web::block(move || {
         cache.learn();
-        compared(&cache, &first, &second)
+        compared(&cache, &first, &second, class.as_ref())
     });
     let compared = compared.await.ok().flatten();
     let compared =
         compared.ok_or_else(|| Problem::new(Kind::Unavailable, "the comparison was broken off"))?;
     Ok(HttpResponse::Ok().json(compared))
+}
+
+/// Whose verdicts decide, by the route's own name. `None`: nobody's.
+fn class(admin: &Admin, route: Option<Box<str>>, tenant: Option<Box<str>>) -> Result<Option<Class>, Problem> {
+    let Some(route) = route else {
+        return tenant.map_or(Ok(None), |_| {
+            let detail = "tenant stands without a route: what was learned is of a route and a tenant";
+            let problem = Problem::new(Kind::InvalidRequest, detail);
+            Err(problem.at(
+                "tenant",
+                "it without a route",
+                "route, and tenant if there are keys",
+            ))
+        });
+    };
+    let live = admin.shared.published.load();
+    if !live.catalog.routes().any(|it| *it.name == *route) {
+        let found = format!("'{}'", route.chars().take(100).collect::<String>().escape_debug());
+        let expected = "the name of a route";
+        let problem = Problem::new(
+            Kind::InvalidRequest,
+            format_args!("route: there is no route {found}"),
+        );
+        return Err(problem.at("route", found, expected));
+    }
+    Ok(Some(Class {
+        route: invalidation::own_name(admin, &route),
+        tenant: tenant.unwrap_or_default(),
+    }))
 }
 
 fn words(members: &mut Map<String, Value>, name: &str) -> Result<String, Problem> {
@@ -273,27 +305,41 @@ fn words(members: &mut Map<String, Value>, name: &str) -> Result<String, Problem
     Err(Problem::new(Kind::InvalidRequest, detail).at(name, found, expected))
 }
 
-/// Two texts compared, as a document. `None`: the cache has not learned to.
-pub(crate) fn compared(cache: &Cache, first: &str, second: &str) -> Option<Value> {
+/// Whose verdicts move thresholds.
+#[derive(Debug)]
+pub(crate) struct Class {
+    /// By its own name.
+    route: Box<str>,
+    /// The key, or the space that is shared.
+    tenant: Box<str>,
+}
+
+/// Two texts compared, as a document: by the thresholds of a class, or those that ship. `None`: the cache has not
+/// learned to.
+pub(crate) fn compared(cache: &Cache, first: &str, second: &str, class: Option<&Class>) -> Option<Value> {
+    let comparison = cache.explain(first, second)?;
+    let (score, is_far) = (comparison.score(), !comparison.is_near());
     let Comparison {
         cosine,
         unfit: [unfit_first, unfit_second],
         thresholds,
         explanation,
-    } = cache.explain(first, second)?;
+    } = comparison;
     let is_folded = text::fold(first) == text::fold(second);
-    let is_fit = unfit_first.is_none() && unfit_second.is_none();
-    let modes = thresholds.map(|(mode, threshold)| {
-        let same = is_folded || (is_fit && explanation.score >= threshold);
-        (
-            mode.name().to_owned(),
-            json!({ "threshold": threshold, "same": same }),
-        )
+    let experience = cache.experience();
+    let modes = thresholds.map(|(mode, shipped)| {
+        let learned = class.and_then(|it| experience?.threshold(&it.route, &it.tenant, mode));
+        let threshold = learned.unwrap_or(shipped);
+        let same = is_folded || score >= threshold;
+        // What is infinite is no number in JSON, but null: nothing is given by meaning.
+        let wanted = json!({ "threshold": threshold, "shipped": shipped, "same": same });
+        (mode.name().to_owned(), wanted)
     });
     let mut document = tidy(&explanation);
     let members = document.as_object_mut()?;
     members.insert("cosine".to_owned(), json!(cosine));
     members.insert("folded".to_owned(), json!(is_folded));
+    members.insert("far_apart".to_owned(), json!(is_far));
     let unfit = json!({ "first": unfit_first, "second": unfit_second });
     members.insert("unfit".to_owned(), unfit);
     members.insert("modes".to_owned(), Value::Object(modes.into_iter().collect()));

@@ -69,36 +69,16 @@ pub(super) fn build(
     client: ClientHeaders<'_>,
     (path, body): (&str, &Bytes),
 ) -> Result<UpstreamRequest, http::Error> {
-    let uri = join(&provider.base_url, path)?;
-    let host = HeaderValue::from_str(uri.authority().map_or("", |authority| authority.as_str()))?;
-    let mut request = http::Request::new(Full::new(body.clone()));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = uri;
-    let headers = request.headers_mut();
-    headers.insert(HOST, host);
-    headers.insert(USER_AGENT, OURSELVES);
-    tollgate_adapters::request_headers(surface, provider.kind, &|name| client.get(name), headers);
-    authorize(provider.auth, credential, headers)?;
-    for (name, value) in &provider.headers {
-        headers.insert(name, value.clone());
-    }
-    Ok(request)
+    let own = |headers: &mut HeaderMap| {
+        tollgate_adapters::request_headers(surface, provider.kind, &|name| client.get(name), headers);
+    };
+    request(Method::POST, provider, path, body.clone(), credential, own)
 }
 
 /// A request for a sign of life.
 pub(crate) fn probe_request(provider: &Provider, path: &str) -> Result<UpstreamRequest, http::Error> {
-    let uri = join(&provider.base_url, path)?;
-    let host = HeaderValue::from_str(uri.authority().map_or("", |authority| authority.as_str()))?;
-    let mut request = http::Request::new(Full::default());
-    *request.uri_mut() = uri;
-    let headers = request.headers_mut();
-    headers.insert(HOST, host);
-    headers.insert(USER_AGENT, OURSELVES);
-    authorize(provider.auth, provider.credentials.first(), headers)?;
-    for (name, value) in &provider.headers {
-        headers.insert(name, value.clone());
-    }
-    Ok(request)
+    let credential = provider.credentials.first();
+    request(Method::GET, provider, path, Bytes::new(), credential, |_| {})
 }
 
 /// A request for a vector, of which no client's headers say anything. The credential is drawn by weight.
@@ -115,15 +95,31 @@ pub(crate) fn embedding_request(
         lot = lot.saturating_sub(u64::from(it.weight));
         is_drawn
     });
+    let own = |headers: &mut HeaderMap| {
+        tollgate_adapters::request_headers(Surface::Embeddings, provider.kind, &|_| None, headers);
+    };
+    request(Method::POST, provider, path, body.clone(), credential, own)
+}
+
+/// What all requests to a provider have in common. `own` are the headers of this one: those that are configured, and the
+/// credential, come over them.
+fn request(
+    method: Method,
+    provider: &Provider,
+    path: &str,
+    body: Bytes,
+    credential: Option<&Credential>,
+    own: impl FnOnce(&mut HeaderMap),
+) -> Result<UpstreamRequest, http::Error> {
     let uri = join(&provider.base_url, path)?;
     let host = HeaderValue::from_str(uri.authority().map_or("", |authority| authority.as_str()))?;
-    let mut request = http::Request::new(Full::new(body.clone()));
-    *request.method_mut() = Method::POST;
+    let mut request = http::Request::new(Full::new(body));
+    *request.method_mut() = method;
     *request.uri_mut() = uri;
     let headers = request.headers_mut();
     headers.insert(HOST, host);
     headers.insert(USER_AGENT, OURSELVES);
-    tollgate_adapters::request_headers(Surface::Embeddings, provider.kind, &|_| None, headers);
+    own(headers);
     authorize(provider.auth, credential, headers)?;
     for (name, value) in &provider.headers {
         headers.insert(name, value.clone());

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
 use http::Method;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use tollgate_cache::{Cache, StoreSettings};
 
 use super::client::{Connection, Question};
@@ -46,8 +46,14 @@ enum Verb {
         first: String,
         /// Another.
         second: String,
-        /// Compare here, without a gateway.
-        #[arg(long)]
+        /// With the thresholds that were learned of this route.
+        #[arg(long, value_name = "NAME")]
+        route: Option<String>,
+        /// And of this virtual key, or of this shared space.
+        #[arg(long, value_name = "NAME", requires = "route")]
+        tenant: Option<String>,
+        /// Compare here, without a gateway, with the thresholds that ship.
+        #[arg(long, conflicts_with_all = ["route", "tenant"])]
         offline: bool,
     },
     /// Take answers out: one that was wrong, or all that fulfil every condition.
@@ -107,11 +113,26 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             first,
             second,
             offline: true,
+            ..
         } => return offline(connection, first, second),
-        Verb::Explain { first, second, .. } => {
+        Verb::Explain {
+            first,
+            second,
+            route,
+            tenant,
+            ..
+        } => {
             let question = Question::new(Method::POST, "/admin/v1/cache/explain");
+            let said = [
+                ("first", Some(first)),
+                ("second", Some(second)),
+                ("route", route.as_ref()),
+                ("tenant", tenant.as_ref()),
+            ];
             (
-                question.body(json!({ "first": first, "second": second })),
+                question.body(members(
+                    said.map(|(name, it)| (name, it.cloned().map(Value::from))),
+                )),
                 compared,
             )
         }
@@ -144,8 +165,7 @@ fn listing(of: &Of, sort: Sort, limit: u32) -> Question {
 
 /// What is asked for, without what is not said; the API says what is missing.
 fn invalidation(verb: &Verb) -> Value {
-    let mut members = Map::new();
-    if let Verb::Invalidate {
+    let Verb::Invalidate {
         entry,
         of,
         older_than,
@@ -153,30 +173,34 @@ fn invalidation(verb: &Verb) -> Value {
         reason,
         author,
     } = verb
-    {
-        let said = [
-            ("entry", entry.map(Value::from)),
-            ("route", of.route.clone().map(Value::from)),
-            ("tenant", of.tenant.clone().map(Value::from)),
-            ("tag", of.tag.clone().map(Value::from)),
-            ("older_than", older_than.clone().map(Value::from)),
-            ("all", all.then_some(Value::Bool(true))),
-            ("reason", reason.clone().map(Value::from)),
-            ("author", author.clone().map(Value::from)),
-        ];
-        let said = said
-            .into_iter()
-            .filter_map(|(name, it)| Some((name.to_owned(), it?)));
-        members.extend(said);
-    }
-    Value::Object(members)
+    else {
+        return Value::Null;
+    };
+    members([
+        ("entry", entry.map(Value::from)),
+        ("route", of.route.clone().map(Value::from)),
+        ("tenant", of.tenant.clone().map(Value::from)),
+        ("tag", of.tag.clone().map(Value::from)),
+        ("older_than", older_than.clone().map(Value::from)),
+        ("all", all.then_some(Value::Bool(true))),
+        ("reason", reason.clone().map(Value::from)),
+        ("author", author.clone().map(Value::from)),
+    ])
+}
+
+/// A document of what is said.
+fn members<const N: usize>(said: [(&str, Option<Value>); N]) -> Value {
+    let said = said
+        .into_iter()
+        .filter_map(|(name, it)| Some((name.to_owned(), it?)));
+    Value::Object(said.collect())
 }
 
 /// Compares with the models of this binary.
 fn offline(connection: &Connection, first: &str, second: &str) -> anyhow::Result<ExitCode> {
     let cache = Cache::new(StoreSettings::default());
     cache.learn();
-    let document = crate::admin::compared(&cache, first, second);
+    let document = crate::admin::compared(&cache, first, second, None);
     let document = document.ok_or_else(|| anyhow::anyhow!("these texts cannot be compared"))?;
     if connection.json {
         super::print(&format!("{document:#}\n"))
@@ -336,11 +360,13 @@ fn compared(answer: &Value) -> String {
         let same = of.get("same").and_then(Value::as_bool) == Some(true);
         vec![
             mode.to_owned(),
+            number(&of, "shipped"),
+            // Null: nothing is given by meaning.
             number(&of, "threshold"),
             if same { "yes" } else { "no" }.to_owned(),
         ]
     });
-    let mut text = table(&["MODE", "WANTS", "THE SAME"], &modes);
+    let mut text = table(&["MODE", "SHIPS WITH", "WANTS", "THE SAME"], &modes);
     let _ = writeln!(
         text,
         "\nscore {} ({} without guards), cosine {}",
@@ -350,6 +376,9 @@ fn compared(answer: &Value) -> String {
     );
     if answer.get("folded").and_then(Value::as_bool) == Some(true) {
         text.push_str("the same but for case, spaces or the mark at the end: found without a comparison\n");
+    }
+    if answer.get("far_apart").and_then(Value::as_bool) == Some(true) {
+        text.push_str("too far apart to be compared\n");
     }
     for side in ["first", "second"] {
         let reason = answer.pointer(&format!("/unfit/{side}")).and_then(Value::as_str);

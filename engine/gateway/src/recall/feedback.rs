@@ -10,10 +10,12 @@ use serde_json::Value;
 use tollgate_actors::Hear;
 use tollgate_cache::{Cache, Entry, EntryId, Scope};
 use tollgate_config::Settings;
-use tollgate_core::{Refusal, RefusalKind};
+use tollgate_core::{Clock, Refusal, RefusalKind};
+use tollgate_telemetry::FeedbackRecord;
 
 use crate::accept::header;
 use crate::authenticate::Caller;
+use crate::settle::Settlement;
 use crate::worker::Worker;
 
 const FEEDBACK: HeaderName = HeaderName::from_static("x-tollgate-cache-feedback");
@@ -100,7 +102,24 @@ impl Feedback {
 
     /// Tells the keeper, and waits until it is done. Whether it counts for a threshold; `None`: there is no such entry
     /// for this caller.
-    pub(crate) async fn tell(self, worker: &Worker, settings: &Settings, caller: &Caller) -> Option<bool> {
+    pub(crate) async fn tell(
+        self,
+        worker: &Worker,
+        caller: &Caller,
+        settlement: &mut Settlement,
+    ) -> Option<bool> {
+        let (settings, began) = (settlement.settings().clone(), Clock.now());
+        let counts = self.told(worker, &settings, caller).await;
+        let record = FeedbackRecord {
+            entry: self.entry.0,
+            was_right: self.was_right,
+            counts,
+        };
+        settlement.heard(record, Clock.now().duration_since(began));
+        counts
+    }
+
+    async fn told(self, worker: &Worker, settings: &Settings, caller: &Caller) -> Option<bool> {
         let shared = &worker.shared;
         let entry = shared.cache.store().get(self.entry)?;
         if entry.is_condemned() || !may_speak_of(&shared.cache, &entry, settings, caller) {

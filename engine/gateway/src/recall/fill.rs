@@ -64,6 +64,11 @@ impl Filling {
         Self { rechecks, ..self }
     }
 
+    /// The client has left: nobody knows what the answer would have been.
+    pub(crate) fn leave(self) {
+        self.ticket.leave();
+    }
+
     /// A piece of the answer is sent to the client. `None`: it becomes too large to be kept.
     pub(crate) fn sending(mut self, piece: &Bytes) -> Option<Self> {
         self.room = self.room.checked_sub(piece.len())?;
@@ -158,9 +163,6 @@ impl Filling {
             // Those who wait look again when the entry is there.
             on_done: Box::new(self.ticket),
         };
-        // A keeper with too much to do keeps less.
-        if shared.keeper.try_send(fill).is_err() {
-            shared.cache.store().dropped();
-        }
+        fill.hand_to(&shared.keeper, &shared.cache);
     }
 }

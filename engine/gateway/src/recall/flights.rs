@@ -1,9 +1,12 @@
 //! Single flight: of concurrent requests for the same answer one asks for it, and the others wait.
 //!
 //! Whoever asks holds a [`Ticket`] until the answer is in the cache, or until it is clear that it will not be.
-//! However the ticket is dropped, those who wait look again: one of them may then be the next to ask.
+//! However the ticket is dropped, those who wait look again: one of them may then be the next to ask. The others wait
+//! for that one only if the one before has left: where an answer came, or an error, and was not kept, the next may well
+//! be no better, and to wait for one after the other would take as many times as long.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -12,7 +15,19 @@ use tollgate_core::Digest;
 
 /// Answers that are on their way, by the question. Shared by all workers.
 #[derive(Debug, Default)]
-pub(crate) struct Flights(DashMap<Digest, watch::Receiver<()>>);
+pub(crate) struct Flights(DashMap<Digest, Flight>);
+
+/// An answer that is on its way to somebody else.
+pub(super) type Flight = watch::Receiver<Landing>;
+
+/// How a flight has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Landing {
+    /// There was an answer, or an error: if it is not in the cache now, it is not to be kept.
+    Ended,
+    /// Whoever asked has left before that.
+    Left,
+}
 
 /// The right to ask, and the duty of all others to wait.
 #[derive(Debug)]
@@ -20,7 +35,7 @@ pub(crate) struct Ticket {
     flights: Weak<Flights>,
     question: Digest,
     /// Closed with the ticket: that is the sign for those who wait.
-    _over: watch::Sender<()>,
+    over: watch::Sender<Landing>,
 }
 
 /// Who asks.
@@ -28,7 +43,7 @@ pub(super) enum Turn {
     /// The one who called.
     Lead(Ticket),
     /// Somebody else: [`landed`] says when that is over.
-    Follow(watch::Receiver<()>),
+    Follow(Flight),
 }
 
 impl Flights {
@@ -37,12 +52,12 @@ impl Flights {
         match self.0.entry(question) {
             Entry::Occupied(flight) => Turn::Follow(flight.get().clone()),
             Entry::Vacant(place) => {
-                let (over, wait) = watch::channel(());
+                let (over, wait) = watch::channel(Landing::Ended);
                 place.insert(wait);
                 Turn::Lead(Ticket {
                     flights: Arc::downgrade(self),
                     question,
-                    _over: over,
+                    over,
                 })
             }
         }
@@ -55,10 +70,19 @@ impl Flights {
     }
 }
 
-/// Waits until whoever asked is done.
-pub(super) async fn landed(mut flight: watch::Receiver<()>) {
-    // Nothing is ever sent: an error means that the sender is gone.
-    while flight.changed().await.is_ok() {}
+/// Waits until whoever asked is done, but no longer than this. `None`: it takes longer.
+pub(super) async fn landed(mut flight: Flight, most: Duration) -> Option<Landing> {
+    // An error means that the sender is gone.
+    let is_over = async { while flight.changed().await.is_ok() {} };
+    tokio::time::timeout(most, is_over).await.ok()?;
+    Some(*flight.borrow())
+}
+
+impl Ticket {
+    /// Whoever asked has left, and has no answer that others could have had.
+    pub(super) fn leave(self) {
+        self.over.send_replace(Landing::Left);
+    }
 }
 
 impl Drop for Ticket {
@@ -73,6 +97,8 @@ impl Drop for Ticket {
 mod tests {
     use super::*;
     use tollgate_core::Digester;
+
+    const LONG: Duration = Duration::from_secs(20);
 
     fn question(text: &str) -> Digest {
         Digester::new("test").field(text.as_bytes()).finish()
@@ -91,13 +117,28 @@ mod tests {
             matches!(flights.join(question("b")), Turn::Lead(_)),
             "of another question"
         );
-        let waiting = actix_rt::spawn(landed(flight));
+        let waiting = actix_rt::spawn(landed(flight.clone(), LONG));
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
+        assert_eq!(landed(flight, Duration::from_millis(1)).await, None);
         drop(ticket);
-        waiting.await.unwrap();
+        assert_eq!(waiting.await.unwrap(), Some(Landing::Ended));
         assert!(matches!(flights.join(question("a")), Turn::Lead(_)));
         assert_eq!(flights.len(), 0, "the tickets above are dropped");
+    }
+
+    #[actix_rt::test]
+    async fn those_who_follow_can_tell_whether_the_leader_has_left() {
+        let flights = Arc::new(Flights::default());
+        let Turn::Lead(ticket) = flights.join(question("a")) else {
+            panic!("nobody else is there")
+        };
+        let Turn::Follow(flight) = flights.join(question("a")) else {
+            panic!("somebody leads")
+        };
+        ticket.leave();
+        assert_eq!(landed(flight, LONG).await, Some(Landing::Left));
+        assert_eq!(flights.len(), 0);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
 use tollgate_adapters::{Asked, Traits, asked};
 use tollgate_cache::{Apart, Key, Policy, Scope, Vector, text};
-use tollgate_core::{Digest, Digester, Refusal, Surface};
+use tollgate_core::{Digest, Digester, Surface};
 use tollgate_routing::Route;
 
 use crate::accept::{Call, header};
@@ -93,7 +93,7 @@ impl Question {
             exact,
             words,
             traits,
-        } = read(call).await.map_err(|_| "malformed")?;
+        } = read(call).await.ok_or("malformed")?;
         if traits.wants_logprobs {
             return Err("logprobs");
         }
@@ -142,12 +142,13 @@ impl Question {
     }
 }
 
-async fn read(call: &Call) -> Result<Asked, Refusal> {
+/// What is asked. A large body takes too long for a worker.
+async fn read(call: &Call) -> Option<Asked> {
     if call.body.len() < LARGE_BYTES {
-        return asked(call.surface, &call.body);
+        return asked(call.surface, &call.body).ok();
     }
     let (surface, body) = (call.surface, call.body.clone());
-    off_thread(move || asked(surface, &body)).await?
+    off_thread(move || asked(surface, &body).ok()).await.ok()?
 }
 
 /// A digest of something within a scope.

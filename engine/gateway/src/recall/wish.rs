@@ -8,8 +8,6 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderName};
 use tollgate_cache::{Mode, Policy, Scope};
 use tollgate_core::{Refusal, RefusalKind};
 
-use crate::accept::header;
-
 pub(super) const CACHE: HeaderName = HeaderName::from_static("x-tollgate-cache");
 
 /// What is said in `x-tollgate-cache`, for messages.
@@ -59,10 +57,13 @@ impl Wish {
     /// Reads what the client says.
     pub(super) fn read(request: &HttpRequest) -> Result<Self, Refusal> {
         let mut wish = Self::default();
-        if let Some(text) = header(request, &CACHE_CONTROL) {
+        // Lists may be divided among several lines.
+        for line in request.headers().get_all(&CACHE_CONTROL) {
+            let text = line.to_str().unwrap_or_default();
             text.split(',').for_each(|word| wish.standard(word.trim()));
         }
-        if let Some(text) = header(request, &CACHE) {
+        for line in request.headers().get_all(&CACHE) {
+            let text = line.to_str().map_err(|_| invalid("no text"))?;
             for word in text
                 .split([',', ';'])
                 .map(str::trim)
@@ -162,6 +163,16 @@ mod tests {
             let refusal = wish(&[("x-tollgate-cache", nonsense)]).unwrap_err();
             assert!(refusal.message.contains(nonsense), "{}", refusal.message);
         }
+    }
+
+    #[test]
+    fn what_is_said_in_several_lines_is_said_together() {
+        let standard = wish(&[("cache-control", "no-cache"), ("cache-control", "no-store")]).unwrap();
+        assert!(!standard.reads && !standard.writes);
+        let own = wish(&[("x-tollgate-cache", "ttl=90"), ("x-tollgate-cache", "off")]).unwrap();
+        assert!(!own.reads && !own.writes && own.ttl.is_some());
+        let request = TestRequest::default().append_header(("x-tollgate-cache", &b"off\xff"[..]));
+        assert_eq!(Wish::read(&request.to_http_request()).unwrap_err().status(), 400);
     }
 
     #[test]

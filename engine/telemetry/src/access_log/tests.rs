@@ -171,6 +171,36 @@ fn what_the_cache_said_is_told_and_every_word_of_it_is_explained() {
 }
 
 #[test]
+fn what_a_client_said_of_an_answer_is_told_and_explained() {
+    let page = include_str!("../../../../docs/reference/access-log.md");
+    let row = page.lines().find(|line| line.starts_with("| `feedback` |"));
+    let mut record = full();
+    for (was_right, counts, expected) in [
+        (
+            true,
+            Some(false),
+            serde_json::json!({ "entry": 17, "verdict": "right", "counts": false }),
+        ),
+        (
+            false,
+            None,
+            serde_json::json!({ "entry": 17, "verdict": "wrong" }),
+        ),
+    ] {
+        record.feedback = Some(FeedbackRecord {
+            entry: 17,
+            was_right,
+            counts,
+        });
+        assert_eq!(json_of(&record)["feedback"], expected);
+        for (name, value) in expected.as_object().unwrap() {
+            let is_told = |word: &str| row.unwrap().contains(&format!("`{word}`"));
+            assert!(is_told(name) && value.as_str().is_none_or(is_told), "{name}");
+        }
+    }
+}
+
+#[test]
 fn every_field_of_an_attempt_is_explained_on_the_reference_page() {
     let page = include_str!("../../../../docs/reference/access-log.md");
     let (_, of_attempts) = page.split_once("Of each attempt:").unwrap();

@@ -161,7 +161,7 @@ pub(crate) const TIME_PER_OUTPUT_TOKEN: Metric = Metric::histogram(
 pub(crate) const REQUESTS: Metric = Metric::counter(
     "tollgate_requests_total",
     &["route", "surface", "code", "outcome"],
-    "Requests, by what the client got. `route` and `surface` are empty where a request was refused before they were known.",
+    "Requests, by what the client got. `route` and `surface` are empty where a request was refused before they were known, and of feedback on the cache.",
 );
 pub(crate) const REFUSALS: Metric = Metric::counter(
     "tollgate_refusals_total",

@@ -124,7 +124,7 @@ pub(super) fn of_query(admin: &Admin, query: &Query) -> Selection {
 }
 
 /// Entries stand under the own name of their route, whatever name was asked for.
-fn own_name(admin: &Admin, name: &str) -> Box<str> {
+pub(super) fn own_name(admin: &Admin, name: &str) -> Box<str> {
     let live = admin.shared.published.load();
     let route = live.catalog.routes().find(|route| *route.name == *name);
     let own = route.and_then(|route| route.alias_of.as_deref());
@@ -137,7 +137,7 @@ fn ago(span: Duration) -> Timestamp {
 }
 
 /// A text of a body. The tenant of requests without a key is the empty one.
-fn text(
+pub(super) fn text(
     members: &mut Map<String, Value>,
     name: &str,
     may_be_empty: bool,

@@ -50,6 +50,15 @@ fn an_empty_cache_and_a_comparison_are_as_the_document_says() {
         .map(|it| &it["guard"])
         .collect();
     assert!(fired.contains(&&json!("number")), "{other:#}");
+    assert_eq!(
+        other["modes"]["safe"]["threshold"],
+        other["modes"]["safe"]["shipped"]
+    );
+    let far = compare("Who wrote Emma in 1815?", "How do I reset my password?");
+    assert_eq!(
+        (&far["far_apart"], &other["far_apart"]),
+        (&json!(true), &json!(false))
+    );
     let same = compare("How do I reset my password?", "how do i reset my password");
     assert!(same["score"].as_f64().unwrap() > 0.9, "{same:#}");
     assert_eq!(
@@ -60,9 +69,8 @@ fn an_empty_cache_and_a_comparison_are_as_the_document_says() {
 }
 
 #[test]
-fn what_cannot_be_compared_listed_or_invalidated_is_refused_with_where_and_how() {
+fn what_cannot_be_compared_is_refused_with_where_and_how() {
     let explain = "/admin/v1/cache/explain";
-    let invalidate = "/admin/v1/cache/invalidate";
     let long = "x".repeat(20_000);
     refused(
         &Stack::start(),
@@ -90,6 +98,37 @@ fn what_cannot_be_compared_listed_or_invalidated_is_refused_with_where_and_how()
                 400,
                 "third",
             ),
+            (
+                "POST",
+                explain,
+                json!({"first": "a", "second": "b", "tenant": "c"}),
+                400,
+                "tenant",
+            ),
+            (
+                "POST",
+                explain,
+                json!({"first": "a", "second": "b", "route": "nowhere", "tenant": "c"}),
+                400,
+                "route",
+            ),
+            (
+                "POST",
+                explain,
+                json!({"first": "a", "second": "b", "route": 1}),
+                400,
+                "route",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn what_cannot_be_listed_or_invalidated_is_refused_with_where_and_how() {
+    let invalidate = "/admin/v1/cache/invalidate";
+    refused(
+        &Stack::start(),
+        &[
             (
                 "GET",
                 "/admin/v1/cache/entries?sort=colour",

@@ -2,6 +2,7 @@
 
 use super::*;
 use clap::Parser as _;
+use serde_json::json;
 
 #[derive(Debug, clap::Parser)]
 struct Line {
@@ -44,7 +45,8 @@ fn a_comparison_says_who_decided_and_on_what() {
         "score": 0.0, "score_without_guards": 0.991, "cosine": 0.97, "guard": "number", "folded": false,
         "unfit": {"first": null, "second": "timely"}, "understood": {"first": "5 days", "second": "7 days"},
         "fired": [{"guard": "number", "a": "5", "b": "7"}, {"guard": "name", "a": "x\u{1b}", "b": ""}],
-        "modes": {"safe": {"threshold": 0.95, "same": false}, "aggressive": {"threshold": 0.8, "same": true}},
+        "modes": {"safe": {"shipped": 0.95, "threshold": null, "same": false},
+                  "aggressive": {"shipped": 0.8, "threshold": 0.75, "same": true}},
         "features": [{"name": "cosine", "value": 0.97}, {"name": "nothing", "value": 0.0}],
     }));
     for said in [
@@ -65,8 +67,8 @@ fn a_comparison_says_who_decided_and_on_what() {
     assert_eq!(
         (&rows[1][..], &rows[3][..]),
         (
-            &["safe", "0.9500", "no"][..],
-            &["aggressive", "0.8000", "yes"][..]
+            &["safe", "0.9500", "-", "no"][..],
+            &["aggressive", "0.8000", "0.7500", "yes"][..]
         )
     );
 }
@@ -75,7 +77,7 @@ fn a_comparison_says_who_decided_and_on_what() {
 fn what_is_compared_offline_is_compared_by_the_models_of_the_binary() {
     let cache = Cache::new(StoreSettings::default());
     cache.learn();
-    let of = |a: &str, b: &str| crate::admin::compared(&cache, a, b).unwrap();
+    let of = |a: &str, b: &str| crate::admin::compared(&cache, a, b, None).unwrap();
     let other = of(
         "How do I cook rice for 5 people?",
         "How do I cook rice for 7 people?",
@@ -85,6 +87,8 @@ fn what_is_compared_offline_is_compared_by_the_models_of_the_binary() {
         (&json!("number"), &json!(false))
     );
     assert!(compared(&other).contains("decided by the guard number"));
+    let far = of("How do I cook rice for 5 people?", "What is a monad?");
+    assert!(compared(&far).contains("\ntoo far apart to be compared\n"));
     let folded = of("What is a monad?", "what is  a monad?");
     assert_eq!(
         (&folded["folded"], &folded["modes"]["safe"]["same"]),
