@@ -6,11 +6,15 @@
 mod bench;
 mod cache;
 mod check;
+mod children;
 mod client;
+mod cores;
 mod demo;
 mod explain;
+mod files;
 mod forecast;
 mod init;
+mod leash;
 mod mock;
 mod replay;
 mod routes;
@@ -61,6 +65,9 @@ enum Verb {
     Cache(cache::Args),
     /// Load a gateway, or any OpenAI-compatible server, and say what it adds.
     Bench(bench::Args),
+    /// Become another program that ends with the process that started it.
+    #[command(hide = true)]
+    Leash(leash::Args),
     /// Print the JSON Schema of the config file.
     Schema,
     /// Print the reference of the config file, in Markdown.
@@ -90,6 +97,7 @@ pub fn run() -> ExitCode {
         Verb::Replay(args) => replay::run(&args),
         Verb::Cache(args) => cache::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Leash(args) => leash::run(&args),
         Verb::Schema => print(&tollgate_config::json_schema()),
         Verb::Reference => print(&tollgate_config::reference_markdown()),
     };
@@ -143,7 +151,9 @@ mod tests {
             "cache list --route fast --sort hits --limit 5",
             "cache explain a b --offline",
             "bench",
-            "bench steady --direct --nginx --fail-if p99>5ms --json out.json",
+            "bench steady --baselines --pin --fail-if p99>5ms --json out.json",
+            "bench steady --direct --nginx --warm-up 0s",
+            "bench --url http://h:1 --direct http://h:2 --nginx --pid 7",
             "bench my.yaml --url http://h:1 --rate 50 --duration 5s",
             "bench show smoke",
             "bench compare a.json b.json",

@@ -22,16 +22,19 @@ use super::figures::{Ending, ErrorClass, Figures};
 use super::lanes::Endpoint;
 use super::mix::Mix;
 use super::number::{count, float, nanos, share};
-use super::proc::{self, Usage};
+use super::proc;
 use super::scenario::Scenario;
-use super::summary::{Generator, ServerPoint, ServerUse, Summary, summarise};
+use super::summary::{Generator, Summary, summarise};
+use super::watch::{Watch, watch};
 
-/// How often the server's process is looked at, and the watcher told.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// After so many requests that were due at once, answers are looked at again.
 const AT_ONCE: u64 = 32;
 /// How long a closed loop waits after a connection that could not be opened.
 const BREATHER: Duration = Duration::from_millis(20);
+/// How often a worker that has nothing to do looks whether it is told to stop.
+const LISTEN_EVERY: Duration = Duration::from_millis(50);
+/// How long answers are waited for in a run that is stopped.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A server to load.
 #[derive(Debug, Clone)]
@@ -57,13 +60,16 @@ pub struct Progress {
     pub answered: u64,
     /// Failures so far.
     pub failed: u64,
+    /// Requests whose answers are not complete yet.
+    pub under_way: u64,
 }
 
 /// Whoever watches a run.
 pub struct Watcher<'a> {
     /// Told four times a second.
     pub progress: &'a mut dyn FnMut(Progress),
-    /// Ends the run early once it is true: no more requests are sent.
+    /// Ends the run early once it is true: no more requests are sent, and what has no answer soon is given up and
+    /// not counted.
     pub stop: Arc<AtomicBool>,
 }
 
@@ -115,6 +121,7 @@ pub fn run(
         next: AtomicU64::new(0),
         stop: Arc::clone(&watcher.stop),
     });
+    let idle = contestant.pid.and_then(proc::usage);
     let mut threads = Vec::new();
     for number in 0..workers {
         let shared = Arc::clone(&shared);
@@ -128,9 +135,16 @@ pub fn run(
     }
     shared.ready.wait();
     let origin = shared.origin();
-    let server = watch(&shared, contestant.pid, origin, watcher, &|| {
-        threads.iter().all(thread::JoinHandle::is_finished)
-    });
+    let seen = watch(
+        &Watch {
+            live: &shared.live,
+            window: scenario.window,
+            pid: contestant.pid,
+            origin,
+            is_over: &|| threads.iter().all(thread::JoinHandle::is_finished),
+        },
+        watcher,
+    );
     let mut all = Figures::new(scenario.window);
     let (mut cpu, mut ended) = (Some(Duration::ZERO), Duration::ZERO);
     for thread in threads {
@@ -143,8 +157,9 @@ pub fn run(
     }
     let elapsed = ended.saturating_sub(scenario.window.warm_up);
     let mut summary = summarise(&all, elapsed, workers);
+    summary.requests.most_under_way = shared.live.most_under_way();
     add_cpu(&mut summary.generator, cpu, elapsed, all.sent());
-    summary.server = server.map(|server| server.used(all.sent()));
+    summary.server = seen.zip(idle).map(|(seen, idle)| seen.used(&summary, idle));
     Ok(summary)
 }
 
@@ -231,8 +246,22 @@ fn prepare(shared: &Shared, number: usize) -> anyhow::Result<(Runtime, Caller)> 
     let opened =
         runtime.block_on(async { tokio::time::timeout(scenario.timeout, caller.lanes.open(lanes)).await });
     let opened = opened.map_err(|_elapsed| anyhow::anyhow!("no connection within {:?}", scenario.timeout))?;
-    opened.context("the server cannot be reached")?;
+    opened.map_err(unreachable)?;
     Ok((runtime, caller))
+}
+
+/// Why there is no connection; who has no descriptor left is told so, as nothing is wrong with the server then.
+fn unreachable(error: std::io::Error) -> anyhow::Error {
+    let has_no_files = error.raw_os_error().is_some_and(|code| {
+        [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE]
+            .iter()
+            .any(|it| it.raw_os_error() == code)
+    });
+    anyhow::Error::new(error).context(if has_no_files {
+        "too few open files are allowed for so many connections: raise the limit (ulimit -n)"
+    } else {
+        "the server cannot be reached"
+    })
 }
 
 /// CPU time of this thread at `moment`.
@@ -257,7 +286,9 @@ async fn open(shared: &Shared, caller: &Arc<Caller>, worker: usize) -> anyhow::R
             in_a_row = 0;
             tokio::task::yield_now().await;
         }
-        alarm.until(caller.at(due)).await?;
+        if !is_due(shared, &alarm, caller.at(due)).await? {
+            break;
+        }
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
             caller.not_sent(due);
             continue;
@@ -270,8 +301,35 @@ async fn open(shared: &Shared, caller: &Arc<Caller>, worker: usize) -> anyhow::R
     }
     let all = u32::try_from(most).unwrap_or(u32::MAX);
     // Each ends within its timeout. The semaphore is never closed.
-    drop(slots.acquire_many(all).await);
+    unless_stopped(shared, async { drop(slots.acquire_many(all).await) }).await;
     Ok(())
+}
+
+/// Waits until a request is due. `false`: the run was stopped before.
+async fn is_due(shared: &Shared, alarm: &Alarm, due: Instant) -> std::io::Result<bool> {
+    while !shared.stop.load(Ordering::Relaxed) {
+        let look = Clock.now() + LISTEN_EVERY;
+        if due <= look {
+            alarm.until(due).await?;
+            return Ok(true);
+        }
+        alarm.until(look).await?;
+    }
+    Ok(false)
+}
+
+/// Waits for answers; in a run that is stopped, only for a moment.
+async fn unless_stopped(shared: &Shared, answers: impl Future<Output = ()>) {
+    let stopped = async {
+        while !shared.stop.load(Ordering::Relaxed) {
+            tokio::time::sleep(LISTEN_EVERY).await;
+        }
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        () = answers => {}
+        () = stopped => {}
+    }
 }
 
 /// Each lane sends as soon as its last answer is in.
@@ -292,87 +350,5 @@ async fn closed(shared: &Arc<Shared>, caller: &Arc<Caller>, worker: usize) {
             }
         });
     }
-    while lanes.join_next().await.is_some() {}
-}
-
-/// What the watcher saw of the server.
-struct Seen {
-    first: Usage,
-    last: Usage,
-    rss_max_mib: f64,
-    samples: Vec<ServerPoint>,
-}
-
-impl Seen {
-    fn used(self, sent: u64) -> ServerUse {
-        let cpu = self.last.cpu.saturating_sub(self.first.cpu).as_secs_f64();
-        ServerUse {
-            cpu_us_per_request: if sent > 0 { cpu * 1e6 / float(sent) } else { 0.0 },
-            rss_start_mib: self.first.rss_mib,
-            rss_end_mib: self.last.rss_mib,
-            rss_max_mib: self.rss_max_mib,
-            samples: self.samples,
-        }
-    }
-}
-
-/// Watches until `is_over`. `None`: the server's process is not known, or the window was never reached.
-fn watch(
-    shared: &Shared,
-    pid: Option<u32>,
-    origin: Instant,
-    watcher: &mut Watcher<'_>,
-    is_over: &dyn Fn() -> bool,
-) -> Option<Seen> {
-    let window = shared.scenario.window;
-    let mut seen: Option<Seen> = None;
-    let mut last_look = Duration::ZERO;
-    let mut next = window.warm_up.min(LOOK_EVERY);
-    loop {
-        let over = is_over();
-        let now = Clock.now().saturating_duration_since(origin);
-        if now < next && !over {
-            // The end is noticed soon, also of short runs.
-            thread::sleep(next.saturating_sub(now).min(Duration::from_millis(10)));
-            continue;
-        }
-        next = now + LOOK_EVERY;
-        if now < window.warm_up {
-            next = next.min(window.warm_up);
-        } else if let Some(usage) = pid.and_then(proc::usage) {
-            match &mut seen {
-                None => {
-                    seen = Some(Seen {
-                        first: usage,
-                        last: usage,
-                        rss_max_mib: usage.rss_mib,
-                        samples: Vec::new(),
-                    });
-                }
-                Some(seen) => {
-                    let cpu = usage.cpu.saturating_sub(seen.last.cpu).as_secs_f64();
-                    let span = now.saturating_sub(last_look).as_secs_f64().max(1e-9);
-                    seen.samples.push(ServerPoint {
-                        at: now.saturating_sub(window.warm_up).as_secs_f64(),
-                        cores: cpu / span,
-                        rss_mib: usage.rss_mib,
-                    });
-                    seen.rss_max_mib = seen.rss_max_mib.max(usage.rss_mib);
-                    seen.last = usage;
-                }
-            }
-            last_look = now;
-        }
-        let (sent, answered, failed) = shared.live.read();
-        (watcher.progress)(Progress {
-            elapsed: now,
-            planned: window.warm_up + window.measured,
-            sent,
-            answered,
-            failed,
-        });
-        if over {
-            return seen;
-        }
-    }
+    unless_stopped(shared, async { while lanes.join_next().await.is_some() {} }).await;
 }
