@@ -140,11 +140,11 @@ impl Table {
         existed
     }
 
-    /// Back to `default` and nothing else.
-    pub(crate) fn reset(&self, default: Behaviour, now: Instant) {
+    /// Back to these and nothing else.
+    pub(crate) fn reset(&self, behaviours: BehaviourTable, now: Instant) {
         let mut content = self.0.write();
-        content.default = default;
-        content.models.clear();
+        content.default = behaviours.default;
+        content.models = behaviours.models;
         content.refresh_all(now, |_, _| true);
     }
 

@@ -15,10 +15,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use tokio::signal::unix::{SignalKind, signal};
 use tollgate_core::Clock;
 use tollgate_loadtest::load::compare::told;
 use tollgate_loadtest::load::report::Report;
-use tollgate_loadtest::load::{Contestant, Outside, Scenario, names, rounds, shipped_text};
+use tollgate_loadtest::load::{Outside, Scenario, names, rounds, shipped_text};
 
 use line_up::{Failure, LineUp};
 use progress::ProgressLine;
@@ -127,6 +128,7 @@ fn bench(args: &Run) -> anyhow::Result<ExitCode> {
         Ok(scenario) => scenario,
         Err(why) => return Ok(unusable(format_args!("{why:#}"))),
     };
+    let stop = interrupted()?;
     let line_up = match args.asked.line_up(&scenario) {
         Ok(line_up) => line_up,
         Err(Failure::Arguments(why)) => return Ok(unusable(format_args!("{why}"))),
@@ -135,7 +137,7 @@ fn bench(args: &Run) -> anyhow::Result<ExitCode> {
     for why in &line_up.skipped {
         crate::say(format_args!("SKIPPED {why}"));
     }
-    let report = match measure(&scenario, &line_up) {
+    let report = match measure(&scenario, &line_up, &stop) {
         Ok(report) => report,
         Err(error) => return Ok(not_run(&error)),
     };
@@ -180,17 +182,14 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
 }
 
-fn measure(scenario: &Scenario, line_up: &LineUp) -> anyhow::Result<Report> {
-    let contestants: &[Contestant] = &line_up.contestants;
-    let stop = Arc::new(AtomicBool::new(false));
-    stop_on_interrupt(Arc::clone(&stop))?;
+fn measure(scenario: &Scenario, line_up: &LineUp, stop: &Arc<AtomicBool>) -> anyhow::Result<Report> {
     let now = Clock.wall();
     let mut line = ProgressLine::new(scenario.rounds);
     let results = rounds(
         scenario,
-        contestants,
+        &line_up.contestants,
         now.unix_millis(),
-        &stop,
+        stop,
         &mut |name, round, progress| {
             line.show(name, round, progress);
         },
@@ -205,21 +204,32 @@ fn measure(scenario: &Scenario, line_up: &LineUp) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// The first interrupt ends the run early, and its report is written; the second ends the process.
-fn stop_on_interrupt(stop: Arc<AtomicBool>) -> anyhow::Result<()> {
+/// What becomes true at the first interrupt or order to terminate: the run ends early, and its report is written. The
+/// second ends the process.
+fn interrupted() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    // Heard of from here on, not only when the thread gets to it.
+    let (mut interrupt, mut terminate) = {
+        let _within = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    let told = Arc::clone(&stop);
     let wait = async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            stop.store(true, Ordering::Relaxed);
-        }
-        if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(130);
+        for _ in 0..2 {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if told.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
         }
     };
     std::thread::spawn(move || runtime.block_on(wait));
-    Ok(())
+    Ok(stop)
 }
 
 /// A scenario that comes with the program, or one from a file.

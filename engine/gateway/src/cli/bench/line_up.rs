@@ -178,7 +178,12 @@ fn start_nginx(upstream: Option<&Contestant>, scenario: &Scenario, cores: &[usiz
     let upstream =
         upstream.context("--direct does not say which upstream: expected http://HOST:PORT without a path")?;
     let streams = scenario.requests.iter().any(|(kind, _)| kind.stream > 0.0);
-    Nginx::start(leash::leashed(&program, cores)?, upstream, streams)
+    Nginx::start(
+        leash::leashed(&program, cores)?,
+        upstream,
+        streams,
+        scenario.outstanding,
+    )
 }
 
 fn address(url: &str) -> Option<SocketAddr> {
