@@ -273,7 +273,11 @@ mod tests {
         assert!(table.unset("east/gpt", now));
         assert!(!table.unset("east/gpt", now));
         assert_eq!(find("east", "gpt"), fixed(3.0));
-        table.reset(slow(7.0), now);
+        let behaviours = BehaviourTable {
+            default: slow(7.0),
+            ..BehaviourTable::default()
+        };
+        table.reset(behaviours, now);
         assert_eq!(find("east", "gpt"), fixed(7.0));
     }
 

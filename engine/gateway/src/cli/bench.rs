@@ -97,7 +97,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             Some(text) => super::print(text),
             None => Ok(unusable(format_args!(
                 "no scenario '{name}'; there are:\n{}",
-                listed()
+                listed().trim_end()
             ))),
         },
     }
@@ -195,8 +195,7 @@ fn measure(scenario: &Scenario, line_up: &LineUp, stop: &Arc<AtomicBool>) -> any
         },
     );
     line.clear();
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut report = Report::new(scenario, now.to_string(), cores, results?);
+    let mut report = Report::new(scenario, now.to_string(), line_up.cores, results?);
     report.skipped.clone_from(&line_up.skipped);
     if stop.load(Ordering::Relaxed) {
         report.invalid.insert(0, "interrupted before its end".to_owned());
@@ -242,11 +241,12 @@ fn read(name: &str) -> anyhow::Result<Scenario> {
         return Scenario::parse(text, &outside).map_err(|wrong| anyhow::anyhow!("{name}: {wrong}"));
     }
     let path = Path::new(name);
-    let text = std::fs::read_to_string(path).with_context(|| {
-        format!(
-            "'{name}' is no scenario of ours, and no file; ours are:\n{}",
-            listed()
-        )
+    let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => anyhow::anyhow!(
+            "'{name}' is no scenario that comes with the program, and no file; with it come:\n{}",
+            listed().trim_end()
+        ),
+        _ => anyhow::anyhow!("{name}: {error}"),
     })?;
     // A trace is found beside its scenario.
     let beside = |file: &Path| {
