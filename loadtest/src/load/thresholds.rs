@@ -349,7 +349,7 @@ mod tests {
     #[test]
     fn what_was_found_is_written_in_units_of_people() {
         for (text, written) in [
-            ("p50>5ms", "501 ms"),
+            ("p50>5ms", "500 ms"),
             ("errors>5%", "0.10 %"),
             ("rps<1", "99.9"),
             ("lost>0", "0"),

@@ -8,10 +8,12 @@ mod line_up;
 mod own;
 mod progress;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Subcommand;
@@ -28,6 +30,8 @@ use progress::ProgressLine;
 const INVALID: u8 = 3;
 /// The status of arguments that cannot be used.
 const UNUSABLE: u8 = 2;
+/// Signals within this time are one order to stop.
+const ONE_ORDER: Duration = Duration::from_millis(500);
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, after_help = AFTER_HELP)]
@@ -118,9 +122,11 @@ fn listed() -> String {
         let scenario = tollgate_loadtest::load::shipped(name).and_then(Result::ok);
         scenario.map_or_else(String::new, |it| it.about)
     };
-    names()
-        .map(|name| format!("{name:<22} {}\n", about(name)))
-        .collect()
+    let mut text = String::new();
+    for name in names() {
+        let _ = writeln!(text, "{name:<22} {}", about(name));
+    }
+    text
 }
 
 fn bench(args: &Run) -> anyhow::Result<ExitCode> {
@@ -217,14 +223,19 @@ fn interrupted() -> anyhow::Result<Arc<AtomicBool>> {
     };
     let told = Arc::clone(&stop);
     let wait = async move {
-        for _ in 0..2 {
+        let mut first = None;
+        loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            if told.swap(true, Ordering::Relaxed) {
+            let now = Clock.now();
+            let first = *first.get_or_insert(now);
+            // Some who order it tell the process and its group: that is still one order.
+            if now.saturating_duration_since(first) > ONE_ORDER {
                 std::process::exit(130);
             }
+            told.store(true, Ordering::Relaxed);
         }
     };
     std::thread::spawn(move || runtime.block_on(wait));

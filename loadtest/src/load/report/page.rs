@@ -66,14 +66,11 @@ fn notes(report: &Report, text: &mut String) {
         if lines.is_empty() {
             continue;
         }
-        let items: String = lines
-            .iter()
-            .map(|line| format!("<li>{}</li>", escaped(line)))
-            .collect();
-        let _ = writeln!(
-            text,
-            "<div class=\"note {class}\"><b>{head}</b><ul>{items}</ul></div>"
-        );
+        let _ = write!(text, "<div class=\"note {class}\"><b>{head}</b><ul>");
+        for line in &lines {
+            let _ = write!(text, "<li>{}</li>", escaped(line));
+        }
+        text.push_str("</ul></div>\n");
     }
 }
 
@@ -182,13 +179,11 @@ fn figures(report: &Report, text: &mut String) {
             section.title
         );
         for row in section.rows {
-            let cells = row.cells.iter().map(|cell| format!("<td>{}</td>", escaped(cell)));
-            let _ = writeln!(
-                text,
-                "<tr><td>{}</td>{}</tr>",
-                escaped(&row.name),
-                cells.collect::<String>()
-            );
+            let _ = write!(text, "<tr><td>{}</td>", escaped(&row.name));
+            for cell in row.cells {
+                let _ = write!(text, "<td>{}</td>", escaped(&cell));
+            }
+            text.push_str("</tr>\n");
         }
     }
     text.push_str("</tbody></table></div>\n");

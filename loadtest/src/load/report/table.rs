@@ -83,6 +83,7 @@ type Place = fn(&Quantiles) -> f64;
 type Times = fn(&Summary) -> Option<&Quantiles>;
 type Count = fn(&Contestant) -> u64;
 type Used = fn(&ServerUse) -> Option<f64>;
+type Write = fn(f64) -> String;
 
 fn sum(of: &Contestant, count: impl Fn(&Summary) -> u64) -> u64 {
     of.rounds.iter().map(count).sum()
@@ -195,8 +196,8 @@ impl Table<'_> {
     }
 
     fn server(&self) -> Vec<Row> {
-        let mib: fn(f64) -> String = |mib| format!("{mib:.1} MiB");
-        let figures: [(&str, Used, fn(f64) -> String); 6] = [
+        let mib: Write = |mib| format!("{mib:.1} MiB");
+        let figures: [(&str, Used, Write); 6] = [
             ("CPU a request", |it| Some(it.cpu_us_per_request), time),
             ("CPU a chunk", |it| it.cpu_us_per_chunk, time),
             ("memory before", |it| Some(it.rss_idle_mib), mib),
@@ -210,7 +211,7 @@ impl Table<'_> {
         ];
         let has = |of: Used| self.any(|round| round.server.as_ref().and_then(of).is_some());
         let measured = figures.into_iter().filter(|(_, of, _)| has(*of));
-        let row = |(name, of, write): (&str, Used, fn(f64) -> String)| {
+        let row = |(name, of, write): (&str, Used, Write)| {
             self.row(name, |it| {
                 number(median(it, &|round| round.server.as_ref().and_then(of)), write)
             })
