@@ -101,7 +101,7 @@ impl Passed {
 }
 
 /// Answers the client.
-pub(crate) fn respond(answered: Answered, mut settlement: Settlement) -> HttpResponse {
+pub(crate) fn respond(answered: Answered, mut settlement: Box<Settlement>) -> HttpResponse {
     match answered {
         Answered::Whole(Answer { body, report }, passed) => {
             settlement.answering(200, passed.request_id.clone());
@@ -115,7 +115,7 @@ pub(crate) fn respond(answered: Answered, mut settlement: Settlement) -> HttpRes
 }
 
 /// What was given before, as if it were given now. A stream comes at once, unless its route sets a pace.
-fn recall(recalled: Recalled, mut settlement: Settlement) -> HttpResponse {
+fn recall(recalled: Recalled, mut settlement: Box<Settlement>) -> HttpResponse {
     settlement.answering(200, None);
     if recalled.is_stream {
         let mut response = event_stream();
@@ -137,20 +137,20 @@ fn recall(recalled: Recalled, mut settlement: Settlement) -> HttpResponse {
 }
 
 /// What was asked of the gateway itself is done, and this is what is to be said of it.
-pub(crate) fn confirm(body: Bytes, mut settlement: Settlement) -> HttpResponse {
+pub(crate) fn confirm(body: Bytes, mut settlement: Box<Settlement>) -> HttpResponse {
     settlement.answering(200, None);
     settlement.recalled(None);
     send(StatusCode::OK, &Passed::default(), body, settlement)
 }
 
-fn fail(failure: ProviderFailure, passed: &Passed, mut settlement: Settlement) -> HttpResponse {
+fn fail(failure: ProviderFailure, passed: &Passed, mut settlement: Box<Settlement>) -> HttpResponse {
     settlement.answering(failure.status, passed.request_id.clone());
     settlement.failed(failure.class, &failure.message);
     let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::BAD_GATEWAY);
     send(status, passed, failure.body, settlement)
 }
 
-fn send(status: StatusCode, passed: &Passed, body: Bytes, mut settlement: Settlement) -> HttpResponse {
+fn send(status: StatusCode, passed: &Passed, body: Bytes, mut settlement: Box<Settlement>) -> HttpResponse {
     let mut response = HttpResponseBuilder::new(status);
     response.insert_header((CONTENT_TYPE, JSON));
     describe(&mut response, settlement.dialect(), passed, &settlement);
@@ -161,7 +161,7 @@ fn send(status: StatusCode, passed: &Passed, body: Bytes, mut settlement: Settle
     response.body(body)
 }
 
-fn stream(opened: Opened, mut settlement: Settlement) -> HttpResponse {
+fn stream(opened: Opened, mut settlement: Box<Settlement>) -> HttpResponse {
     settlement.answering(200, opened.passed.request_id.clone());
     let mut response = event_stream();
     describe(&mut response, settlement.dialect(), &opened.passed, &settlement);
@@ -177,7 +177,7 @@ fn event_stream() -> HttpResponseBuilder {
 }
 
 /// Says no, in the client's dialect.
-pub(crate) fn refuse(dialect: Dialect, refusal: &Refusal, mut settlement: Settlement) -> HttpResponse {
+pub(crate) fn refuse(dialect: Dialect, refusal: &Refusal, mut settlement: Box<Settlement>) -> HttpResponse {
     settlement.refused(refusal);
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponseBuilder::new(status);

@@ -260,7 +260,9 @@ async fn receive(
         .await?
         .unwrap_or_default();
     if is_event_stream(&head.headers) || (errand.call.head.stream && !looks_like_json(&first)) {
-        return open_stream(first, body, errand.stream(reader)?, clocks, passed, leg).await;
+        let opening = open_stream(first, body, errand.stream(reader)?, clocks, passed, leg);
+        // In a box: whole answers would carry the room for it.
+        return Box::pin(opening).await;
     }
     let bytes = whole(first, body, clocks).await?;
     match read(reader, bytes).await {
