@@ -22,7 +22,7 @@ const COST: HeaderName = HeaderName::from_static("x-tollgate-cost-usd");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-tollgate-overhead-us");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-tollgate-attempts");
 const LOSS: HeaderName = HeaderName::from_static("x-tollgate-loss");
-const DECISION: HeaderName = HeaderName::from_static("x-tollgate-decision");
+pub(crate) const DECISION: HeaderName = HeaderName::from_static("x-tollgate-decision");
 const TARGET: HeaderName = HeaderName::from_static("x-tollgate-target");
 const USAGE: HeaderName = HeaderName::from_static("x-tollgate-usage");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
@@ -50,12 +50,12 @@ pub(crate) struct Passed {
 /// account's names, transport details.
 const PASSED: [&str; 3] = ["retry-after", "retry-after-ms", "openai-processing-ms"];
 const PASSED_PREFIXES: [&str; 2] = ["x-ratelimit-", "anthropic-ratelimit-"];
-const PROVIDER_REQUEST_IDS: [&str; 5] = [
-    "x-request-id",
-    "request-id",
-    "apim-request-id",
-    "mistral-correlation-id",
-    "x-ds-trace-id",
+const PROVIDER_REQUEST_IDS: [http::HeaderName; 5] = [
+    http::HeaderName::from_static("x-request-id"),
+    http::HeaderName::from_static("request-id"),
+    http::HeaderName::from_static("apim-request-id"),
+    http::HeaderName::from_static("mistral-correlation-id"),
+    http::HeaderName::from_static("x-ds-trace-id"),
 ];
 
 impl Passed {
@@ -73,7 +73,7 @@ impl Passed {
         };
         let request_id = PROVIDER_REQUEST_IDS
             .iter()
-            .find_map(|name| headers.get(*name)?.to_str().ok())
+            .find_map(|name| headers.get(name)?.to_str().ok())
             .filter(is_id);
         Self {
             headers: headers
@@ -205,8 +205,8 @@ fn describe(response: &mut HttpResponseBuilder, dialect: Dialect, passed: &Passe
         insert(response, REQUEST_ID, settlement.id());
     }
     if let Some(served) = settlement.served() {
-        insert(response, PROVIDER, &served.provider);
-        insert(response, MODEL, &served.model);
+        insert_text(response, PROVIDER, &served.provider);
+        insert_text(response, MODEL, &served.model);
         insert(
             response,
             TARGET,
@@ -219,8 +219,9 @@ fn describe(response: &mut HttpResponseBuilder, dialect: Dialect, passed: &Passe
     if let Some(cache) = settlement.cache() {
         insert(response, CACHE, crate::recall::summary(cache));
     }
-    insert(response, OVERHEAD, settlement.overhead().as_micros());
-    insert(response, ATTEMPTS, settlement.attempts());
+    let overhead_us = u64::try_from(settlement.overhead().as_micros()).unwrap_or(u64::MAX);
+    response.insert_header((OVERHEAD, HeaderValue::from(overhead_us)));
+    response.insert_header((ATTEMPTS, HeaderValue::from(settlement.attempts())));
     if settlement.is_retry_useless() {
         // The official SDKs obey this.
         response.insert_header((SHOULD_RETRY, HeaderValue::from_static("false")));
@@ -247,6 +248,12 @@ fn loss(paths: &[Box<str>]) -> String {
         text.extend(path.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }));
     }
     text
+}
+
+fn insert_text(response: &mut HttpResponseBuilder, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+        response.insert_header((name, value));
+    }
 }
 
 fn insert(response: &mut HttpResponseBuilder, name: HeaderName, value: impl Display) {

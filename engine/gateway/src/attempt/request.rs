@@ -17,13 +17,18 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
 const OURSELVES: HeaderValue = HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION")));
 
+/// As many headers as most requests have at the most.
+const MOST_HEADERS: usize = 12;
+
 /// The client's request headers, for those few that a provider may see.
 #[derive(Clone, Copy)]
 pub(crate) struct ClientHeaders<'r>(pub(crate) &'r HttpRequest);
 
 impl ClientHeaders<'_> {
+    /// Looks at each header: they are few, and a name that is text would have to be checked to be looked up.
     fn get(self, name: &str) -> Option<String> {
-        self.0.headers().get(name)?.to_str().ok().map(str::to_owned)
+        let (_, value) = self.0.headers().iter().find(|(known, _)| known.as_str() == name)?;
+        value.to_str().ok().map(str::to_owned)
     }
 }
 
@@ -117,6 +122,7 @@ fn request(
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     let headers = request.headers_mut();
+    headers.reserve(MOST_HEADERS);
     headers.insert(HOST, host);
     headers.insert(USER_AGENT, OURSELVES);
     own(headers);
