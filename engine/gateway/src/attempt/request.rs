@@ -27,7 +27,8 @@ pub(crate) struct ClientHeaders<'r>(pub(crate) &'r HttpRequest);
 impl ClientHeaders<'_> {
     /// Looks at each header: they are few, and a name that is text would have to be checked to be looked up.
     fn get(self, name: &str) -> Option<String> {
-        let (_, value) = self.0.headers().iter().find(|(known, _)| known.as_str() == name)?;
+        let mut headers = self.0.headers().iter();
+        let (_, value) = headers.find(|(known, _)| known.as_str() == name)?;
         value.to_str().ok().map(str::to_owned)
     }
 }
