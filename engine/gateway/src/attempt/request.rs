@@ -25,11 +25,8 @@ const MOST_HEADERS: usize = 12;
 pub(crate) struct ClientHeaders<'r>(pub(crate) &'r HttpRequest);
 
 impl ClientHeaders<'_> {
-    /// Looks at each header: they are few, and a name that is text would have to be checked to be looked up.
     fn get(self, name: &str) -> Option<String> {
-        let mut headers = self.0.headers().iter();
-        let (_, value) = headers.find(|(known, _)| known.as_str() == name)?;
-        value.to_str().ok().map(str::to_owned)
+        self.0.headers().get(name)?.to_str().ok().map(str::to_owned)
     }
 }
 
