@@ -1,11 +1,12 @@
 //! From an answer or a refusal to HTTP: status, headers, body.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 
-use actix_web::http::StatusCode;
+use actix_web::HttpResponse;
+use actix_web::body::MessageBody;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
-use actix_web::{HttpResponse, HttpResponseBuilder};
-use bytes::Bytes;
+use actix_web::http::{ConnectionType, StatusCode};
+use bytes::{Bytes, BytesMut};
 use tollgate_adapters::{Answer, ProviderFailure, render_refusal};
 use tollgate_core::{Dialect, Refusal};
 
@@ -22,7 +23,7 @@ const COST: HeaderName = HeaderName::from_static("x-tollgate-cost-usd");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-tollgate-overhead-us");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-tollgate-attempts");
 const LOSS: HeaderName = HeaderName::from_static("x-tollgate-loss");
-const DECISION: HeaderName = HeaderName::from_static("x-tollgate-decision");
+pub(crate) const DECISION: HeaderName = HeaderName::from_static("x-tollgate-decision");
 const TARGET: HeaderName = HeaderName::from_static("x-tollgate-target");
 const USAGE: HeaderName = HeaderName::from_static("x-tollgate-usage");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
@@ -34,6 +35,10 @@ const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset
 
 /// `x-tollgate-loss` names this many bytes of paths at most; the log has them all.
 const MAX_LOSS_BYTES: usize = 2048;
+
+/// As many headers, and bytes of their values, as most answers have at the most.
+const USUAL_HEADERS: usize = 14;
+const USUAL_BYTES: usize = 256;
 
 /// A provider's id of an exchange is kept if it is no longer than this, and looks like one.
 const MAX_ID_BYTES: usize = 128;
@@ -50,12 +55,12 @@ pub(crate) struct Passed {
 /// account's names, transport details.
 const PASSED: [&str; 3] = ["retry-after", "retry-after-ms", "openai-processing-ms"];
 const PASSED_PREFIXES: [&str; 2] = ["x-ratelimit-", "anthropic-ratelimit-"];
-const PROVIDER_REQUEST_IDS: [&str; 5] = [
-    "x-request-id",
-    "request-id",
-    "apim-request-id",
-    "mistral-correlation-id",
-    "x-ds-trace-id",
+const PROVIDER_REQUEST_IDS: [http::HeaderName; 5] = [
+    http::HeaderName::from_static("x-request-id"),
+    http::HeaderName::from_static("request-id"),
+    http::HeaderName::from_static("apim-request-id"),
+    http::HeaderName::from_static("mistral-correlation-id"),
+    http::HeaderName::from_static("x-ds-trace-id"),
 ];
 
 impl Passed {
@@ -73,7 +78,7 @@ impl Passed {
         };
         let request_id = PROVIDER_REQUEST_IDS
             .iter()
-            .find_map(|name| headers.get(*name)?.to_str().ok())
+            .find_map(|name| headers.get(name)?.to_str().ok())
             .filter(is_id);
         Self {
             headers: headers
@@ -101,7 +106,7 @@ impl Passed {
 }
 
 /// Answers the client.
-pub(crate) fn respond(answered: Answered, mut settlement: Settlement) -> HttpResponse {
+pub(crate) fn respond(answered: Answered, mut settlement: Box<Settlement>) -> HttpResponse {
     match answered {
         Answered::Whole(Answer { body, report }, passed) => {
             settlement.answering(200, passed.request_id.clone());
@@ -114,122 +119,150 @@ pub(crate) fn respond(answered: Answered, mut settlement: Settlement) -> HttpRes
     }
 }
 
+/// A response whose head is being written. The values of its headers share one piece of memory.
+struct Draft {
+    response: HttpResponse,
+    values: BytesMut,
+}
+
+impl Draft {
+    fn new(status: StatusCode) -> Self {
+        let mut response = HttpResponse::new(status);
+        response.headers_mut().reserve(USUAL_HEADERS);
+        Self {
+            response,
+            values: BytesMut::with_capacity(USUAL_BYTES),
+        }
+    }
+
+    fn json(status: StatusCode) -> Self {
+        let mut draft = Self::new(status);
+        draft.insert(CONTENT_TYPE, JSON);
+        draft
+    }
+
+    fn event_stream() -> Self {
+        let mut draft = Self::new(StatusCode::OK);
+        draft.insert(CONTENT_TYPE, EVENTS);
+        draft.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        draft.insert(PROXY_BUFFERING, HeaderValue::from_static("no"));
+        draft
+    }
+
+    fn insert(&mut self, name: HeaderName, value: HeaderValue) {
+        self.response.headers_mut().insert(name, value);
+    }
+
+    fn say(&mut self, name: HeaderName, value: impl Display) {
+        // Writing into memory cannot fail.
+        let _ = write!(self.values, "{value}");
+        if let Ok(value) = HeaderValue::from_maybe_shared(self.values.split().freeze()) {
+            self.insert(name, value);
+        }
+    }
+
+    fn body(self, body: impl MessageBody + 'static) -> HttpResponse {
+        self.response.set_body(body).map_into_boxed_body()
+    }
+}
+
 /// What was given before, as if it were given now. A stream comes at once, unless its route sets a pace.
-fn recall(recalled: Recalled, mut settlement: Settlement) -> HttpResponse {
+fn recall(recalled: Recalled, mut settlement: Box<Settlement>) -> HttpResponse {
     settlement.answering(200, None);
     if recalled.is_stream {
-        let mut response = event_stream();
-        describe(
-            &mut response,
-            settlement.dialect(),
-            &Passed::default(),
-            &settlement,
-        );
+        let mut draft = Draft::event_stream();
+        describe(&mut draft, settlement.dialect(), &Passed::default(), &settlement);
         if let Some(pace) = recalled.pace {
-            return response.body(Paced::new(recalled.body, pace, recalled.finish, settlement));
+            return draft.body(Paced::new(recalled.body, pace, recalled.finish, settlement));
         }
         settlement.recalled(recalled.finish);
         settlement.sending(&recalled.body);
-        return response.body(recalled.body);
+        return draft.body(recalled.body);
     }
     settlement.recalled(recalled.finish);
     send(StatusCode::OK, &Passed::default(), recalled.body, settlement)
 }
 
 /// What was asked of the gateway itself is done, and this is what is to be said of it.
-pub(crate) fn confirm(body: Bytes, mut settlement: Settlement) -> HttpResponse {
+pub(crate) fn confirm(body: Bytes, mut settlement: Box<Settlement>) -> HttpResponse {
     settlement.answering(200, None);
     settlement.recalled(None);
     send(StatusCode::OK, &Passed::default(), body, settlement)
 }
 
-fn fail(failure: ProviderFailure, passed: &Passed, mut settlement: Settlement) -> HttpResponse {
+fn fail(failure: ProviderFailure, passed: &Passed, mut settlement: Box<Settlement>) -> HttpResponse {
     settlement.answering(failure.status, passed.request_id.clone());
     settlement.failed(failure.class, &failure.message);
     let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::BAD_GATEWAY);
     send(status, passed, failure.body, settlement)
 }
 
-fn send(status: StatusCode, passed: &Passed, body: Bytes, mut settlement: Settlement) -> HttpResponse {
-    let mut response = HttpResponseBuilder::new(status);
-    response.insert_header((CONTENT_TYPE, JSON));
-    describe(&mut response, settlement.dialect(), passed, &settlement);
+fn send(status: StatusCode, passed: &Passed, body: Bytes, mut settlement: Box<Settlement>) -> HttpResponse {
+    let mut draft = Draft::json(status);
+    describe(&mut draft, settlement.dialect(), passed, &settlement);
     if let Some(cost) = settlement.cost() {
-        insert(&mut response, COST, cost);
+        draft.say(COST, cost);
     }
     settlement.sending(&body);
-    response.body(body)
+    draft.body(body)
 }
 
-fn stream(opened: Opened, mut settlement: Settlement) -> HttpResponse {
+fn stream(opened: Opened, mut settlement: Box<Settlement>) -> HttpResponse {
     settlement.answering(200, opened.passed.request_id.clone());
-    let mut response = event_stream();
-    describe(&mut response, settlement.dialect(), &opened.passed, &settlement);
-    response.body(Relay::new(opened, settlement))
-}
-
-fn event_stream() -> HttpResponseBuilder {
-    let mut response = HttpResponse::Ok();
-    response.insert_header((CONTENT_TYPE, EVENTS));
-    response.insert_header((CACHE_CONTROL, HeaderValue::from_static("no-cache")));
-    response.insert_header((PROXY_BUFFERING, HeaderValue::from_static("no")));
-    response
+    let mut draft = Draft::event_stream();
+    describe(&mut draft, settlement.dialect(), &opened.passed, &settlement);
+    draft.body(Relay::new(opened, settlement))
 }
 
 /// Says no, in the client's dialect.
-pub(crate) fn refuse(dialect: Dialect, refusal: &Refusal, mut settlement: Settlement) -> HttpResponse {
+pub(crate) fn refuse(dialect: Dialect, refusal: &Refusal, mut settlement: Box<Settlement>) -> HttpResponse {
     settlement.refused(refusal);
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = HttpResponseBuilder::new(status);
-    response.insert_header((CONTENT_TYPE, JSON));
+    let mut draft = Draft::json(status);
     if let Some(wait) = refusal.retry_after {
-        insert(
-            &mut response,
+        draft.say(
             RETRY_AFTER,
             wait.as_secs().max(u64::from(wait.subsec_nanos() > 0)),
         );
     }
-    describe(&mut response, dialect, &Passed::default(), &settlement);
+    describe(&mut draft, dialect, &Passed::default(), &settlement);
     let body = Bytes::from(render_refusal(dialect, refusal, settlement.id()));
     settlement.sending(&body);
-    response.body(body)
+    draft.body(body)
 }
 
 /// The headers that every answer has: who served it, in how many attempts, at what expense of time.
-fn describe(response: &mut HttpResponseBuilder, dialect: Dialect, passed: &Passed, settlement: &Settlement) {
+fn describe(draft: &mut Draft, dialect: Dialect, passed: &Passed, settlement: &Settlement) {
     for (name, value) in &passed.headers {
-        response.insert_header((name.clone(), value.clone()));
+        draft.insert(name.clone(), value.clone());
     }
-    insert(response, X_REQUEST_ID, settlement.id());
+    draft.say(X_REQUEST_ID, settlement.id());
     if dialect == Dialect::Anthropic {
-        insert(response, REQUEST_ID, settlement.id());
+        draft.say(REQUEST_ID, settlement.id());
     }
     if let Some(served) = settlement.served() {
-        insert(response, PROVIDER, &served.provider);
-        insert(response, MODEL, &served.model);
-        insert(
-            response,
-            TARGET,
-            format_args!("{}/{}", served.provider, served.model),
-        );
+        draft.say(PROVIDER, &served.provider);
+        draft.say(MODEL, &served.model);
+        draft.say(TARGET, format_args!("{}/{}", served.provider, served.model));
     }
     if let Some(decision) = settlement.decision().filter(|_| settlement.wants_decision()) {
-        insert(response, DECISION, crate::explain::summary(decision));
+        draft.say(DECISION, crate::explain::summary(decision));
     }
     if let Some(cache) = settlement.cache() {
-        insert(response, CACHE, crate::recall::summary(cache));
+        draft.say(CACHE, crate::recall::summary(cache));
     }
-    insert(response, OVERHEAD, settlement.overhead().as_micros());
-    insert(response, ATTEMPTS, settlement.attempts());
+    draft.say(OVERHEAD, settlement.overhead().as_micros());
+    draft.say(ATTEMPTS, settlement.attempts());
     if settlement.is_retry_useless() {
         // The official SDKs obey this.
-        response.insert_header((SHOULD_RETRY, HeaderValue::from_static("false")));
+        draft.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
     }
     if !settlement.loss().is_empty() {
-        insert(response, LOSS, loss(settlement.loss()));
+        draft.say(LOSS, loss(settlement.loss()));
     }
     if settlement.is_draining() {
-        response.force_close();
+        let head = draft.response.head_mut();
+        head.set_connection_type(ConnectionType::Close);
     }
 }
 
@@ -247,10 +280,4 @@ fn loss(paths: &[Box<str>]) -> String {
         text.extend(path.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }));
     }
     text
-}
-
-fn insert(response: &mut HttpResponseBuilder, name: HeaderName, value: impl Display) {
-    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value.to_string())) {
-        response.insert_header((name, value));
-    }
 }

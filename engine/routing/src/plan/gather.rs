@@ -49,7 +49,9 @@ impl<'c> Gathered<'c> {
             considered: Vec::with_capacity(route.targets.len()),
             retry_after: None,
         };
-        gathered.question.candidates.reserve(route.targets.len());
+        // Both are kept with the decision for a while: no more room than they need.
+        gathered.question.groups.reserve_exact(1 + route.fallbacks.len());
+        gathered.question.candidates.reserve_exact(route.targets.len());
         gathered.group(catalog, ask, route, &route.limits, 0, model);
         for (fallback, number) in route.fallbacks.iter().zip(1u16..) {
             if let Some((next, model)) = catalog.find_ref(&fallback.model) {
@@ -77,6 +79,8 @@ impl<'c> Gathered<'c> {
                 policy: route.policy,
             });
         }
+        // One for all of them: written only where the caller may not use every target.
+        let mut name = String::new();
         for entry in &route.targets {
             let target = &entry.target;
             let model = target.model.clone().unwrap_or_else(|| model.into());
@@ -84,7 +88,7 @@ impl<'c> Gathered<'c> {
             let facts = catalog.facts(target, &model);
             let (gate, closed) = self.gate(ask, target);
             let regions = [&limits.regions, &route.limits.regions];
-            let filter = fixed(ask, regions, entry, &model, &facts, &vitals).or(closed);
+            let filter = fixed(ask, regions, entry, &model, &facts, &vitals, &mut name).or(closed);
             let mut known = Facts {
                 provider: target.provider.name.clone(),
                 model,
@@ -301,15 +305,17 @@ fn fixed(
     model: &str,
     facts: &ModelFacts,
     vitals: &Vitals,
+    name: &mut String,
 ) -> Option<Filter> {
     let target = &entry.target;
     let region = target.provider.region.as_ref();
     let outside = |allowed: &[Arc<str>]| region.is_none_or(|region| !allowed.contains(region));
     let lacks = |has: tollgate_core::Capabilities| !has.contains(ask.needs);
     let too_small = |window: u32| prompt_tokens(ask, vitals) > u64::from(window);
-    let may_use = || {
-        let name = format!("{}/{model}", target.provider.name);
-        ask.targets.iter().any(|it| it.matches(&name))
+    let mut may_use = || {
+        name.clear();
+        name.extend([&target.provider.name, "/", model]);
+        ask.targets.iter().any(|it| it.matches(name))
     };
     let mut regions = regions
         .into_iter()
