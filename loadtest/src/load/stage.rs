@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use parking_lot::Mutex;
-use rustix::process::{Pid, kill_process};
+use rustix::io::Errno;
+use rustix::process::{Pid, kill_process, test_kill_process};
 
 pub use nginx::Nginx;
 pub use rustix::process::Signal;
@@ -199,7 +200,9 @@ impl Scratch {
     /// # Errors
     /// It cannot be made.
     pub fn new(name: &str) -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("tollgate-bench-{name}-{}", std::process::id()));
+        let (folder, start) = (std::env::temp_dir(), format!("tollgate-bench-{name}-"));
+        sweep(&folder, &start);
+        let path = folder.join(format!("{start}{}", std::process::id()));
         // One of a process of the same number, long gone.
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir(&path).with_context(|| format!("{} cannot be made", path.display()))?;
@@ -209,6 +212,21 @@ impl Scratch {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.0
+    }
+}
+
+/// Removes what processes have left behind that were killed.
+fn sweep(folder: &Path, start: &str) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let owner = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(start)?.parse().ok());
+        let is_gone = |pid| test_kill_process(pid) == Err(Errno::SRCH);
+        if owner.and_then(Pid::from_raw).is_some_and(is_gone) {
+            // Somebody else's, or swept meanwhile: let it lie.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -241,6 +259,25 @@ mod tests {
         let pid = process.pid();
         drop(process);
         assert_eq!(crate::load::proc::usage(pid), None);
+    }
+
+    #[test]
+    fn what_killed_processes_left_behind_is_swept_and_nothing_else() {
+        let folder = Scratch::new("sweep").expect("a directory");
+        let mut gone = Command::new("true").spawn().expect("a process");
+        gone.wait().expect("it ends");
+        let names = [
+            format!("left-{}", gone.id()),
+            format!("left-{}", std::process::id()),
+            "left-behind".to_owned(),
+            format!("other-{}", gone.id()),
+        ];
+        for name in &names {
+            std::fs::create_dir(folder.path().join(name)).expect("a directory");
+        }
+        sweep(folder.path(), "left-");
+        let is_there = names.map(|name| folder.path().join(name).exists());
+        assert_eq!(is_there, [false, true, true, true]);
     }
 
     #[test]
