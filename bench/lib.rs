@@ -1,6 +1,10 @@
-//! What the benches share: bodies like those that clients and providers send, and a simulation of routing.
+//! What the benches share: bodies like those that clients and providers send, the line and its stages, what they may
+//! cost, and a simulation of routing.
 
+pub mod budget;
 pub mod decisions;
+#[expect(clippy::expect_used, reason = "a bench whose fixture is wrong should stop")]
+pub mod line;
 pub mod quality;
 #[expect(
     clippy::cast_precision_loss,
@@ -8,6 +12,8 @@ pub mod quality;
     reason = "counts and times are small, and a simulation that is wrong should stop"
 )]
 pub mod sim;
+#[expect(clippy::expect_used, reason = "a bench whose fixture is wrong should stop")]
+pub mod stages;
 
 use tollgate_adapters::Egress;
 use tollgate_core::{ProviderKind, RequestId, Timestamp};
