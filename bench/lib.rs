@@ -37,6 +37,21 @@ pub fn chat_request(bytes: usize, stream: bool) -> Vec<u8> {
     request(&"lorem ipsum dolor sit amet, ".repeat(bytes.saturating_sub(empty) / 28 + 1)).into_bytes()
 }
 
+/// The same in Anthropic's dialect.
+pub fn message_request(bytes: usize, stream: bool) -> Vec<u8> {
+    let chat: serde_json::Value = serde_json::from_slice(&chat_request(bytes, stream)).unwrap_or_default();
+    serde_json::json!({
+        "model": chat["model"],
+        "system": chat["messages"][0]["content"],
+        "messages": [ chat["messages"][1] ],
+        "temperature": chat["temperature"],
+        "max_tokens": chat["max_tokens"],
+        "stream": chat["stream"],
+    })
+    .to_string()
+    .into_bytes()
+}
+
 /// One event of an OpenAI stream.
 pub fn chat_chunk(text: &str) -> Vec<u8> {
     let chunk = serde_json::json!({

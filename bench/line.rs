@@ -7,9 +7,11 @@
 mod client;
 mod provider;
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use actix_http::HttpService;
 use actix_web::dev::{Service as _, ServiceFactory as _, fn_factory};
@@ -18,11 +20,11 @@ use actix_web::{App, HttpResponse, web};
 use bytes::Bytes;
 use tollgate::bench::{InProcess, Step, Walk};
 use tollgate_config::{Settings, Source};
-use tollgate_core::{Pattern, Surface};
+use tollgate_core::{Clock, Pattern, Surface};
 use tollgate_governance::{KeyHash, Keyring, VirtualKey};
 use tollgate_routing::Board;
 
-use crate::{chat_answer, chat_chunk, chat_request};
+use crate::{chat_answer, chat_chunk, chat_request, message_request};
 
 pub use client::{Client, Ends, Latencies};
 pub use provider::Provider;
@@ -36,6 +38,8 @@ const TARGETS: usize = 8;
 /// Connections to each provider. One request is under way at a time, but the connection of the one before may still be
 /// getting ready.
 const CONNECTIONS: usize = 4;
+/// Connections that nobody uses are closed after some time: before that there are new ones.
+const FRESH_FOR: Duration = Duration::from_secs(15);
 /// Chunks of a stream, of one word each.
 pub const CHUNKS: usize = 64;
 
@@ -63,6 +67,9 @@ pub struct Size {
 pub struct Line {
     system: Rc<actix::SystemRunner>,
     gateway: Rc<InProcess>,
+    providers: Rc<[Arc<str>]>,
+    /// When connections were brought last.
+    connected: Rc<Cell<Instant>>,
 }
 
 impl Asked {
@@ -97,7 +104,7 @@ impl Asked {
         Self {
             surface: Surface::Messages,
             path: "/v1/messages",
-            ..Self::of("fast", chat_request(bytes, false))
+            ..Self::of("fast", message_request(bytes, false))
         }
     }
 
@@ -107,7 +114,7 @@ impl Asked {
             ends: Ends::WithLastChunk,
             surface: Surface::Messages,
             path: "/v1/messages",
-            ..Self::of("stream", chat_request(bytes, true))
+            ..Self::of("stream", message_request(bytes, true))
         }
     }
 
@@ -190,25 +197,15 @@ impl Line {
             .iter()
             .map(|it| it.name.clone())
             .collect();
-        let gateway = system.block_on(async move {
-            let gateway = InProcess::start(settings, board).expect("a gateway");
-            for name in names {
-                let pieces: Rc<[Bytes]> = if name.starts_with('s') {
-                    stream_pieces()
-                } else {
-                    Rc::new([whole_piece()])
-                };
-                for _ in 0..CONNECTIONS {
-                    let connected = gateway.connect(&name, Provider::new(pieces.clone())).await;
-                    connected.expect("a connection");
-                }
-            }
-            gateway
-        });
-        Self {
+        let gateway = system.block_on(async { InProcess::start(settings, board).expect("a gateway") });
+        let line = Self {
             system,
             gateway: Rc::new(gateway),
-        }
+            providers: names.into(),
+            connected: Rc::new(Cell::new(Clock.now())),
+        };
+        line.block_on(line.connect());
+        line
     }
 
     /// Runs until `work` is done.
@@ -216,10 +213,29 @@ impl Line {
         self.system.block_on(work)
     }
 
-    /// Lets everything else that wants to run do so, and folds the metrics.
+    /// Lets everything else that wants to run do so, folds the metrics, and brings new connections where those that
+    /// are there may soon be taken for idle.
     pub fn rest(&self) {
-        self.block_on(tokio::time::sleep(std::time::Duration::from_millis(20)));
+        self.block_on(async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if Clock.now().duration_since(self.connected.get()) > FRESH_FOR {
+                self.connect().await;
+            }
+        });
         self.gateway.upkeep();
+    }
+
+    async fn connect(&self) {
+        let stream = stream_pieces();
+        let whole: Rc<[Bytes]> = Rc::new([whole_piece()]);
+        for name in &*self.providers {
+            let pieces = if name.starts_with('s') { &stream } else { &whole };
+            for _ in 0..CONNECTIONS {
+                let connected = self.gateway.connect(name, Provider::new(pieces.clone())).await;
+                connected.expect("a connection");
+            }
+        }
+        self.connected.set(Clock.now());
     }
 
     /// A client asks so many times over one connection, and hangs up: each answer is a 200, or this stops the process.
@@ -250,12 +266,12 @@ impl Line {
                 Ok::<_, ()>(init_service(app).await)
             }
         };
-        let service = HttpService::build()
-            .keep_alive(actix_http::KeepAlive::Timeout(std::time::Duration::from_secs(75)))
-            .client_request_timeout(std::time::Duration::from_secs(30))
-            .h1_allow_half_closed(false)
-            .h1(fn_factory(app));
         self.block_on(async move {
+            let service = HttpService::build()
+                .keep_alive(actix_http::KeepAlive::Timeout(Duration::from_secs(75)))
+                .client_request_timeout(Duration::from_secs(30))
+                .h1_allow_half_closed(false)
+                .h1(fn_factory(app));
             let service = service.new_service(()).await.expect("a service");
             let conversation = service.call((client, None));
             Box::pin(async move { conversation.await.expect("a conversation without an error") })
@@ -360,9 +376,11 @@ fn settings(size: Size, board: &Board) -> Settings {
         ));
     }
     say(format_args!("keys:\n  - {{ name: bench, key: {KEY} }}\n"));
+    let governed_targets: Vec<_> = (0..TARGETS).map(|number| format!("\"p{number}/*\"")).collect();
     say(format_args!(
         "  - {{ name: governed, key: {GOVERNED}, max_cost: \"$5\", regions: [us, eu], \
-         models: [\"gpt-*\", \"claude-*\", \"gemini-*\", \"fast\"], targets: [\"a*/*\", \"b*/*\", \"p*/*\"] }}\n"
+         models: [\"gpt-*\", \"claude-*\", \"fast\"], targets: [{}] }}\n",
+        governed_targets.join(", ")
     ));
     for number in 0..size.keys.min(100) {
         say(format_args!(

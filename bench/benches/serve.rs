@@ -72,5 +72,13 @@ fn tell(name: &str, latencies: &Rc<RefCell<Vec<u64>>>) {
     );
 }
 
-criterion_group!(benches, stages, percentiles);
+/// Shorter than usual: there are many stages, and each is run in batches of a hundred.
+fn settings() -> Criterion {
+    Criterion::default()
+        .sample_size(30)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_millis(1_500))
+}
+
+criterion_group!(name = benches; config = settings(); targets = stages, percentiles);
 criterion_main!(benches);

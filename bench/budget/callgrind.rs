@@ -13,8 +13,8 @@ use anyhow::Context as _;
 use super::{Counted, Counts};
 use crate::stages::Stage;
 
-/// Matches the name of [`in_a_measurement`], mangled or not, and no other.
-const MEASUREMENT: &str = "*callgrind*in_a_measurement*";
+/// Matches the name of [`in_a_measurement`] as callgrind shows it, and no other. A star at the end would match nothing.
+const MEASUREMENT: &str = "*::in_a_measurement";
 /// How memory is asked for: what `mimalloc` calls for `alloc`, `alloc_zeroed` and `realloc`.
 const ALLOCATORS: [&str; 3] = ["mi_malloc_aligned", "mi_zalloc_aligned", "mi_realloc_aligned"];
 
@@ -77,6 +77,11 @@ pub fn count(program: &mut Command, dumps: &Path) -> anyhow::Result<Counted> {
     }
     let strays = dumps.join(format!("out.{}-01", counted.len() + 1));
     anyhow::ensure!(!strays.exists(), "there are more dumps than measurements");
+    let nothing = counted.values().all(|counts| counts.allocations == 0.0);
+    anyhow::ensure!(
+        !nothing,
+        "no allocation was seen at all: the allocator's functions have other names than {ALLOCATORS:?}"
+    );
     Ok(counted)
 }
 

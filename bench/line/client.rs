@@ -112,7 +112,7 @@ impl AsyncWrite for Client {
         self.is_answering = true;
         let is_over = match self.ends {
             Ends::AtOnce => true,
-            Ends::WithLastChunk => bytes.ends_with(b"\r\n0\r\n\r\n"),
+            Ends::WithLastChunk => bytes.ends_with(b"0\r\n\r\n"),
         };
         if is_over {
             self.answered();

@@ -14,7 +14,7 @@ use tollgate_telemetry::{Line as _, RequestRecord};
 
 use super::Stage;
 use crate::decisions::{NOW, Routed, answered, ask};
-use crate::{chat_answer, chat_chunk, chat_request, egress};
+use crate::{chat_answer, chat_chunk, chat_request, egress, message_request};
 
 const CHAT: Surface = Surface::ChatCompletions;
 
@@ -35,9 +35,17 @@ fn read(name: &'static str, bytes: usize) -> Stage {
     Stage::plain(name, move || read_head(CHAT, &body, &mut scratch).is_ok())
 }
 
+/// About 1 KiB in the words of a surface.
+fn request(surface: Surface, stream: bool) -> Bytes {
+    match surface {
+        Surface::Messages => message_request(1024, stream).into(),
+        _ => chat_request(1024, stream).into(),
+    }
+}
+
 fn encoded() -> Vec<Stage> {
     let encoded = |name, surface, kind| {
-        let body = Bytes::from(chat_request(1024, false));
+        let body = request(surface, false);
         let head = read_head(surface, &body, &mut Scratch::default()).expect("a good body");
         let egress = egress(kind);
         Stage::consuming(
@@ -64,7 +72,7 @@ fn encoded() -> Vec<Stage> {
 
 /// Who reads what a provider of `kind` answers to a client on `surface`.
 fn reader(surface: Surface, kind: ProviderKind, stream: bool) -> impl Fn() -> Reader {
-    let body = Bytes::from(chat_request(1024, stream));
+    let body = request(surface, stream);
     let head = read_head(surface, &body, &mut Scratch::default()).expect("a good body");
     let egress = egress(kind);
     move || encode(surface, &head, &body, &egress).expect("encodes").reader

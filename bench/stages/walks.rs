@@ -17,7 +17,7 @@ pub(super) fn stages(line: &Line) -> Vec<Stage> {
         step(line, "accept", chat(), Step::Accept),
         step(line, "bound", chat(), Step::Bound),
         step(line, "recall_off", chat(), Step::Recall),
-        step(line, "recall_hit", Asked::kept(1024), Step::Recall),
+        recall_hit(line),
         step(line, "plan", chat(), Step::Plan),
         step(line, "attempt", chat(), Step::Attempt),
         step(line, "attempt_cross", Asked::cross(1024), Step::Attempt),
@@ -39,8 +39,35 @@ fn step(line: &Line, name: &'static str, asked: Asked, step: Step) -> Stage {
                 }
             });
         });
-        drop(walks);
-        line.rest();
+        put_away(&line, walks);
+    })
+}
+
+/// `recall` alone, where the answer is kept.
+fn recall_hit(line: &Line) -> Stage {
+    let (line, asked) = (line.clone(), Asked::kept(1024));
+    let mut is_kept = false;
+    Stage::new("recall_hit", WALKS, move |times, meter| {
+        if !is_kept {
+            line.block_on(line.serve(&asked, 1, None));
+            // The keeper has a thread of its own.
+            (0..5).for_each(|_| line.rest());
+            is_kept = true;
+        }
+        let mut walks = brought(&line, &asked, Step::Recall, times);
+        meter(&mut || {
+            line.block_on(async {
+                for walk in &mut walks {
+                    walk.take(Step::Recall).await.expect("a step");
+                }
+            });
+        });
+        line.block_on(async {
+            for walk in &mut walks {
+                walk.take(Step::Respond).await.expect("a hit");
+            }
+        });
+        put_away(&line, walks);
     })
 }
 
@@ -56,8 +83,7 @@ fn request(line: &Line) -> Stage {
             let built = walks.iter().map(|it| it.request("/chat/completions", body));
             requests.extend(built.map(|it| it.expect("a request")));
         });
-        drop(walks);
-        line.rest();
+        put_away(&line, walks);
     })
 }
 
@@ -70,9 +96,13 @@ fn settle(line: &Line) -> Stage {
             walk.book().expect("an answer");
         }
         meter(&mut || line.block_on(async { walks.iter_mut().for_each(Walk::settle) }));
-        drop(walks);
-        line.rest();
+        put_away(&line, walks);
     })
+}
+
+fn put_away(line: &Line, walks: Vec<Walk>) {
+    line.block_on(async { drop(walks) });
+    line.rest();
 }
 
 fn brought(line: &Line, asked: &Asked, step: Step, times: u64) -> Vec<Walk> {
