@@ -5,8 +5,11 @@
 //! by looking at quotes and brackets only.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use serde::de::{Error as _, IgnoredAny};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
 use super::span::{quoted_end, skip_space, value_span};
@@ -15,12 +18,40 @@ use super::span::{quoted_end, skip_space, value_span};
 #[derive(Debug, Default)]
 pub(crate) struct Fields<'a>(SmallVec<[(Cow<'a, str>, &'a str); 12]>);
 
+/// Checks all of the text, and keeps where the fields stand: one pass.
+impl<'a> Deserialize<'a> for Fields<'a> {
+    fn deserialize<D: Deserializer<'a>>(from: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'a> Visitor<'a> for Members {
+            type Value = Fields<'a>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'a>>(self, mut members: M) -> Result<Fields<'a>, M::Error> {
+                let mut fields = Fields::default();
+                while let Some((Name(name), value)) = members.next_entry::<_, &RawValue>()? {
+                    fields.0.push((name, value.get()));
+                }
+                Ok(fields)
+            }
+        }
+
+        from.deserialize_map(Members)
+    }
+}
+
+/// A name that is copied only if it has escapes.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
 impl<'a> Fields<'a> {
     /// The fields of `json`; `Err` says what is wrong and where.
     pub(crate) fn parse(json: &'a [u8]) -> Result<Self, serde_json::Error> {
         let text = std::str::from_utf8(json).map_err(serde_json::Error::custom)?;
-        serde_json::from_str::<IgnoredAny>(text)?;
-        Self::of(text).ok_or_else(|| serde_json::Error::custom("expected an object"))
+        serde_json::from_str(text)
     }
 
     /// The fields of a part of a text that was checked; `None` if it is not an object.

@@ -13,17 +13,22 @@ pub(crate) fn skip_space(json: &[u8], at: usize) -> usize {
         .count()
 }
 
-/// Strings up to this length are searched byte by byte: most are shorter, and a call costs more than that.
-const SHORT: usize = 16;
+/// Strings up to this length are searched here, eight bytes at once: most are shorter, and a call costs more than that.
+const SHORT: usize = 32;
 
 /// Behind the closing quote of the string whose first character (not its quote) is at `at`.
 pub(crate) fn quoted_end(json: &[u8], mut at: usize) -> Option<usize> {
-    for byte in json.get(at..)?.iter().take(SHORT) {
-        match byte {
-            b'"' => return Some(at + 1),
-            b'\\' => break,
-            _ => at += 1,
+    for word in json.get(at..)?.chunks_exact(8).take(SHORT / 8) {
+        let word = u64::from_le_bytes(word.try_into().ok()?);
+        let marks = equal_bytes(word, b'"') | equal_bytes(word, b'\\');
+        if marks != 0 {
+            at += marks.trailing_zeros() as usize / 8;
+            if json.get(at) == Some(&b'"') {
+                return Some(at + 1);
+            }
+            break;
         }
+        at += 8;
     }
     loop {
         let found = at + memchr2(b'"', b'\\', json.get(at..)?)?;
@@ -32,6 +37,15 @@ pub(crate) fn quoted_end(json: &[u8], mut at: usize) -> Option<usize> {
         }
         at = found + 2;
     }
+}
+
+/// The highest bit of each byte of `word` that is `byte`; above the first of them, others may be set as well.
+///
+/// After Mycroft 1987: a byte is zero where subtracting one borrows though it had no highest bit.
+fn equal_bytes(word: u64, byte: u8) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let differs = word ^ (ONES * u64::from(byte));
+    differs.wrapping_sub(ONES) & !differs & (ONES << 7)
 }
 
 /// Where the value begins whose key's first character is at `key`.
@@ -102,6 +116,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_quote_is_found_where_a_look_at_each_byte_finds_it(bytes in r#"[a"\\]{0,4}[a-z"\\é]{0,48}"#) {
+            let bytes = bytes.as_bytes();
+            for start in 0..=bytes.len() {
+                let mut at = start;
+                while matches!(bytes.get(at), Some(byte) if *byte != b'"') {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+                let expected = (at < bytes.len()).then_some(at + 1);
+                prop_assert_eq!(quoted_end(bytes, start), expected, "from {}", start);
+            }
+        }
+
         #[test]
         fn any_bytes_have_a_span_within_them_or_none(bytes: Vec<u8>, at in 0usize..40) {
             if let Some(span) = value_span(&bytes, at) {

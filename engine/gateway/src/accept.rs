@@ -82,13 +82,9 @@ pub(crate) async fn json_body(
 /// asking, and a gateway on a developer's own machine may have no other door.
 fn require_json(request: &HttpRequest) -> Result<(), Refusal> {
     let given = header(request, &CONTENT_TYPE).unwrap_or_default();
-    let essence = given
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    if essence == "application/json" || essence.ends_with("+json") {
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    let suffix = essence.rsplit_once('+').map_or("", |(_, suffix)| suffix);
+    if essence.eq_ignore_ascii_case("application/json") || suffix.eq_ignore_ascii_case("json") {
         return Ok(());
     }
     let found = if given.is_empty() {

@@ -33,7 +33,7 @@ pub(crate) struct Relay {
     clock: Pin<Box<Sleep>>,
     /// Who may go on with it if it breaks.
     succession: Option<Box<Succession>>,
-    settlement: Settlement,
+    settlement: Box<Settlement>,
 }
 
 /// Where a stream stands.
@@ -48,7 +48,7 @@ enum Flow {
 
 impl Relay {
     /// Goes on with what an attempt has opened.
-    pub(crate) fn new(opened: Opened, settlement: Settlement) -> Self {
+    pub(crate) fn new(opened: Opened, settlement: Box<Settlement>) -> Self {
         let Opened {
             body,
             reader,

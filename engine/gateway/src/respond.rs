@@ -22,7 +22,7 @@ const COST: HeaderName = HeaderName::from_static("x-tollgate-cost-usd");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-tollgate-overhead-us");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-tollgate-attempts");
 const LOSS: HeaderName = HeaderName::from_static("x-tollgate-loss");
-const DECISION: HeaderName = HeaderName::from_static("x-tollgate-decision");
+pub(crate) const DECISION: HeaderName = HeaderName::from_static("x-tollgate-decision");
 const TARGET: HeaderName = HeaderName::from_static("x-tollgate-target");
 const USAGE: HeaderName = HeaderName::from_static("x-tollgate-usage");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
@@ -50,12 +50,12 @@ pub(crate) struct Passed {
 /// account's names, transport details.
 const PASSED: [&str; 3] = ["retry-after", "retry-after-ms", "openai-processing-ms"];
 const PASSED_PREFIXES: [&str; 2] = ["x-ratelimit-", "anthropic-ratelimit-"];
-const PROVIDER_REQUEST_IDS: [&str; 5] = [
-    "x-request-id",
-    "request-id",
-    "apim-request-id",
-    "mistral-correlation-id",
-    "x-ds-trace-id",
+const PROVIDER_REQUEST_IDS: [http::HeaderName; 5] = [
+    http::HeaderName::from_static("x-request-id"),
+    http::HeaderName::from_static("request-id"),
+    http::HeaderName::from_static("apim-request-id"),
+    http::HeaderName::from_static("mistral-correlation-id"),
+    http::HeaderName::from_static("x-ds-trace-id"),
 ];
 
 impl Passed {
@@ -73,7 +73,7 @@ impl Passed {
         };
         let request_id = PROVIDER_REQUEST_IDS
             .iter()
-            .find_map(|name| headers.get(*name)?.to_str().ok())
+            .find_map(|name| headers.get(name)?.to_str().ok())
             .filter(is_id);
         Self {
             headers: headers
@@ -101,7 +101,7 @@ impl Passed {
 }
 
 /// Answers the client.
-pub(crate) fn respond(answered: Answered, mut settlement: Settlement) -> HttpResponse {
+pub(crate) fn respond(answered: Answered, mut settlement: Box<Settlement>) -> HttpResponse {
     match answered {
         Answered::Whole(Answer { body, report }, passed) => {
             settlement.answering(200, passed.request_id.clone());
@@ -115,7 +115,7 @@ pub(crate) fn respond(answered: Answered, mut settlement: Settlement) -> HttpRes
 }
 
 /// What was given before, as if it were given now. A stream comes at once, unless its route sets a pace.
-fn recall(recalled: Recalled, mut settlement: Settlement) -> HttpResponse {
+fn recall(recalled: Recalled, mut settlement: Box<Settlement>) -> HttpResponse {
     settlement.answering(200, None);
     if recalled.is_stream {
         let mut response = event_stream();
@@ -137,20 +137,20 @@ fn recall(recalled: Recalled, mut settlement: Settlement) -> HttpResponse {
 }
 
 /// What was asked of the gateway itself is done, and this is what is to be said of it.
-pub(crate) fn confirm(body: Bytes, mut settlement: Settlement) -> HttpResponse {
+pub(crate) fn confirm(body: Bytes, mut settlement: Box<Settlement>) -> HttpResponse {
     settlement.answering(200, None);
     settlement.recalled(None);
     send(StatusCode::OK, &Passed::default(), body, settlement)
 }
 
-fn fail(failure: ProviderFailure, passed: &Passed, mut settlement: Settlement) -> HttpResponse {
+fn fail(failure: ProviderFailure, passed: &Passed, mut settlement: Box<Settlement>) -> HttpResponse {
     settlement.answering(failure.status, passed.request_id.clone());
     settlement.failed(failure.class, &failure.message);
     let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::BAD_GATEWAY);
     send(status, passed, failure.body, settlement)
 }
 
-fn send(status: StatusCode, passed: &Passed, body: Bytes, mut settlement: Settlement) -> HttpResponse {
+fn send(status: StatusCode, passed: &Passed, body: Bytes, mut settlement: Box<Settlement>) -> HttpResponse {
     let mut response = HttpResponseBuilder::new(status);
     response.insert_header((CONTENT_TYPE, JSON));
     describe(&mut response, settlement.dialect(), passed, &settlement);
@@ -161,7 +161,7 @@ fn send(status: StatusCode, passed: &Passed, body: Bytes, mut settlement: Settle
     response.body(body)
 }
 
-fn stream(opened: Opened, mut settlement: Settlement) -> HttpResponse {
+fn stream(opened: Opened, mut settlement: Box<Settlement>) -> HttpResponse {
     settlement.answering(200, opened.passed.request_id.clone());
     let mut response = event_stream();
     describe(&mut response, settlement.dialect(), &opened.passed, &settlement);
@@ -177,7 +177,7 @@ fn event_stream() -> HttpResponseBuilder {
 }
 
 /// Says no, in the client's dialect.
-pub(crate) fn refuse(dialect: Dialect, refusal: &Refusal, mut settlement: Settlement) -> HttpResponse {
+pub(crate) fn refuse(dialect: Dialect, refusal: &Refusal, mut settlement: Box<Settlement>) -> HttpResponse {
     settlement.refused(refusal);
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponseBuilder::new(status);
@@ -205,8 +205,8 @@ fn describe(response: &mut HttpResponseBuilder, dialect: Dialect, passed: &Passe
         insert(response, REQUEST_ID, settlement.id());
     }
     if let Some(served) = settlement.served() {
-        insert(response, PROVIDER, &served.provider);
-        insert(response, MODEL, &served.model);
+        insert_text(response, PROVIDER, &served.provider);
+        insert_text(response, MODEL, &served.model);
         insert(
             response,
             TARGET,
@@ -219,8 +219,9 @@ fn describe(response: &mut HttpResponseBuilder, dialect: Dialect, passed: &Passe
     if let Some(cache) = settlement.cache() {
         insert(response, CACHE, crate::recall::summary(cache));
     }
-    insert(response, OVERHEAD, settlement.overhead().as_micros());
-    insert(response, ATTEMPTS, settlement.attempts());
+    let overhead_us = u64::try_from(settlement.overhead().as_micros()).unwrap_or(u64::MAX);
+    response.insert_header((OVERHEAD, HeaderValue::from(overhead_us)));
+    response.insert_header((ATTEMPTS, HeaderValue::from(settlement.attempts())));
     if settlement.is_retry_useless() {
         // The official SDKs obey this.
         response.insert_header((SHOULD_RETRY, HeaderValue::from_static("false")));
@@ -247,6 +248,12 @@ fn loss(paths: &[Box<str>]) -> String {
         text.extend(path.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }));
     }
     text
+}
+
+fn insert_text(response: &mut HttpResponseBuilder, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+        response.insert_header((name, value));
+    }
 }
 
 fn insert(response: &mut HttpResponseBuilder, name: HeaderName, value: impl Display) {

@@ -16,7 +16,7 @@ use crate::bounds::Bounds;
 use crate::count_tokens::estimated_here;
 use crate::plan::plan;
 use crate::recall::recall;
-use crate::respond::{refuse, respond};
+use crate::respond::{DECISION, refuse, respond};
 use crate::settle::Settlement;
 use crate::worker::Worker;
 
@@ -28,7 +28,7 @@ pub(crate) async fn serve(
     payload: Payload,
 ) -> HttpResponse {
     let mut settlement = Settlement::open(&worker, Some(surface));
-    if request.headers().contains_key("x-tollgate-decision") {
+    if request.headers().contains_key(DECISION) {
         settlement.explain();
     }
     // In a box: the framework moves what it is given several times, and this is large.

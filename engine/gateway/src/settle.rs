@@ -60,13 +60,13 @@ pub(crate) struct Settlement {
 }
 
 impl Settlement {
-    /// Opens the account of a request that has just arrived.
-    pub(crate) fn open(worker: &Rc<Worker>, surface: Option<Surface>) -> Self {
+    /// Opens the account of a request that has just arrived. In a box: it is large, and goes through many hands.
+    pub(crate) fn open(worker: &Rc<Worker>, surface: Option<Surface>) -> Box<Self> {
         let at = Clock.wall();
         let id = RequestId::new(at, rand::random());
         let mut record = RequestRecord::new(id, at);
         record.surface = surface;
-        Self {
+        Box::new(Self {
             worker: worker.clone(),
             settings: worker.shared.published.load(),
             record,
@@ -85,7 +85,7 @@ impl Settlement {
                 worker.shared.lifecycle.enter(),
                 worker.shared.meters.request_arrived(),
             ),
-        }
+        })
     }
 
     /// The configuration that holds for this request from beginning to end.

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use http::uri::{Authority, Scheme};
 use http::{Request, Response};
 use http_body_util::Full;
+use rapidhash::fast::RandomState;
 use thiserror::Error;
 use tollgate_core::{Clock, OutcomeClass};
 use tollgate_routing::{HttpVersion, Provider};
@@ -33,7 +34,7 @@ const IDLE_FOR: Duration = Duration::from_secs(55);
 /// A worker's connections to all providers.
 pub(crate) struct Upstream {
     connector: Rc<Connector>,
-    origins: RefCell<HashMap<OriginKey, Origin>>,
+    origins: RefCell<HashMap<OriginKey, Origin, RandomState>>,
 }
 
 /// Two providers with the same origin and protocol share connections.

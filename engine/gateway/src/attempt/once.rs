@@ -28,6 +28,8 @@ const MAX_FAILURE_BYTES: usize = 1 << 20;
 /// The body of a failure that does not arrive in this time is not waited for.
 const FAILURE_BODY_WAIT: Duration = Duration::from_secs(5);
 
+const EVENTS: &str = "text/event-stream";
+
 /// A stream's beginning is held back until its first content, so that a failure before that can be made good by
 /// another target; but no longer than this, because clients want signs of life.
 const HOLD_FOR: Duration = Duration::from_secs(10);
@@ -260,7 +262,9 @@ async fn receive(
         .await?
         .unwrap_or_default();
     if is_event_stream(&head.headers) || (errand.call.head.stream && !looks_like_json(&first)) {
-        return open_stream(first, body, errand.stream(reader)?, clocks, passed, leg).await;
+        let opening = open_stream(first, body, errand.stream(reader)?, clocks, passed, leg);
+        // In a box: whole answers would carry the room for it.
+        return Box::pin(opening).await;
     }
     let bytes = whole(first, body, clocks).await?;
     match read(reader, bytes).await {
@@ -275,11 +279,8 @@ async fn receive(
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    content_type.is_some_and(|text| {
-        text.trim_start()
-            .to_ascii_lowercase()
-            .starts_with("text/event-stream")
-    })
+    let begins = content_type.and_then(|text| text.trim_start().get(..EVENTS.len()));
+    begins.is_some_and(|text| text.eq_ignore_ascii_case(EVENTS))
 }
 
 /// Some servers stream under whatever content type they have at hand.

@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use smallvec::SmallVec;
 use tollgate_core::Clock;
 use tollgate_routing::Hedge;
 
@@ -18,19 +17,29 @@ use crate::leg::Leg;
 /// What came of one turn, and of the hedge beside it.
 pub(super) struct Raced {
     pub(super) answered: Option<(Leg, Answered)>,
-    pub(super) failed: SmallVec<[Failed; 2]>,
+    pub(super) failed: Vec<Failed>,
 }
 
 /// Asks one candidate; and another one beside it, if the route says so and the first is late.
 pub(super) async fn race<'p>(errand: &Errand<'_>, asked: Asked<'p>, turns: &mut Turns<'p>) -> Raced {
+    let hedge = turns.route().limits.hedge;
+    match hedge.and_then(|hedge| Some((hedge, late_after(&hedge, &asked)?))) {
+        None => Raced::of(attempt_once(errand, asked).await),
+        // In a box: hedges are few, and every request would carry the room for one.
+        Some((hedge, late_after)) => Box::pin(hedged(errand, asked, turns, hedge, late_after)).await,
+    }
+}
+
+async fn hedged<'p>(
+    errand: &Errand<'_>,
+    asked: Asked<'p>,
+    turns: &mut Turns<'p>,
+    hedge: Hedge,
+    late_after: Duration,
+) -> Raced {
     let ledger = asked.leg.ledger().clone();
     let route = turns.route();
-    let hedge = route.limits.hedge;
-    let late_after = hedge.and_then(|hedge| late_after(&hedge, &asked));
     let mut first = std::pin::pin!(attempt_once(errand, asked));
-    let (Some(hedge), Some(late_after)) = (hedge, late_after) else {
-        return Raced::of(first.await);
-    };
     errand.worker.hedgeable(route, &hedge);
     if let Ok(done) = tokio::time::timeout(late_after, &mut first).await {
         return Raced::of(done);
@@ -39,15 +48,14 @@ pub(super) async fn race<'p>(errand: &Errand<'_>, asked: Asked<'p>, turns: &mut 
     let Some(second) = may_hedge.then(|| turns.hedge(hedge.max_cost)).flatten() else {
         return Raced::of(first.await);
     };
-    // In a box: hedges are few, and every request would carry the room for one.
-    let second = Box::pin(attempt_once(errand, second));
+    let second = std::pin::pin!(attempt_once(errand, second));
     let (done, other) = match select(first, second).await {
         Either::Left((done, other)) => (done, Either::Left(other)),
         Either::Right((done, other)) => (done, Either::Right(other)),
     };
     match done {
         Ok(answered) => {
-            // Whoever is still under way is dropped here, and books itself as no longer needed.
+            // Whoever is still under way is dropped at the end of this, and books itself as no longer needed.
             ledger.answered();
             Raced::of(Ok(answered))
         }
@@ -75,11 +83,11 @@ impl Raced {
         match done {
             Ok(answered) => Self {
                 answered: Some(answered),
-                failed: SmallVec::new(),
+                failed: Vec::new(),
             },
             Err(failed) => Self {
                 answered: None,
-                failed: SmallVec::from_iter([failed]),
+                failed: vec![failed],
             },
         }
     }

@@ -17,6 +17,9 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
 const OURSELVES: HeaderValue = HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION")));
 
+/// As many headers as most requests have at the most.
+const MOST_HEADERS: usize = 12;
+
 /// The client's request headers, for those few that a provider may see.
 #[derive(Clone, Copy)]
 pub(crate) struct ClientHeaders<'r>(pub(crate) &'r HttpRequest);
@@ -128,6 +131,7 @@ fn request(
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     let headers = request.headers_mut();
+    headers.reserve(MOST_HEADERS);
     headers.insert(HOST, host);
     headers.insert(USER_AGENT, OURSELVES);
     own(headers);

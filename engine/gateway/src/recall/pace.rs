@@ -37,7 +37,7 @@ pub(crate) struct Paced {
     due: std::time::Instant,
     clock: Pin<Box<Sleep>>,
     finish: Option<FinishReason>,
-    settlement: Settlement,
+    settlement: Box<Settlement>,
 }
 
 impl Pace {
@@ -56,7 +56,7 @@ impl Paced {
         stream: Bytes,
         pace: Pace,
         finish: Option<FinishReason>,
-        settlement: Settlement,
+        settlement: Box<Settlement>,
     ) -> Self {
         let due = Clock.now();
         Self {

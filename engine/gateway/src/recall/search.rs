@@ -109,7 +109,8 @@ async fn bring(
         deadline,
     };
     let settings = settlement.settings().clone();
-    let (vector, record) = endpoint.vector(&worker.upstream, &settings, wanted).await;
+    // In a box: few lookups come to this, and all of them would carry the room for an exchange.
+    let (vector, record) = Box::pin(endpoint.vector(&worker.upstream, &settings, wanted)).await;
     question.brought = vector.map_or(Brought::Nothing, Brought::Vector);
     if let Some(record) = record {
         settlement.embedded(record);

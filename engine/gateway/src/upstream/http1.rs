@@ -64,7 +64,8 @@ pub(super) async fn exchange(
     loop {
         let (connection, stale) = match pool.pop() {
             Some(connection) => (connection, true),
-            None => (open(connector, provider, &origin).await?, false),
+            // In a box: most requests find a connection, and all of them would carry the room for a handshake.
+            None => (Box::pin(open(connector, provider, &origin)).await?, false),
         };
         address(&mut request, &origin, connection.via.as_ref());
         let max_idle = provider.max_idle_connections;
