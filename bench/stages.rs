@@ -78,7 +78,6 @@ pub fn all() -> Vec<Stage> {
 /// The whole line: from the client's bytes to the answer's.
 fn whole(line: &Line) -> Vec<Stage> {
     let kilobytes = |kilobytes: usize| kilobytes * 1024;
-    let many = |size| line.beside(size);
     let default = Size::default();
     vec![
         served(line, "line/constant", Asked::constant(1024)),
@@ -91,34 +90,33 @@ fn whole(line: &Line) -> Vec<Stage> {
         served(line, "line/stream_cross", Asked::cross_stream(1024)),
         served(line, "line/cache_hit", Asked::kept(1024)),
         served(line, "line/ten_rules_more", Asked::governed(1024)),
-        served(
-            &many(Size {
-                routes: 1_000,
-                ..default
-            }),
-            "line/1000_routes",
-            Asked::chat(1024),
-        ),
-        served(
-            &many(Size {
-                keys: 100_000,
-                ..default
-            }),
-            "line/100000_keys",
-            Asked::chat(1024),
-        ),
+        served_by("line/1000_routes", Asked::chat(1024), {
+            let (line, routes) = (line.clone(), 1_000);
+            move || line.beside(Size { routes, ..default })
+        }),
+        served_by("line/100000_keys", Asked::chat(1024), {
+            let (line, keys) = (line.clone(), 100_000);
+            move || line.beside(Size { keys, ..default })
+        }),
     ]
 }
 
 fn served(line: &Line, name: &'static str, asked: Asked) -> Stage {
     let line = line.clone();
+    served_by(name, asked, move || line.clone())
+}
+
+/// One of a gateway that is started when it is first needed.
+fn served_by(name: &'static str, asked: Asked, start: impl Fn() -> Line + 'static) -> Stage {
+    let mut started = None;
     Stage::new(name, 128, move |times, meter| {
+        let line = started.get_or_insert_with(&start);
+        line.rest();
         let mut conversation = Some(line.serve(&asked, times, None));
         meter(&mut || {
             if let Some(conversation) = conversation.take() {
                 line.block_on(conversation);
             }
         });
-        line.rest();
     })
 }

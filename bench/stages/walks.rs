@@ -49,6 +49,7 @@ fn recall_hit(line: &Line) -> Stage {
     let mut is_kept = false;
     Stage::new("recall_hit", WALKS, move |times, meter| {
         if !is_kept {
+            line.rest();
             line.block_on(line.serve(&asked, 1, None));
             // The keeper has a thread of its own.
             (0..5).for_each(|_| line.rest());
@@ -102,10 +103,10 @@ fn settle(line: &Line) -> Stage {
 
 fn put_away(line: &Line, walks: Vec<Walk>) {
     line.block_on(async { drop(walks) });
-    line.rest();
 }
 
 fn brought(line: &Line, asked: &Asked, step: Step, times: u64) -> Vec<Walk> {
+    line.rest();
     line.block_on(async {
         let mut walks = Vec::new();
         for _ in 0..times {
