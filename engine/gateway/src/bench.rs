@@ -63,7 +63,7 @@ pub struct Walk {
     surface: Surface,
     request: HttpRequest,
     payload: Option<Payload>,
-    settlement: Option<Settlement>,
+    settlement: Option<Box<Settlement>>,
     caller: Option<Caller>,
     call: Option<Call>,
     bounds: Option<Bounds>,
