@@ -217,12 +217,13 @@ line = { instructions = 2060, allocations = 0 }
 
     #[test]
     fn a_budget_that_could_be_less_is_told_and_no_failure() {
-        let judgement = judged(&[("plan", 960.0, 5.0), ("line", 1_940.0, 0.0)]);
+        let judgement = judged(&[("plan", 960.0, 5.0), ("line", 1_900.0, 0.0)]);
         assert!(judgement.is_good(), "{judgement}");
         assert_eq!(verdict(&judgement, "plan", "instructions"), Verdict::CouldBeLess);
         assert_eq!(verdict(&judgement, "plan", "allocations"), Verdict::CouldBeLess);
-        assert_eq!(verdict(&judgement, "line", "instructions"), Verdict::Kept);
+        assert_eq!(verdict(&judgement, "line", "instructions"), Verdict::CouldBeLess);
         assert_eq!(verdict(&judgement, "line", "allocations"), Verdict::Kept);
+        assert_eq!(verdict(&judgement, "line over plan", "ratio"), Verdict::Kept);
     }
 
     #[test]
