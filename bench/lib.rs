@@ -1,6 +1,10 @@
-//! What the benches share: bodies like those that clients and providers send, and a simulation of routing.
+//! What the benches share: bodies like those that clients and providers send, the line and its stages, what they may
+//! cost, and a simulation of routing.
 
+pub mod budget;
 pub mod decisions;
+#[expect(clippy::expect_used, reason = "a bench whose fixture is wrong should stop")]
+pub mod line;
 pub mod quality;
 #[expect(
     clippy::cast_precision_loss,
@@ -8,6 +12,8 @@ pub mod quality;
     reason = "counts and times are small, and a simulation that is wrong should stop"
 )]
 pub mod sim;
+#[expect(clippy::expect_used, reason = "a bench whose fixture is wrong should stop")]
+pub mod stages;
 
 use tollgate_adapters::Egress;
 use tollgate_core::{ProviderKind, RequestId, Timestamp};
@@ -29,6 +35,21 @@ pub fn chat_request(bytes: usize, stream: bool) -> Vec<u8> {
     };
     let empty = request("").len();
     request(&"lorem ipsum dolor sit amet, ".repeat(bytes.saturating_sub(empty) / 28 + 1)).into_bytes()
+}
+
+/// The same in Anthropic's dialect.
+pub fn message_request(bytes: usize, stream: bool) -> Vec<u8> {
+    let chat: serde_json::Value = serde_json::from_slice(&chat_request(bytes, stream)).unwrap_or_default();
+    serde_json::json!({
+        "model": chat["model"],
+        "system": chat["messages"][0]["content"],
+        "messages": [ chat["messages"][1] ],
+        "temperature": chat["temperature"],
+        "max_tokens": chat["max_tokens"],
+        "stream": chat["stream"],
+    })
+    .to_string()
+    .into_bytes()
 }
 
 /// One event of an OpenAI stream.

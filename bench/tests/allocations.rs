@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use allocation_counter::measure;
+use tollgate_bench::budget::{Budget, Counts};
 use tollgate_bench::decisions::{NOW, Routed, answered, ask};
+use tollgate_bench::stages;
 use tollgate_routing::{
     Breaker, BreakerSettings, HealthSettings, Observation, OutcomeRing, Planner, Ranking, Stage,
     TargetHealth, Urgency,
@@ -124,4 +126,25 @@ fn a_plan_allocates_as_often_for_a_hundred_targets_as_for_eight() {
     };
     assert_eq!(allocations(8), allocations(100));
     assert!(allocations(8) <= 6, "{}", allocations(8));
+}
+
+/// The gate counts the same with callgrind, in the release's code and with the gateway's allocator. This needs neither.
+#[test]
+fn no_stage_of_a_request_allocates_more_than_its_budget_allows() {
+    let budget = Budget::parse(include_str!("../budget.toml")).unwrap();
+    let mut exceeded = Vec::new();
+    for mut stage in stages::all() {
+        stage.warm_up();
+        let (mut count, times) = (0, stage.times);
+        stage.run(times, &mut |work| count = measure(work).count_total);
+        let counts = Counts {
+            instructions: 0.0,
+            allocations: count as f64 / times as f64,
+        };
+        let allowed = budget.stages.get(stage.name).map(|room| room.allocations);
+        if allowed.is_none_or(|allowed| counts.whole_allocations() > allowed) {
+            exceeded.push((stage.name, counts.allocations, allowed));
+        }
+    }
+    assert_eq!(exceeded, [], "stage, allocations each time, budget");
 }

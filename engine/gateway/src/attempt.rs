@@ -22,7 +22,7 @@ use crate::worker::Worker;
 use once::Errand;
 use turns::{Next, Turns};
 
-pub(crate) use request::{ClientHeaders, embedding_request, probe_request};
+pub(crate) use request::{ClientHeaders, embedding_request, first_request, probe_request};
 pub(crate) use succession::{Succeeded, Succession};
 
 /// What a provider answered, ready to be relayed.

@@ -33,6 +33,8 @@ mod tls;
 mod upstream;
 mod worker;
 
+#[doc(hidden)]
+pub mod bench;
 pub mod cli;
 
 pub use explain::{AttemptOutcome, DecisionRecord, TargetName};

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use actix::{Actor as _, Addr};
+use actix_rt::ArbiterHandle;
 use actix_web::dev::{Server as ActixServer, ServerHandle};
 use actix_web::http::KeepAlive;
 use actix_web::{App, HttpServer};
@@ -47,8 +48,23 @@ pub struct Gateway {
     control: Addr<Control>,
     data: ServerHandle,
     admin: ServerHandle,
-    journal: Option<JournalHandle>,
-    decision_journal: Option<JournalHandle<DecisionRecord>>,
+    journals: Journals,
+}
+
+/// What workers stand on.
+pub(crate) struct Ground {
+    pub(crate) shared: Arc<Shared>,
+    /// What the metrics are shown from.
+    pub(crate) exposition: Exposition,
+    pub(crate) journals: Journals,
+}
+
+/// The writers of records.
+pub(crate) struct Journals {
+    /// The access log's; `None`: there is none.
+    access: Option<JournalHandle>,
+    /// That of decisions; `None`: they are not written down.
+    decisions: Option<JournalHandle<DecisionRecord>>,
 }
 
 /// The exit status of a process whose control actor has died (`EX_SOFTWARE` of sysexits).
@@ -58,9 +74,6 @@ impl Gateway {
     /// Binds both listeners and begins to serve `settings`, which were loaded from `source` with `board`. To be
     /// called within an actix system.
     pub fn start(source: ConfigSource, settings: Settings, board: Arc<Board>) -> anyhow::Result<Self> {
-        let (meters, exposition) = Meters::install();
-        let journal = journal(&settings, &meters)?;
-        let decision_journal = decision_journal(&settings, &meters)?;
         let listener = bind(settings.server.listen)
             .with_context(|| format!("server.listen: {}", settings.server.listen))?;
         let admin_listener = bind(settings.admin.listen)
@@ -74,33 +87,11 @@ impl Gateway {
         {
             std::thread::spawn(Connector::warm_up);
         }
-        let workers = settings.server.workers.unwrap_or_else(cores);
-        let decisions = Recent::new(workers, settings.telemetry.decisions.keep);
-        let (cache, keeper) = kept::start(&settings.cache, &meters);
-        let embeddings = kept::embeddings(&settings.cache);
-        let roster = Roster::new(RosterParts {
-            arbiter: actix_rt::Arbiter::current(),
-            prober: Some(Arc::new(HttpProber(meters.clone()))),
-            on_transition: on_transition(&meters),
-            on_death: Arc::new(end_the_process),
-        });
-        let shared = Arc::new(Shared {
-            published: Published::new(settings),
-            lifecycle: Lifecycle::default(),
-            journal: journal.as_ref().map(JournalHandle::journal),
-            board,
-            roster,
-            decisions,
-            decision_journal: decision_journal.as_ref().map(JournalHandle::journal),
-            cache,
-            keeper,
-            embeddings,
-            long_lookups: Arc::new(Semaphore::new(LONG_LOOKUPS)),
-            flights: Arc::default(),
-            workers: AtomicUsize::new(0),
-            meters,
-        });
-        shared.meters.config_epoch(shared.published.load().catalog.epoch);
+        let Ground {
+            shared,
+            exposition,
+            journals,
+        } = Ground::lay(settings, board, actix_rt::Arbiter::current())?;
         let control = control(source, &shared);
         let exposition = Arc::new(exposition);
         keep_up(exposition.clone());
@@ -117,8 +108,7 @@ impl Gateway {
             control,
             data: data_handle,
             admin: admin_handle,
-            journal,
-            decision_journal,
+            journals,
         })
     }
 
@@ -151,15 +141,58 @@ impl Gateway {
         // What is cut is settled by the threads of the workers as they end, which nobody has waited for so far: the
         // journals stay open until its records are in them.
         self.shared.lifecycle.drained(SETTLING).await;
-        let (journal, decisions) = (self.journal, self.decision_journal);
+        let Journals { access, decisions } = self.journals;
         let closing = actix_web::web::block(move || {
             let limit = Duration::from_secs(5);
             // What could not be written in time is counted as dropped.
-            let _ = journal.map(|journal| journal.close(limit));
+            let _ = access.map(|journal| journal.close(limit));
             let _ = decisions.map(|journal| journal.close(limit));
         });
         drop(closing.await);
         served
+    }
+}
+
+impl Ground {
+    /// Starts what is not a worker's own. The actors of providers will live in `arbiter`.
+    pub(crate) fn lay(settings: Settings, board: Arc<Board>, arbiter: ArbiterHandle) -> anyhow::Result<Self> {
+        let (meters, exposition) = Meters::install();
+        let journals = Journals {
+            access: journal(&settings, &meters)?,
+            decisions: decision_journal(&settings, &meters)?,
+        };
+        let workers = settings.server.workers.unwrap_or_else(cores);
+        let decisions = Recent::new(workers, settings.telemetry.decisions.keep);
+        let (cache, keeper) = kept::start(&settings.cache, &meters);
+        let embeddings = kept::embeddings(&settings.cache);
+        let roster = Roster::new(RosterParts {
+            arbiter,
+            prober: Some(Arc::new(HttpProber(meters.clone()))),
+            on_transition: on_transition(&meters),
+            on_death: Arc::new(end_the_process),
+        });
+        let shared = Arc::new(Shared {
+            published: Published::new(settings),
+            lifecycle: Lifecycle::default(),
+            journal: journals.access.as_ref().map(JournalHandle::journal),
+            board,
+            roster,
+            decisions,
+            decision_journal: journals.decisions.as_ref().map(JournalHandle::journal),
+            cache,
+            keeper,
+            embeddings,
+            long_lookups: Arc::new(Semaphore::new(LONG_LOOKUPS)),
+            flights: Arc::default(),
+            workers: AtomicUsize::new(0),
+            meters,
+        });
+        shared.meters.config_epoch(shared.published.load().catalog.epoch);
+        Ok(Self {
+            shared,
+            exposition,
+            journals,
+        })
     }
 }
 

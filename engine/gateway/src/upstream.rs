@@ -121,7 +121,7 @@ impl Upstream {
         provider: &Provider,
         request: UpstreamRequest,
     ) -> Result<Answer, SendError> {
-        match self.origin(provider, &request)? {
+        match self.origin(provider, request.uri())? {
             Origin::Http1(pool) => http1::exchange(&pool, &self.connector, provider, request).await,
             // In a box: it is the larger by far, and HTTP/1.1 would carry room for it.
             Origin::Http2(lanes) => {
@@ -130,8 +130,20 @@ impl Upstream {
         }
     }
 
-    fn origin(&self, provider: &Provider, request: &UpstreamRequest) -> Result<Origin, SendError> {
-        let uri = request.uri();
+    /// Puts a connection that somebody else has opened with the idle ones: benches bring theirs along.
+    pub(crate) async fn adopt<T>(&self, provider: &Provider, io: T) -> Result<(), SendError>
+    where
+        T: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
+    {
+        match self.origin(provider, &provider.base_url)? {
+            Origin::Http1(pool) => pool.adopt(io, provider.max_idle_connections).await,
+            Origin::Http2(_) => Err(SendError::Connect(
+                "a connection of HTTP/1.1 is brought along".into(),
+            )),
+        }
+    }
+
+    fn origin(&self, provider: &Provider, uri: &http::Uri) -> Result<Origin, SendError> {
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
             return Err(SendError::Connect(format!("{uri} is not an absolute URI").into()));
         };

@@ -9,7 +9,7 @@ use http_body_util::Full;
 use rand::Rng as _;
 use smallvec::SmallVec;
 use tollgate_core::{Moment, Surface};
-use tollgate_routing::{Auth, Credential, Provider, Target};
+use tollgate_routing::{Auth, Candidate, Credential, Provider, Target};
 
 use crate::upstream::UpstreamRequest;
 
@@ -76,6 +76,17 @@ pub(super) fn build(
         tollgate_adapters::request_headers(surface, provider.kind, &|name| client.get(name), headers);
     };
     request(Method::POST, provider, path, body.clone(), credential, own)
+}
+
+/// What a candidate is sent with the first of its provider's credentials: for benches.
+pub(crate) fn first_request(
+    surface: Surface,
+    candidate: &Candidate,
+    client: ClientHeaders<'_>,
+    what: (&str, &Bytes),
+) -> Result<UpstreamRequest, http::Error> {
+    let provider = &candidate.target.provider;
+    build(surface, provider, provider.credentials.first(), client, what)
 }
 
 /// A request for a sign of life.

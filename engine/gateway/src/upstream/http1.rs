@@ -100,6 +100,14 @@ pub(super) async fn exchange(
 
 async fn open(connector: &Connector, provider: &Provider, origin: &Uri) -> Result<Connection, SendError> {
     let Connected { io, open, via } = connector.connect(provider, origin).await?;
+    over(io, open, via).await
+}
+
+/// A connection over `io`; `open` is dropped when it ends.
+async fn over<T>(io: T, open: impl Sized + 'static, via: Option<Via>) -> Result<Connection, SendError>
+where
+    T: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
+{
     let handshake = Builder::new().handshake(io).await;
     let (requests, connection) = handshake.map_err(|source| SendError::Connect(source.into()))?;
     // How it ends is told to whoever uses it: an idle connection that is closed is nobody's error.
@@ -139,6 +147,18 @@ impl Pool {
         std::iter::from_fn(|| idle.pop_back())
             .map(|it| it.connection)
             .find(|connection| connection.requests.is_ready())
+    }
+
+    /// Keeps a connection over `io`.
+    pub(super) async fn adopt<T>(&self, io: T, max_idle: usize) -> Result<(), SendError>
+    where
+        T: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
+    {
+        let mut connection = over(io, (), None).await?;
+        let ready = connection.requests.ready().await;
+        ready.map_err(|source| SendError::Connect(source.into()))?;
+        self.push(connection, max_idle);
+        Ok(())
     }
 
     fn push(&self, connection: Connection, max_idle: usize) {

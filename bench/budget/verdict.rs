@@ -1,0 +1,250 @@
+//! What was counted against what may be spent.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::{Budget, Counted};
+
+/// How one figure compares with its budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is kept.
+    Kept,
+    /// It is kept by so much that the budget could be less.
+    CouldBeLess,
+    /// It is not kept.
+    Exceeded,
+    /// It has a budget, and was not counted.
+    NotCounted,
+    /// It was counted, and has no budget.
+    NoBudget,
+}
+
+/// One figure of the table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// What it is a figure of.
+    pub name: String,
+    /// `instructions`, `allocations` or `ratio`.
+    pub unit: &'static str,
+    /// What was counted; `None`: it was not.
+    pub measured: Option<f64>,
+    /// What is allowed; `None`: nobody said.
+    pub budget: Option<f64>,
+    /// What follows.
+    pub verdict: Verdict,
+}
+
+/// All figures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// In the order of their names, stages first.
+    pub lines: Vec<Line>,
+}
+
+/// Compares everything that was counted, and everything that has a budget.
+pub fn judge(budget: &Budget, counted: &Counted) -> Judgement {
+    let names: BTreeSet<&String> = budget.stages.keys().chain(counted.keys()).collect();
+    let mut lines = Vec::new();
+    // Twice the margin: what a fresh budget leaves is no reason to write another.
+    let slack = 1.0 - 2.0 * budget.margin_percent / 100.0;
+    for name in names {
+        let (room, counts) = (budget.stages.get(name), counted.get(name));
+        let instructions = room.map(|room| real(room.instructions));
+        let measured = counts.map(|counts| counts.instructions);
+        lines.push(line(name, "instructions", measured, instructions, slack));
+        let allocations = room.map(|room| real(room.allocations));
+        let measured = counts.map(|counts| real(counts.whole_allocations()));
+        lines.push(line(name, "allocations", measured, allocations, 1.0));
+    }
+    for (name, ratio) in &budget.ratios {
+        let instructions = |stage: &String| counted.get(stage).map(|counts| counts.instructions);
+        let (of, over) = (instructions(&ratio.of), instructions(&ratio.over));
+        let measured = of
+            .zip(over.filter(|over| *over > 0.0))
+            .map(|(of, over)| of / over);
+        // A ratio is a promise: that it is kept easily is no reason to take it back.
+        lines.push(line(name, "ratio", measured, Some(ratio.at_most), 0.0));
+    }
+    Judgement { lines }
+}
+
+/// `slack`: below this share of the budget it could be less.
+fn line(name: &str, unit: &'static str, measured: Option<f64>, budget: Option<f64>, slack: f64) -> Line {
+    let verdict = match (measured, budget) {
+        (None, _) => Verdict::NotCounted,
+        (Some(_), None) => Verdict::NoBudget,
+        (Some(measured), Some(budget)) if measured > budget => Verdict::Exceeded,
+        (Some(measured), Some(budget)) if measured < budget * slack => Verdict::CouldBeLess,
+        _ => Verdict::Kept,
+    };
+    Line {
+        name: name.to_owned(),
+        unit,
+        measured,
+        budget,
+        verdict,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn real(count: u64) -> f64 {
+    count as f64
+}
+
+impl Judgement {
+    /// Whether every budget is kept, and every figure has one.
+    pub fn is_good(&self) -> bool {
+        self.lines.iter().all(|line| line.verdict.is_good())
+    }
+}
+
+impl Verdict {
+    fn is_good(self) -> bool {
+        matches!(self, Self::Kept | Self::CouldBeLess)
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Kept => "kept",
+            Self::CouldBeLess => "kept; could be less",
+            Self::Exceeded => "EXCEEDED",
+            Self::NotCounted => "NOT COUNTED",
+            Self::NoBudget => "NO BUDGET",
+        })
+    }
+}
+
+/// A table, one figure a line.
+impl fmt::Display for Judgement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self
+            .lines
+            .iter()
+            .map(|line| line.name.chars().count())
+            .max()
+            .unwrap_or(0)
+            .max(5);
+        let figure = |figure: Option<f64>, unit| match figure {
+            None => "-".to_owned(),
+            Some(figure) if unit == "ratio" => format!("{figure:.3}"),
+            Some(figure) => format!("{figure:.0}"),
+        };
+        writeln!(
+            f,
+            "{:width$}  {:12}  {:>12}  {:>12}  verdict",
+            "stage", "", "measured", "budget"
+        )?;
+        for line in &self.lines {
+            let (measured, budget) = (figure(line.measured, line.unit), figure(line.budget, line.unit));
+            let (name, unit, verdict) = (&line.name, line.unit, line.verdict);
+            writeln!(
+                f,
+                "{name:width$}  {unit:12}  {measured:>12}  {budget:>12}  {verdict}"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Counts;
+    use super::*;
+
+    const FILE: &str = r#"
+margin_percent = 3
+[stages]
+plan = { instructions = 1030, allocations = 6 }
+line = { instructions = 2060, allocations = 0 }
+[ratios]
+"line over plan" = { of = "line", over = "plan", at_most = 2.0 }
+"#;
+
+    fn judged(counted: &[(&str, f64, f64)]) -> Judgement {
+        let counts = |&(name, instructions, allocations): &(&str, f64, f64)| {
+            let counts = Counts {
+                instructions,
+                allocations,
+            };
+            (name.to_owned(), counts)
+        };
+        judge(
+            &Budget::parse(FILE).unwrap(),
+            &counted.iter().map(counts).collect(),
+        )
+    }
+
+    fn verdict(judgement: &Judgement, name: &str, unit: &str) -> Verdict {
+        let mut lines = judgement.lines.iter();
+        lines
+            .find(|it| it.name == name && it.unit == unit)
+            .unwrap()
+            .verdict
+    }
+
+    #[test]
+    fn what_was_measured_when_the_budget_was_written_is_kept() {
+        let judgement = judged(&[("plan", 1_000.0, 6.0), ("line", 2_000.0, 0.0)]);
+        assert!(judgement.is_good(), "{judgement}");
+        assert!(
+            judgement.lines.iter().all(|line| line.verdict == Verdict::Kept),
+            "{judgement}"
+        );
+        assert_eq!(judgement.lines.len(), 5);
+    }
+
+    #[test]
+    fn one_instruction_or_one_allocation_too_many_is_found() {
+        let judgement = judged(&[("plan", 1_030.0, 7.0), ("line", 2_061.0, 0.0)]);
+        assert!(!judgement.is_good());
+        assert_eq!(verdict(&judgement, "plan", "instructions"), Verdict::Kept);
+        assert_eq!(verdict(&judgement, "plan", "allocations"), Verdict::Exceeded);
+        assert_eq!(verdict(&judgement, "line", "instructions"), Verdict::Exceeded);
+        assert_eq!(verdict(&judgement, "line over plan", "ratio"), Verdict::Exceeded);
+        assert!(judgement.to_string().contains("EXCEEDED"));
+    }
+
+    #[test]
+    fn an_allocation_now_and_then_is_none_each_time() {
+        let judgement = judged(&[("plan", 1_000.0, 6.3), ("line", 2_000.0, 0.02)]);
+        assert!(judgement.is_good(), "{judgement}");
+        let judgement = judged(&[("plan", 1_000.0, 6.5), ("line", 2_000.0, 0.02)]);
+        assert!(!judgement.is_good(), "{judgement}");
+    }
+
+    #[test]
+    fn a_budget_that_could_be_less_is_told_and_no_failure() {
+        let judgement = judged(&[("plan", 960.0, 5.0), ("line", 1_900.0, 0.0)]);
+        assert!(judgement.is_good(), "{judgement}");
+        assert_eq!(verdict(&judgement, "plan", "instructions"), Verdict::CouldBeLess);
+        assert_eq!(verdict(&judgement, "plan", "allocations"), Verdict::CouldBeLess);
+        assert_eq!(verdict(&judgement, "line", "instructions"), Verdict::CouldBeLess);
+        assert_eq!(verdict(&judgement, "line", "allocations"), Verdict::Kept);
+        assert_eq!(verdict(&judgement, "line over plan", "ratio"), Verdict::Kept);
+    }
+
+    #[test]
+    fn a_stage_without_a_budget_and_a_budget_without_a_stage_are_failures() {
+        let judgement = judged(&[("plan", 1_000.0, 6.0), ("lime", 2_000.0, 0.0)]);
+        assert!(!judgement.is_good());
+        assert_eq!(verdict(&judgement, "lime", "instructions"), Verdict::NoBudget);
+        assert_eq!(verdict(&judgement, "line", "allocations"), Verdict::NotCounted);
+        assert_eq!(
+            verdict(&judgement, "line over plan", "ratio"),
+            Verdict::NotCounted
+        );
+        assert!(!judged(&[]).is_good());
+    }
+
+    #[test]
+    fn a_ratio_to_nothing_was_not_counted() {
+        let judgement = judged(&[("plan", 0.0, 6.0), ("line", 2_000.0, 0.0)]);
+        assert_eq!(
+            verdict(&judgement, "line over plan", "ratio"),
+            Verdict::NotCounted
+        );
+    }
+}
