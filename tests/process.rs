@@ -37,11 +37,17 @@ pub struct Finished {
 
 /// Runs `tollgate ARGS` in `folder` to its end, with `env` and nothing else in its environment.
 pub fn run(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Finished {
+    run_and(folder, args, env, |_pid| {})
+}
+
+/// The same; `meanwhile` is called with its process id once it runs.
+pub fn run_and(folder: &Path, args: &[&str], env: &[(&str, &str)], meanwhile: impl FnOnce(u32)) -> Finished {
     let mut child = command(env).args(args).current_dir(folder).spawn().unwrap();
     let (stdout, stderr) = (
         gather(child.stdout.take().unwrap()),
         gather(child.stderr.take().unwrap()),
     );
+    meanwhile(child.id());
     let code = end_of(&mut child).code();
     let settled = |text: &Arc<Mutex<String>>| {
         // The reader has ended when nobody else holds the text.

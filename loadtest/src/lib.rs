@@ -1,11 +1,13 @@
-//! Simulated providers, and the gentle traffic of `tollgate demo`. This crate knows HTTP and the provider wire
+//! Simulated providers, a load generator, and the gentle traffic of `tollgate demo`. This crate knows HTTP and the provider wire
 //! formats, and nothing of the gateway: it stands outside and speaks to it as a client or as an upstream would.
 //!
 //! - [`MockServer`]: providers on loopback that answer in the OpenAI and Anthropic dialects and misbehave on order.
 //! - [`Behaviour`]: what a simulated model does; [`Control`]: changes it at run time and reads what was received.
+//! - [`load`]: the load generator of `tollgate bench`.
 //! - [`Trickle`]: a small open-loop client that keeps a demo alive.
 
 mod dice;
+pub mod load;
 mod mock;
 mod trickle;
 

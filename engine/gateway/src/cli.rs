@@ -1,15 +1,20 @@
 //! The command line: `tollgate VERB`.
 //!
 //! Exit status: 0 done, 1 failed, 2 unusable arguments or configuration, or refused by the admin API, 3 the drain ran
-//! out of time, 4 somebody else has changed something meanwhile.
+//! out of time, or a measurement cannot be believed, 4 somebody else has changed something meanwhile.
 
+mod bench;
 mod cache;
 mod check;
+mod children;
 mod client;
+mod cores;
 mod demo;
 mod explain;
+mod files;
 mod forecast;
 mod init;
+mod leash;
 mod mock;
 mod replay;
 mod routes;
@@ -58,6 +63,11 @@ enum Verb {
     Replay(replay::Args),
     /// See what the cache does and holds, compare questions, take answers out.
     Cache(cache::Args),
+    /// Load a gateway, or any OpenAI-compatible server, and say what it adds.
+    Bench(bench::Args),
+    /// Become another program that ends with the process that started it.
+    #[command(hide = true)]
+    Leash(leash::Args),
     /// Print the JSON Schema of the config file.
     Schema,
     /// Print the reference of the config file, in Markdown.
@@ -86,6 +96,8 @@ pub fn run() -> ExitCode {
         Verb::Explain(args) => explain::run(&args),
         Verb::Replay(args) => replay::run(&args),
         Verb::Cache(args) => cache::run(&args),
+        Verb::Bench(args) => bench::run(&args),
+        Verb::Leash(args) => leash::run(&args),
         Verb::Schema => print(&tollgate_config::json_schema()),
         Verb::Reference => print(&tollgate_config::reference_markdown()),
     };
@@ -138,6 +150,13 @@ mod tests {
             "cache get 17 --key k",
             "cache list --route fast --sort hits --limit 5",
             "cache explain a b --offline",
+            "bench",
+            "bench steady --baselines --pin --fail-if p99>5ms --json out.json",
+            "bench steady --direct --nginx --warm-up 0s",
+            "bench --url http://h:1 --direct http://h:2 --nginx --pid 7",
+            "bench my.yaml --url http://h:1 --rate 50 --duration 5s",
+            "bench show smoke",
+            "bench compare a.json b.json",
             "cache invalidate --tag t --older-than 1h --reason x",
         ] {
             let words = std::iter::once("tollgate").chain(line.split(' '));

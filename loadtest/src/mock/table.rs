@@ -18,8 +18,9 @@ use super::suffix;
 /// Lanes kept before they all start afresh: a bound on what made-up model names can occupy.
 const MOST_LANES: usize = 10_000;
 
-/// The behaviours in force, as shown by `GET /mock/behaviour`.
+/// The behaviours in force, as shown by `GET /mock/behaviour`; `tollgate mock --behaviours` reads the same.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct BehaviourTable {
     /// What models without a behaviour of their own do.
     pub default: Behaviour,
@@ -139,11 +140,11 @@ impl Table {
         existed
     }
 
-    /// Back to `default` and nothing else.
-    pub(crate) fn reset(&self, default: Behaviour, now: Instant) {
+    /// Back to these and nothing else.
+    pub(crate) fn reset(&self, behaviours: BehaviourTable, now: Instant) {
         let mut content = self.0.write();
-        content.default = default;
-        content.models.clear();
+        content.default = behaviours.default;
+        content.models = behaviours.models;
         content.refresh_all(now, |_, _| true);
     }
 
@@ -272,7 +273,11 @@ mod tests {
         assert!(table.unset("east/gpt", now));
         assert!(!table.unset("east/gpt", now));
         assert_eq!(find("east", "gpt"), fixed(3.0));
-        table.reset(slow(7.0), now);
+        let behaviours = BehaviourTable {
+            default: slow(7.0),
+            ..BehaviourTable::default()
+        };
+        table.reset(behaviours, now);
         assert_eq!(find("east", "gpt"), fixed(7.0));
     }
 

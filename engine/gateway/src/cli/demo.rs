@@ -35,7 +35,7 @@ pub(super) struct Args {
     duration: Option<Duration>,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     tollgate_config::duration(text).ok_or_else(|| "expected a duration such as 10s, 500ms or 1m".to_owned())
 }
 

@@ -1,0 +1,82 @@
+//! The gateway that is loaded where no URL is given, in front of simulated providers: each a process of its own, so that
+//! what each of them costs can be told from what the generator costs.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use tollgate_loadtest::load::Contestant;
+use tollgate_loadtest::load::stage::Scratch;
+use tollgate_loadtest::{Behaviour, BehaviourTable, Pacing, Reply};
+
+use super::super::children::{GatewayChild, MockChild, MockSetup};
+
+/// A gateway with all that it needs. Dropping it ends the processes.
+pub(super) struct Own {
+    // In this order: the gateway ends before its upstream and its files go.
+    gateway: GatewayChild,
+    mock: MockChild,
+    _files: Scratch,
+}
+
+impl Own {
+    /// The gateway runs on the cores of `server`, the providers on those of `rest`; empty: anywhere.
+    pub(super) fn start(workers: usize, server: &[usize], rest: &[usize]) -> anyhow::Result<Self> {
+        let mock = MockChild::start(&MockSetup {
+            behaviours: Some(behaviours()),
+            cores: rest,
+            ..MockSetup::default()
+        })?;
+        let files = Scratch::new("gateway")?;
+        let config = files.path().join("tollgate.yaml");
+        let access_log = files.path().join("access.log");
+        let text = include_str!("../bench.yaml")
+            .replace("{mock}", &mock.addr.to_string())
+            .replace("{workers}", &workers.max(1).to_string())
+            .replace("{access_log}", &access_log.display().to_string());
+        std::fs::write(&config, text).with_context(|| format!("{} cannot be written", config.display()))?;
+        Ok(Self {
+            gateway: GatewayChild::start(&config, server)?,
+            mock,
+            _files: files,
+        })
+    }
+
+    pub(super) fn contestant(&self) -> Contestant {
+        Contestant {
+            name: "tollgate".to_owned(),
+            url: self.gateway.url(),
+            pid: Some(self.gateway.process.pid()),
+        }
+    }
+
+    /// The simulated provider itself.
+    pub(super) fn direct(&self) -> Contestant {
+        Contestant {
+            name: "direct".to_owned(),
+            url: self.mock.url(),
+            pid: Some(self.mock.process.pid()),
+        }
+    }
+}
+
+/// Providers that answer at once, and two models whose streams are paced: many chunks soon, or a chunk now and then.
+fn behaviours() -> BehaviourTable {
+    let paced = |tokens, inter_token_ms| Behaviour {
+        pacing: Pacing {
+            inter_token_ms,
+            ..Pacing::default()
+        },
+        reply: Reply {
+            tokens: Some(tokens),
+            ..Reply::default()
+        },
+        ..Behaviour::default()
+    };
+    BehaviourTable {
+        default: Behaviour::default(),
+        models: BTreeMap::from([
+            ("stream".to_owned(), paced(64, 5.0)),
+            ("slow".to_owned(), paced(40, 1000.0)),
+        ]),
+    }
+}

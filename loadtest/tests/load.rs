@@ -1,0 +1,284 @@
+//! The load generator over real sockets, against simulated providers.
+
+#![expect(
+    clippy::expect_used,
+    reason = "a test fails by panicking, also in what its module shares"
+)]
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tollgate_loadtest::load::{Contestant, Outside, Scenario, Summary, Watcher, run};
+use tollgate_loadtest::{MockOptions, MockServer};
+
+fn scenario(text: &str) -> Scenario {
+    let outside = Outside {
+        env: &|_| None,
+        file: &|_| Err(std::io::ErrorKind::NotFound.into()),
+    };
+    Scenario::parse(text, &outside).expect("a sound scenario")
+}
+
+async fn server() -> MockServer {
+    let options = MockOptions {
+        journal_capacity: 10_000,
+        ..MockOptions::default()
+    };
+    MockServer::start(options).await.expect("a server")
+}
+
+async fn loaded(server: &MockServer, text: &str) -> Summary {
+    loaded_until(server, text, Arc::default()).await
+}
+
+async fn loaded_until(server: &MockServer, text: &str, stop: Arc<AtomicBool>) -> Summary {
+    let contestant = Contestant {
+        name: "mock".to_owned(),
+        url: server.url(),
+        pid: Some(std::process::id()),
+    };
+    let scenario = scenario(text);
+    let round = move || {
+        let mut watcher = Watcher {
+            progress: &mut |_| {},
+            stop,
+        };
+        run(&scenario, &contestant, 1, &mut watcher)
+    };
+    tokio::task::spawn_blocking(round)
+        .await
+        .expect("no panic")
+        .expect("a round")
+}
+
+#[tokio::test]
+async fn an_open_loop_sends_what_is_due_and_measures_every_kind() {
+    let server = server().await;
+    let summary = loaded(
+        &server,
+        "requests:\n  - { model: gpt, stream: 50%, answer_tokens: 8, chunks_expected: 8 }\n  \
+         - { model: claude, surface: messages, stream: 50%, answer_tokens: 8, chunks_expected: 8 }\n  \
+         - { model: e, surface: embeddings }\nprompt: 300B\narrival: { constant: 200 }\nwarm_up: 200ms\nduration: 600ms\n\
+         connections: 4\nthreads: 2\n",
+    )
+    .await;
+    assert_eq!(
+        (summary.requests.warm_up, summary.requests.sent),
+        (40, 120),
+        "{summary:?}"
+    );
+    assert_eq!(summary.requests.answered, 120, "{:?}", summary.errors);
+    assert_eq!(summary.statuses.get(&200), Some(&120));
+    let streams = summary.streams;
+    assert!(
+        streams.asked > 20 && streams.chunks == streams.asked * 8,
+        "{streams:?}"
+    );
+    assert_eq!(streams.chunks_lost, 0);
+    assert_eq!(summary.first.expect("streams").count, streams.asked);
+    let (latency, service) = (
+        summary.latency.expect("answers"),
+        summary.service.expect("answers"),
+    );
+    assert_eq!((latency.count, service.count), (120, 120));
+    assert!(latency.max >= service.max, "latency counts from earlier on");
+    assert!(summary.bytes_sent > 120 * 300);
+    assert_eq!(
+        server.control().stats().total.requests,
+        160,
+        "nothing was sent twice"
+    );
+    if cfg!(target_os = "linux") {
+        assert!(summary.server.expect("its process is known").rss_max_mib > 1.0);
+        assert!(summary.generator.cpu_us_per_request.expect("readable") > 1.0);
+    }
+}
+
+#[tokio::test]
+async fn http2_carries_many_requests_on_one_connection() {
+    let server = server().await;
+    let text = "requests: [ { model: m--latency20, stream: 50% } ]\narrival: { poisson: 300 }\nduration: 500ms\n\
+                connections: 1\nprotocol: http2\n";
+    let summary = loaded(&server, text).await;
+    assert!(summary.requests.sent > 80, "{summary:?}");
+    assert_eq!(
+        summary.requests.answered, summary.requests.sent,
+        "{:?}",
+        summary.errors
+    );
+}
+
+#[tokio::test]
+async fn a_closed_loop_keeps_each_connection_busy_and_ends_by_count() {
+    let server = server().await;
+    let text =
+        "requests: [ { model: m } ]\narrival: closed\nduration: 20s\nconnections: 3\nrequests_at_most: 300\n";
+    let summary = loaded(&server, text).await;
+    assert_eq!((summary.requests.sent, summary.requests.answered), (300, 300));
+    assert!(summary.seconds < 20.0);
+}
+
+#[tokio::test]
+async fn several_threads_send_each_request_of_the_schedule_once() {
+    let server = server().await;
+    for arrival in [
+        "arrival: { constant: 300 }",
+        "arrival: closed\nrequests_at_most: 150",
+    ] {
+        server.control().clear_journal();
+        let before = server.control().stats().total.requests;
+        let text = format!(
+            "requests: [ {{ model: m }} ]\nprompt: 100B\n{arrival}\nduration: 500ms\nthreads: 3\nconnections: 3\n\
+             timeout: 30s\n"
+        );
+        let summary = loaded(&server, &text).await;
+        assert_eq!(summary.generator.threads, 3);
+        assert_eq!(
+            summary.requests.answered, summary.requests.sent,
+            "{:?}",
+            summary.errors
+        );
+        if arrival.ends_with("150") {
+            assert!((1..=150).contains(&summary.requests.sent));
+        } else {
+            assert_eq!(summary.requests.sent, 150);
+        }
+        assert_eq!(
+            server.control().stats().total.requests - before,
+            summary.requests.sent
+        );
+        // Every question is a new one: one that was sent twice would show.
+        let questions: HashSet<_> = server.control().journal().into_iter().map(|it| it.body).collect();
+        assert_eq!(
+            u64::try_from(questions.len()).expect("few"),
+            summary.requests.sent
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_stopped_midway_waits_for_no_answer_that_does_not_come() {
+    let server = server().await;
+    let contestant = Contestant {
+        name: "mock".to_owned(),
+        url: server.url(),
+        pid: None,
+    };
+    for arrival in ["{ constant: 100 }", "closed"] {
+        let stop = Arc::<AtomicBool>::default();
+        let scenario = scenario(&format!(
+            "requests: [ {{ model: m--hang }}, {{ model: m }} ]\narrival: {arrival}\nduration: 1h\ntimeout: 10m\n\
+             connections: 64\n"
+        ));
+        let (contestant, told) = (contestant.clone(), Arc::clone(&stop));
+        let round = move || {
+            let mut watcher = Watcher {
+                progress: &mut |progress| {
+                    if progress.answered >= 3 && progress.under_way > 0 {
+                        told.store(true, std::sync::atomic::Ordering::Relaxed);
+                    }
+                },
+                stop,
+            };
+            run(&scenario, &contestant, 1, &mut watcher)
+        };
+        let summary = tokio::task::spawn_blocking(round)
+            .await
+            .expect("no panic")
+            .expect("a round");
+        assert!(summary.requests.answered >= 3, "what was measured is kept");
+        assert_eq!(summary.requests.failed, 0, "{:?}", summary.errors);
+        assert!(summary.seconds < 300.0, "{}", summary.seconds);
+    }
+}
+
+#[tokio::test]
+async fn an_open_loop_does_not_wait_for_a_server_that_stands_still() {
+    let server = server().await;
+    let text = "requests: [ { model: m--hang } ]\narrival: { constant: 100 }\nduration: 300ms\nconnections: 2\n\
+                outstanding: 10\ntimeout: 400ms\n";
+    let summary = loaded(&server, text).await;
+    assert_eq!(
+        summary.requests.sent + summary.requests.not_sent,
+        30,
+        "{:?}",
+        summary.requests
+    );
+    assert!(summary.requests.not_sent > 0 && summary.requests.sent >= 10);
+    assert_eq!(summary.requests.most_under_way, 10);
+    assert_eq!(summary.requests.failed, summary.requests.sent);
+    assert!(summary.latency.expect("timeouts are slow answers").min >= 400_000.0);
+}
+
+#[tokio::test]
+async fn every_way_to_fail_has_its_name() {
+    for (model, stream, name) in [
+        ("m--status503", "0%", "status"),
+        ("m--reset", "0%", "no_answer"),
+        ("m--cut2", "100%", "cut_short"),
+        ("m--error2", "100%", "error_event"),
+        ("m--hang", "0%", "timeout"),
+    ] {
+        let server = server().await;
+        let text = format!(
+            "requests: [ {{ model: {model}, stream: {stream}, chunks_expected: 16 }} ]\narrival: {{ constant: 50 }}\n\
+             duration: 200ms\nconnections: 1\ntimeout: 300ms\n"
+        );
+        let summary = loaded(&server, &text).await;
+        let errors = serde_json::to_value(&summary.errors).expect("JSON");
+        assert_eq!(errors, serde_json::json!({ name: 10 }), "{model}");
+        assert_eq!(
+            summary.streams.chunks_lost > 0,
+            stream == "100%",
+            "{model}: {:?}",
+            summary.streams
+        );
+    }
+}
+
+#[tokio::test]
+async fn cancelled_answers_are_given_up_where_asked_and_are_no_failures() {
+    let server = server().await;
+    for when in ["after_chunks: 3", "after: 40ms"] {
+        let text = format!(
+            "requests: [ {{ model: m--pace20--tokens50, stream: 100%, answer_tokens: 50, chunks_expected: 50 }} ]\n\
+             arrival: {{ constant: 100 }}\nduration: 200ms\nconnections: 2\ncancels: {{ share: 100%, {when} }}\n"
+        );
+        let summary = loaded(&server, &text).await;
+        assert_eq!(
+            (summary.requests.cancelled, summary.requests.failed),
+            (20, 0),
+            "{when}"
+        );
+        assert_eq!(
+            summary.streams.chunks_lost, 0,
+            "nothing is lost that was not wanted"
+        );
+        assert!(summary.streams.chunks < 20 * 50);
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_stopped_ends_soon() {
+    let server = server().await;
+    let stop = Arc::new(AtomicBool::new(true));
+    let text = "requests: [ { model: m } ]\narrival: { constant: 100 }\nduration: 1h\n";
+    assert_eq!(loaded_until(&server, text, stop).await.requests.sent, 0);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_an_error() {
+    let contestant = Contestant {
+        name: "nobody".to_owned(),
+        url: "http://127.0.0.1:1".to_owned(),
+        pid: None,
+    };
+    let mut watcher = Watcher {
+        progress: &mut |_| {},
+        stop: Arc::default(),
+    };
+    let scenario = scenario("requests: [ { model: m } ]\narrival: { constant: 1 }\nthreads: 2\n");
+    let error = run(&scenario, &contestant, 1, &mut watcher).expect_err("nobody listens there");
+    assert!(format!("{error:#}").contains("cannot be reached"), "{error:#}");
+}
