@@ -42,6 +42,7 @@ async fn loaded_until(server: &MockServer, text: &str, stop: Arc<AtomicBool>) ->
         let mut watcher = Watcher {
             progress: &mut |_| {},
             stop,
+            witness: None,
         };
         run(&scenario, &contestant, 1, &mut watcher)
     };

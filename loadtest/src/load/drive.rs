@@ -17,9 +17,9 @@ use tokio::task::JoinSet;
 use tollgate_core::Clock;
 
 use super::alarm::Alarm;
-use super::caller::{Caller, Live};
+use super::caller::{Caller, Live, Witness};
 use super::figures::{Ending, ErrorClass, Figures};
-use super::lanes::Endpoint;
+use super::lanes::{Endpoint, Spread};
 use super::mix::Mix;
 use super::number::{count, float, nanos, share};
 use super::proc::{self, Usage};
@@ -65,6 +65,8 @@ pub struct Watcher<'a> {
     pub progress: &'a mut dyn FnMut(Progress),
     /// Ends the run early once it is true: no more requests are sent.
     pub stop: Arc<AtomicBool>,
+    /// Told of each request, also of those of the warm-up.
+    pub witness: Option<Witness>,
 }
 
 /// What a worker measured.
@@ -90,6 +92,7 @@ struct Shared {
     next: AtomicU64,
     /// Written by the watcher, and by a worker that cannot start.
     stop: Arc<AtomicBool>,
+    witness: Option<Witness>,
 }
 
 /// One round of a scenario against a server. Blocks until it is over; not to be called within a runtime.
@@ -103,6 +106,37 @@ pub fn run(
     watcher: &mut Watcher<'_>,
 ) -> anyhow::Result<Summary> {
     let endpoint = runtime()?.block_on(Endpoint::find(&contestant.url, scenario.protocol))?;
+    run_on(endpoint, scenario, contestant, novelty, watcher)
+}
+
+/// The same against several servers that stand for the contestant's: connections are spread among them.
+///
+/// # Errors
+/// As of [`run`].
+pub fn run_spread(
+    scenario: &Scenario,
+    contestant: &Contestant,
+    spread: &Spread,
+    novelty: u64,
+    watcher: &mut Watcher<'_>,
+) -> anyhow::Result<Summary> {
+    let endpoint = runtime()?.block_on(Endpoint::find(&contestant.url, scenario.protocol))?;
+    run_on(
+        endpoint.on(spread.clone()),
+        scenario,
+        contestant,
+        novelty,
+        watcher,
+    )
+}
+
+fn run_on(
+    endpoint: Endpoint,
+    scenario: &Scenario,
+    contestant: &Contestant,
+    novelty: u64,
+    watcher: &mut Watcher<'_>,
+) -> anyhow::Result<Summary> {
     let workers = scenario.threads.clamp(1, scenario.connections.max(1));
     let shared = Arc::new(Shared {
         mix: Arc::new(Mix::new(scenario, novelty)),
@@ -114,6 +148,7 @@ pub fn run(
         origin: OnceLock::new(),
         next: AtomicU64::new(0),
         stop: Arc::clone(&watcher.stop),
+        witness: watcher.witness.clone(),
     });
     let mut threads = Vec::new();
     for number in 0..workers {
@@ -225,6 +260,7 @@ fn prepare(shared: &Shared, number: usize) -> anyhow::Result<(Runtime, Caller)> 
         Arc::clone(&shared.mix),
         endpoint,
         Arc::clone(&shared.live),
+        shared.witness.clone(),
         Clock.now(),
     )?;
     let lanes = shared.part(scenario.connections, number);

@@ -1,0 +1,136 @@
+//! What the circuit breakers and the credentials of a provider did, from looks at the admin API.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::calls::provider_of;
+
+/// A change of a breaker, or of a credential.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Change {
+    /// Seconds since the fault; before it, negative.
+    pub at: f64,
+    /// The target, as `provider/model`; of a credential, `provider key NAME`.
+    pub of: String,
+    /// The new state.
+    pub state: String,
+    /// Why. `None`: it is not told.
+    pub why: Option<String>,
+}
+
+/// Looks at a provider's breakers, and writes down what has changed.
+#[derive(Debug, Default)]
+pub(crate) struct Looks {
+    states: BTreeMap<String, String>,
+    pub(crate) changes: Vec<(Duration, Change)>,
+}
+
+impl Looks {
+    /// Takes an answer of `GET /admin/v1/breakers` at `now`.
+    pub(crate) fn take(&mut self, now: Duration, answer: &Value) {
+        for breaker in answer
+            .pointer("/breakers")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let Some(target) = breaker["target"].as_str() else {
+                continue;
+            };
+            let why = breaker["last_trip"]["reason"]
+                .as_str()
+                .or_else(|| breaker["last_trip"].as_str());
+            self.note(now, target.to_owned(), &breaker["state"], why);
+            let provider = provider_of(target).unwrap_or(target);
+            for credential in breaker["credentials"].as_array().into_iter().flatten() {
+                let name = credential["name"].as_str().unwrap_or_default();
+                let of = format!("{provider} key {name}");
+                self.note(now, of, &credential["state"], credential["cause"].as_str());
+            }
+        }
+    }
+
+    fn note(&mut self, now: Duration, of: String, state: &Value, why: Option<&str>) {
+        let Some(state) = state.as_str() else { return };
+        let before = self.states.insert(of.clone(), state.to_owned());
+        let is_at_rest = matches!(state, "closed" | "usable");
+        let is_news = before.map_or(!is_at_rest, |before| before != state);
+        if is_news {
+            let why = why.filter(|_| !is_at_rest).map(str::to_owned);
+            let state = state.to_owned();
+            let change = Change {
+                at: 0.0,
+                of,
+                state,
+                why,
+            };
+            self.changes.push((now, change));
+        }
+    }
+
+    /// The changes at a provider, with their times as of `fault`.
+    pub(crate) fn of(&self, provider: &str, fault: Duration) -> Vec<Change> {
+        let since = |at: Duration| at.as_secs_f64() - fault.as_secs_f64();
+        let is_its = |change: &Change| {
+            let rest = change.of.strip_prefix(provider);
+            rest.is_some_and(|rest| rest.starts_with(['/', ' ']))
+        };
+        let its = self.changes.iter().filter(|(_, change)| is_its(change));
+        its.map(|(at, change)| Change {
+            at: since(*at),
+            ..change.clone()
+        })
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn look(state: &str, credential: &str) -> Value {
+        json!({"breakers": [
+            {"target": "a/m", "state": state, "last_trip": {"reason": "5 failures in a row"},
+             "credentials": [{"name": "default", "state": credential, "cause": "rate_limited"}]},
+            {"target": "b/m", "state": "open", "last_trip": null, "credentials": []},
+        ]})
+    }
+
+    #[test]
+    fn changes_of_a_provider_are_told_with_their_reasons_as_of_the_fault() {
+        let mut looks = Looks::default();
+        let seconds = Duration::from_secs;
+        looks.take(seconds(1), &look("closed", "usable"));
+        looks.take(seconds(2), &look("open", "usable"));
+        looks.take(seconds(3), &look("open", "cooling"));
+        looks.take(seconds(9), &look("closed", "usable"));
+        looks.take(seconds(10), &json!({"breakers": "nonsense"}));
+        let told: Vec<_> = looks
+            .of("a", seconds(2))
+            .into_iter()
+            .map(|it| (it.at, it.of, it.state, it.why))
+            .collect();
+        let text = |text: &str| text.to_owned();
+        assert_eq!(
+            told,
+            [
+                (0.0, text("a/m"), text("open"), Some(text("5 failures in a row"))),
+                (
+                    1.0,
+                    text("a key default"),
+                    text("cooling"),
+                    Some(text("rate_limited"))
+                ),
+                (7.0, text("a/m"), text("closed"), None),
+                (7.0, text("a key default"), text("usable"), None),
+            ]
+        );
+        assert_eq!(looks.of("b", seconds(0)).len(), 1);
+        assert_eq!(looks.of("c", seconds(0)), []);
+    }
+}
