@@ -307,6 +307,36 @@ async fn what_differs_in_spaces_and_case_alone_is_answered_too() {
     }
 }
 
+#[tokio::test]
+async fn long_words_are_found_only_as_they_were_said() {
+    let stack = Stack::start(CACHED).await;
+    for (times, again) in [(100, "hit; folded"), (4_000, "miss")] {
+        let words = "What is the capital of France? ".repeat(times);
+        warmed(&stack, &ask("fast", &words)).await;
+        let other = words.replace("the capital", "the  capital");
+        let told = cache(&stack.chat(&ask("fast", &other)).await);
+        assert!(told.starts_with(again), "{times}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn large_questions_and_answers_are_found_and_told_whole() {
+    let stack = Stack::start(CACHED).await;
+    let long = "\u{e9}t\u{e9} \"quoted\"\n".repeat(8_000);
+    let behaviour = serde_json::from_value(json!({ "reply": { "text": long } })).unwrap();
+    stack.mock.control().set_default(behaviour).unwrap();
+    let question = "What is the capital of France? ".repeat(8_000);
+    let whole = warmed(&stack, &ask("fast", &question)).await;
+    assert!(cache(&whole).starts_with("hit"), "{}", cache(&whole));
+    assert_eq!(whole.json()["choices"][0]["message"]["content"], *long);
+    let body =
+        json!({ "model": "fast", "stream": true, "messages": [ { "role": "user", "content": question } ] });
+    let stream = stack.chat(&body.to_string()).await;
+    assert!(cache(&stream).starts_with("hit"), "{}", cache(&stream));
+    assert_eq!(text_of_chat(&stream.text()), long);
+    assert_eq!(stack.mock.control().journal().len(), 1, "asked once");
+}
+
 const SEMANTIC: &str = r#"
 breaker: { enabled: false }
 cache: { policy: { mode: aggressive } }

@@ -23,6 +23,7 @@ pub mod stage;
 mod summary;
 pub(crate) mod thresholds;
 pub(crate) mod units;
+mod watch;
 mod yaml;
 
 pub use arrivals::{Arrival, DueTimes, Leg, Profile, Spacing, Then};
@@ -38,3 +39,4 @@ pub use scenario::{
 };
 pub use summary::{Generator, Point, Quantiles, Requests, ServerPoint, ServerUse, Streams, Summary};
 pub use thresholds::{Threshold, ThresholdError, Verdict};
+pub use units::duration as span;

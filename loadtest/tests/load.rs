@@ -5,6 +5,7 @@
     reason = "a test fails by panicking, also in what its module shares"
 )]
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -42,6 +43,7 @@ async fn loaded_until(server: &MockServer, text: &str, stop: Arc<AtomicBool>) ->
         let mut watcher = Watcher {
             progress: &mut |_| {},
             stop,
+            enough: Arc::default(),
             witness: None,
         };
         run(&scenario, &contestant, 1, &mut watcher)
@@ -120,6 +122,80 @@ async fn a_closed_loop_keeps_each_connection_busy_and_ends_by_count() {
 }
 
 #[tokio::test]
+async fn several_threads_send_each_request_of_the_schedule_once() {
+    let server = server().await;
+    for arrival in [
+        "arrival: { constant: 300 }",
+        "arrival: closed\nrequests_at_most: 150",
+    ] {
+        server.control().clear_journal();
+        let before = server.control().stats().total.requests;
+        let text = format!(
+            "requests: [ {{ model: m }} ]\nprompt: 100B\n{arrival}\nduration: 500ms\nthreads: 3\nconnections: 3\n\
+             timeout: 30s\n"
+        );
+        let summary = loaded(&server, &text).await;
+        assert_eq!(summary.generator.threads, 3);
+        assert_eq!(
+            summary.requests.answered, summary.requests.sent,
+            "{:?}",
+            summary.errors
+        );
+        if arrival.ends_with("150") {
+            assert!((1..=150).contains(&summary.requests.sent));
+        } else {
+            assert_eq!(summary.requests.sent, 150);
+        }
+        assert_eq!(
+            server.control().stats().total.requests - before,
+            summary.requests.sent
+        );
+        // Every question is a new one: one that was sent twice would show.
+        let questions: HashSet<_> = server.control().journal().into_iter().map(|it| it.body).collect();
+        assert_eq!(
+            u64::try_from(questions.len()).expect("few"),
+            summary.requests.sent
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_stopped_midway_waits_for_no_answer_that_does_not_come() {
+    let server = server().await;
+    let contestant = Contestant {
+        name: "mock".to_owned(),
+        url: server.url(),
+        pid: None,
+    };
+    for arrival in ["{ constant: 100 }", "closed"] {
+        let stop = Arc::<AtomicBool>::default();
+        let scenario = scenario(&format!(
+            "requests: [ {{ model: m--hang }}, {{ model: m }} ]\narrival: {arrival}\nduration: 1h\ntimeout: 10m\n\
+             connections: 64\n"
+        ));
+        let (contestant, told) = (contestant.clone(), Arc::clone(&stop));
+        let round = move || {
+            let mut watcher = Watcher {
+                progress: &mut |progress| {
+                    if progress.answered >= 3 && progress.under_way > 0 {
+                        told.store(true, std::sync::atomic::Ordering::Relaxed);
+                    }
+                },
+                stop,
+            };
+            run(&scenario, &contestant, 1, &mut watcher)
+        };
+        let summary = tokio::task::spawn_blocking(round)
+            .await
+            .expect("no panic")
+            .expect("a round");
+        assert!(summary.requests.answered >= 3, "what was measured is kept");
+        assert_eq!(summary.requests.failed, 0, "{:?}", summary.errors);
+        assert!(summary.seconds < 300.0, "{}", summary.seconds);
+    }
+}
+
+#[tokio::test]
 async fn an_open_loop_does_not_wait_for_a_server_that_stands_still() {
     let server = server().await;
     let text = "requests: [ { model: m--hang } ]\narrival: { constant: 100 }\nduration: 300ms\nconnections: 2\n\
@@ -132,6 +208,7 @@ async fn an_open_loop_does_not_wait_for_a_server_that_stands_still() {
         summary.requests
     );
     assert!(summary.requests.not_sent > 0 && summary.requests.sent >= 10);
+    assert_eq!(summary.requests.most_under_way, 10);
     assert_eq!(summary.requests.failed, summary.requests.sent);
     assert!(summary.latency.expect("timeouts are slow answers").min >= 400_000.0);
 }

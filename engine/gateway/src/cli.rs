@@ -6,11 +6,16 @@
 mod bench;
 mod cache;
 mod check;
+mod children;
 mod client;
+mod cores;
 mod demo;
+mod drill;
 mod explain;
+mod files;
 mod forecast;
 mod init;
+mod leash;
 mod mock;
 mod replay;
 mod routes;
@@ -61,6 +66,11 @@ enum Verb {
     Cache(cache::Args),
     /// Load a gateway, or any OpenAI-compatible server, and say what it adds.
     Bench(bench::Args),
+    /// Rehearse an outage with a config file, against simulated providers, and get a verdict.
+    Drill(drill::Args),
+    /// Become another program that ends with the process that started it.
+    #[command(hide = true)]
+    Leash(leash::Args),
     /// Print the JSON Schema of the config file.
     Schema,
     /// Print the reference of the config file, in Markdown.
@@ -90,6 +100,8 @@ pub fn run() -> ExitCode {
         Verb::Replay(args) => replay::run(&args),
         Verb::Cache(args) => cache::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Drill(args) => drill::run(&args),
+        Verb::Leash(args) => leash::run(&args),
         Verb::Schema => print(&tollgate_config::json_schema()),
         Verb::Reference => print(&tollgate_config::reference_markdown()),
     };
@@ -143,9 +155,14 @@ mod tests {
             "cache list --route fast --sort hits --limit 5",
             "cache explain a b --offline",
             "bench",
-            "bench steady --direct --nginx --fail-if p99>5ms --json out.json",
+            "bench steady --baselines --pin --fail-if p99>5ms --json out.json",
+            "bench steady --direct --nginx --warm-up 0s",
+            "bench --url http://h:1 --direct http://h:2 --nginx --pid 7",
             "bench my.yaml --url http://h:1 --rate 50 --duration 5s",
             "bench show smoke",
+            "drill list",
+            "drill all --config f --json out.json",
+            "drill kill-primary --for 60s --model fast --rate 20 --fail-if success<99% --fail-if shift>5s",
             "bench compare a.json b.json",
             "cache invalidate --tag t --older-than 1h --reason x",
         ] {

@@ -56,7 +56,7 @@ async fn told(
         })?;
     settlement.received(body.len(), Clock.now().duration_since(waiting));
     let feedback = Feedback::of_body(&body)?;
-    let Some(counts) = feedback.tell(worker, &caller, settlement).await else {
+    let Some(counts) = feedback.tell(worker, &caller, settlement).await? else {
         let message = format!(
             "there is no entry {} in the cache, or it is not yours to judge",
             feedback.entry.0

@@ -10,13 +10,13 @@ mod pace;
 mod question;
 mod repeats;
 mod search;
+mod tell;
 mod wish;
 
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use tollgate_adapters::{Fresh, Kept, Shape};
-use tollgate_cache::{Found, Layer, Looked, Mode, Policy, Withheld};
+use tollgate_cache::{Found, Looked, Mode, Policy, Withheld};
 use tollgate_core::{Clock, FinishReason, Refusal, RefusalKind, Timestamp};
 use tollgate_telemetry::{CacheRecord, CacheResult, WhyWithheld};
 
@@ -31,6 +31,7 @@ use pace::Pace;
 use question::scope;
 use repeats::Sent;
 use search::{Terms, search};
+use tell::tell;
 use wish::Wish;
 
 pub(crate) use feedback::Feedback;
@@ -64,10 +65,7 @@ pub(crate) async fn recall(
     settlement: &mut Settlement,
 ) -> Result<Option<Answered>, Refusal> {
     let settings = settlement.settings().clone();
-    if let Some(feedback) = Feedback::of_header(request)? {
-        // Of what is not there, or not this caller's, nothing can be learned, and nobody be told.
-        feedback.tell(worker, caller, settlement).await;
-    }
+    let is_heard = heard(worker, request, caller, settlement).await?;
     let Some(found) = settings.catalog.find(&call.model) else {
         return Ok(None);
     };
@@ -77,7 +75,9 @@ pub(crate) async fn recall(
         return Ok(None);
     }
     let bounds = &bounds.clone().within(&found.route.limits);
-    let wish = Wish::read(request)?;
+    let mut wish = Wish::read(request)?;
+    // What was just called wrong must not come again, also where a busy keeper has not taken it away yet.
+    wish.reads &= is_heard;
     let policy = wish.tighten(policy);
     if policy.mode == Mode::Off || !(wish.reads || wish.writes) {
         return bypassed("request", &wish, settlement);
@@ -87,7 +87,7 @@ pub(crate) async fn recall(
     let scope = scope(request, call, caller, bounds, route, &policy);
     let sent = Sent::new(&scope, call);
     if let Some(found) = again(worker, sent, &wish, settlement.arrived())
-        && let Some(recalled) = tell(call, &found, pace, settlement)
+        && let Some(recalled) = tell(call, &found, pace, settlement).await
     {
         worker
             .shared
@@ -113,7 +113,7 @@ pub(crate) async fn recall(
         };
         let (found, withheld) = withhold(looked, &policy, &wish);
         if let Some(found) = found
-            && let Some(recalled) = tell(call, &found, pace, settlement)
+            && let Some(recalled) = tell(call, &found, pace, settlement).await
         {
             let name = caller.name().map_or("", |name| name);
             let cache = &worker.shared.cache;
@@ -142,6 +142,20 @@ pub(crate) async fn recall(
                 has_waited_in_vain = wait(flight, bounds, settlement).await? != Some(Landing::Left);
             }
         }
+    }
+}
+
+/// Whether what the client says of an earlier answer has been written down, if it says anything. Of what is not there,
+/// or not this caller's, nothing can be learned, and nobody be told.
+async fn heard(
+    worker: &Worker,
+    request: &HttpRequest,
+    caller: &Caller,
+    settlement: &mut Settlement,
+) -> Result<bool, Refusal> {
+    match Feedback::of_header(request)? {
+        Some(feedback) => Ok(feedback.tell(worker, caller, settlement).await.is_ok()),
+        None => Ok(true),
     }
 }
 
@@ -225,46 +239,6 @@ fn missed(withheld: Option<&(Withheld, WhyWithheld)>) -> CacheRecord {
         withheld: withheld.map(|it| it.1),
         ..CacheRecord::of(CacheResult::Miss)
     }
-}
-
-/// The answer in the client's words. `None`: it cannot be told there.
-fn tell(call: &Call, found: &Found, pace: Option<Pace>, settlement: &mut Settlement) -> Option<Recalled> {
-    let (entry, now) = (&found.entry, settlement.arrived());
-    let kept = Kept::from_bytes(&entry.answer).ok()?;
-    let shape = if call.head.stream {
-        Shape::Stream {
-            include_usage: call.head.include_usage,
-            piece_bytes: pace.map_or(Shape::PIECE_BYTES, |_| Pace::PIECE_BYTES),
-        }
-    } else {
-        Shape::Whole
-    };
-    let fresh = Fresh {
-        request_id: settlement.id(),
-        now,
-        model: None,
-    };
-    let body = kept.render(call.surface, shape, fresh)?;
-    let age = now.since(entry.created);
-    settlement.cached(CacheRecord {
-        result: match found.layer {
-            Layer::Exact => CacheResult::Hit,
-            Layer::Folded => CacheResult::HitFolded,
-            Layer::Semantic => CacheResult::HitSemantic,
-        },
-        score: found.score,
-        age: Some(age),
-        entry: Some(entry.id.0),
-        saved: Some(entry.worth.cost).filter(|cost| cost.0 > 0),
-        saved_time: Some(Duration::from_micros(entry.worth.latency_us.into())),
-        ..CacheRecord::of(CacheResult::Hit)
-    });
-    Some(Recalled {
-        body,
-        is_stream: call.head.stream,
-        finish: kept.choices().first().map(|choice| choice.finish),
-        pace,
-    })
 }
 
 fn not_cached(reason: &str, settlement: &mut Settlement) -> Refusal {

@@ -130,7 +130,11 @@ pub fn conduct(
         let balancing = scope.spawn(|| load.balance());
         let sending = scope.spawn(|| load.send());
         let course = lead.through(site, &|| sending.is_finished());
-        load.end();
+        if course.is_ok() {
+            load.end();
+        } else {
+            load.give_up();
+        }
         let summary = sending.join();
         drop(balancing.join());
         (course, summary)

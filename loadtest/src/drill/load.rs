@@ -35,8 +35,9 @@ pub(super) struct Load {
     spread: Spread,
     witness: Witness,
     novelty: u64,
-    /// Written by whoever leads the drill.
+    /// Written by whoever leads the drill, as is the next.
     is_over: Arc<AtomicBool>,
+    is_given_up: Arc<AtomicBool>,
 }
 
 impl Load {
@@ -55,6 +56,7 @@ impl Load {
             witness,
             novelty: plan.novelty,
             is_over: Arc::default(),
+            is_given_up: Arc::default(),
         })
     }
 
@@ -62,7 +64,8 @@ impl Load {
     pub(super) fn send(&self) -> anyhow::Result<Summary> {
         let mut watcher = Watcher {
             progress: &mut |_| {},
-            stop: Arc::clone(&self.is_over),
+            stop: Arc::clone(&self.is_given_up),
+            enough: Arc::clone(&self.is_over),
             witness: Some(Arc::clone(&self.witness)),
         };
         run_spread(
@@ -74,8 +77,15 @@ impl Load {
         )
     }
 
+    /// Sends nothing any more. Who still waits for an answer is waited for.
     pub(super) fn end(&self) {
         self.is_over.store(true, Ordering::Relaxed);
+    }
+
+    /// Nor waits for anybody.
+    pub(super) fn give_up(&self) {
+        self.end();
+        self.is_given_up.store(true, Ordering::Relaxed);
     }
 
     /// Takes gateways out of service that are not ready, until the load ends. There is nothing to balance with one.

@@ -15,8 +15,8 @@ pub trait Site {
     fn key(&self) -> String;
     /// The key of the admin API.
     fn admin_key(&self) -> String;
-    /// The URL at which the simulated provider of that name is steered.
-    fn provider(&self, name: &str) -> Option<String>;
+    /// Where the simulated provider of that name is steered.
+    fn provider(&self, name: &str) -> Option<SocketAddr>;
     /// Whether the gateways keep a cache over a restart.
     fn keeps_cache(&self) -> bool;
     /// The access logs of all gateways.

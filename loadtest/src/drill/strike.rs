@@ -1,6 +1,5 @@
 //! Breaks what a drill breaks, and mends it again.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -151,11 +150,10 @@ impl<'a> Strike<'a> {
 
     fn behave(&self, behaviour: &Behaviour) -> anyhow::Result<()> {
         let provider = self.struck()?;
-        let url = self
+        let addr = self
             .site
             .provider(provider)
             .with_context(|| format!("no provider '{provider}'"))?;
-        let addr: SocketAddr = url.trim_start_matches("http://").parse()?;
         let behaviour = serde_json::to_value(behaviour)?;
         self.http.send(Method::PUT, addr, "/mock/behaviour", &behaviour)
     }

@@ -9,28 +9,24 @@ use tollgate_core::Clock;
 #[cfg(target_os = "linux")]
 mod exact {
     use std::io;
-    use std::os::fd::OwnedFd;
     use std::time::Duration;
 
     use rustix::time::{
         Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
         timerfd_settime,
     };
-    use tokio::io::unix::AsyncFd;
+    use tokio::net::unix::pipe::Receiver;
 
-    /// A timer of the kernel.
+    /// A timer of the kernel. To the runtime it is a pipe: a descriptor that does not block, that can be read when
+    /// there is something, and that it owns; it asks for no more than that.
     #[derive(Debug)]
-    pub(super) struct Timer(AsyncFd<OwnedFd>);
+    pub(super) struct Timer(Receiver);
 
     impl Timer {
-        #[expect(
-            deprecated,
-            reason = "unsound for types that may give up their descriptor, which an OwnedFd cannot"
-        )]
         pub(super) fn new() -> io::Result<Self> {
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
             let fd = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-            Ok(Self(AsyncFd::new(fd)?))
+            Receiver::from_owned_fd_unchecked(fd).map(Self)
         }
 
         /// Waits for `span`, which is not zero (that would disarm the timer).
@@ -39,14 +35,14 @@ mod exact {
                 it_interval: Timespec::default(),
                 it_value: Timespec::try_from(span).map_err(io::Error::other)?,
             };
-            timerfd_settime(self.0.get_ref(), TimerfdTimerFlags::empty(), &value)?;
+            timerfd_settime(&self.0, TimerfdTimerFlags::empty(), &value)?;
+            let mut expirations = [0_u8; 8];
             loop {
-                let mut ready = self.0.readable().await?;
-                let mut expirations = [0_u8; 8];
-                let rung = ready.try_io(|fd| Ok(rustix::io::read(fd.get_ref(), &mut expirations)?));
-                // Otherwise it was not ready after all.
-                if let Ok(rung) = rung {
-                    return rung.map(drop);
+                self.0.readable().await?;
+                match self.0.try_read(&mut expirations) {
+                    // It was not ready after all.
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    rung => return rung.map(drop),
                 }
             }
         }

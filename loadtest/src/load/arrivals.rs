@@ -191,7 +191,15 @@ impl Walk {
     fn seconds_until(&mut self, requests: f64) -> Option<f64> {
         let per_round: f64 = self.profile.legs.iter().map(Leg::requests).sum();
         loop {
-            let rest = requests - self.due_before;
+            let mut rest = requests - self.due_before;
+            if self.leg == 0 && self.profile.then == Then::Repeat && rest > per_round && per_round > 0.0 {
+                // Whole rounds at once: they may be as short as a nanosecond.
+                let rounds = (rest / per_round).floor();
+                let lasts: Duration = self.profile.legs.iter().map(|leg| leg.lasts).sum();
+                self.leg_starts += rounds * lasts.as_secs_f64();
+                self.due_before += rounds * per_round;
+                rest = requests - self.due_before;
+            }
             let Some(leg) = self.profile.legs.get(self.leg) else {
                 if self.profile.then == Then::Repeat && per_round > 0.0 {
                     self.leg = 0;
@@ -288,6 +296,20 @@ mod tests {
         assert_eq!(in_second(&once, 1.5, 2.5), 100, "the last rate is held");
         let again = within(&profile(&legs, Spacing::Even, Then::Repeat), 2.5);
         assert_eq!(in_second(&again, 1.5, 2.5), 10, "the first step again");
+    }
+
+    #[test]
+    fn rounds_that_are_very_short_are_walked_at_once() {
+        let blink = Leg {
+            lasts: Duration::from_nanos(1),
+            ..ramp(2.0, 2.0, 1.0)
+        };
+        let times = within(&profile(&[blink], Spacing::Even, Then::Repeat), 1000.0);
+        assert_eq!(times.len(), 2000);
+        for (number, due) in times.iter().enumerate() {
+            let expected = f64::from(u32::try_from(number).unwrap()) / 2.0;
+            assert!((due.as_secs_f64() - expected).abs() < 1e-3, "{number}: {due:?}");
+        }
     }
 
     #[test]

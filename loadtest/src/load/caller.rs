@@ -25,9 +25,37 @@ pub(crate) struct Live {
     sent: AtomicU64,
     answered: AtomicU64,
     failed: AtomicU64,
+    under_way: AtomicU64,
+    most_under_way: AtomicU64,
 }
 
 impl Live {
+    fn starts(&self) {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let under_way = self.under_way.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most_under_way.fetch_max(under_way, Ordering::Relaxed);
+    }
+
+    fn ends(&self, ending: Ending) {
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
+        let count = match ending {
+            Ending::Answered => &self.answered,
+            Ending::Failed(_) => &self.failed,
+            Ending::Cancelled => return,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests whose answers are not complete yet.
+    pub(crate) fn under_way(&self) -> u64 {
+        self.under_way.load(Ordering::Relaxed)
+    }
+
+    /// The most of that so far.
+    pub(crate) fn most_under_way(&self) -> u64 {
+        self.most_under_way.load(Ordering::Relaxed)
+    }
+
     /// Requests sent, good answers, failures; the warm-up included.
     pub(crate) fn read(&self) -> (u64, u64, u64) {
         let [sent, answered, failed] =
@@ -168,7 +196,7 @@ impl Caller {
         let bytes_sent = u64::try_from(body.len()).unwrap_or(u64::MAX);
         let mut progress = Progress::default();
         let sent = self.now();
-        self.live.sent.fetch_add(1, Ordering::Relaxed);
+        self.live.starts();
         let (patience, out_of_it) = match ask.cancel {
             Some(CancelWhen::After(after)) if after < self.timeout => (after, Ending::Cancelled),
             _ => (self.timeout, Ending::Failed(ErrorClass::Timeout)),
@@ -177,12 +205,7 @@ impl Caller {
         let ending = tokio::time::timeout(patience, exchange)
             .await
             .unwrap_or(out_of_it);
-        let count = match ending {
-            Ending::Answered => Some(&self.live.answered),
-            Ending::Failed(_) => Some(&self.live.failed),
-            Ending::Cancelled => None,
-        };
-        count.map(|count| count.fetch_add(1, Ordering::Relaxed));
+        self.live.ends(ending);
         let ended = self.now();
         let chunks = progress.events.as_ref().map_or(0, |events| events.content);
         let expected = self.mix.kind(&ask).and_then(|kind| kind.chunks_expected);

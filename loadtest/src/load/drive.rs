@@ -22,16 +22,19 @@ use super::figures::{Ending, ErrorClass, Figures};
 use super::lanes::{Endpoint, Spread};
 use super::mix::Mix;
 use super::number::{count, float, nanos, share};
-use super::proc::{self, Usage};
+use super::proc;
 use super::scenario::Scenario;
-use super::summary::{Generator, ServerPoint, ServerUse, Summary, summarise};
+use super::summary::{Generator, Summary, summarise};
+use super::watch::{Watch, watch};
 
-/// How often the server's process is looked at, and the watcher told.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// After so many requests that were due at once, answers are looked at again.
 const AT_ONCE: u64 = 32;
 /// How long a closed loop waits after a connection that could not be opened.
 const BREATHER: Duration = Duration::from_millis(20);
+/// How often a worker that has nothing to do looks whether it is told to stop.
+const LISTEN_EVERY: Duration = Duration::from_millis(50);
+/// How long answers are waited for in a run that is stopped.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A server to load.
 #[derive(Debug, Clone)]
@@ -57,14 +60,19 @@ pub struct Progress {
     pub answered: u64,
     /// Failures so far.
     pub failed: u64,
+    /// Requests whose answers are not complete yet.
+    pub under_way: u64,
 }
 
 /// Whoever watches a run.
 pub struct Watcher<'a> {
     /// Told four times a second.
     pub progress: &'a mut dyn FnMut(Progress),
-    /// Ends the run early once it is true: no more requests are sent.
+    /// Ends the run early once it is true: no more requests are sent, and what has no answer soon is given up and
+    /// not counted.
     pub stop: Arc<AtomicBool>,
+    /// Once it is true no more requests are sent; the answers of all that were are waited for.
+    pub enough: Arc<AtomicBool>,
     /// Told of each request, also of those of the warm-up.
     pub witness: Option<Witness>,
 }
@@ -92,6 +100,8 @@ struct Shared {
     next: AtomicU64,
     /// Written by the watcher, and by a worker that cannot start.
     stop: Arc<AtomicBool>,
+    /// Written by whoever watches.
+    enough: Arc<AtomicBool>,
     witness: Option<Witness>,
 }
 
@@ -148,8 +158,10 @@ fn run_on(
         origin: OnceLock::new(),
         next: AtomicU64::new(0),
         stop: Arc::clone(&watcher.stop),
+        enough: Arc::clone(&watcher.enough),
         witness: watcher.witness.clone(),
     });
+    let idle = contestant.pid.and_then(proc::usage);
     let mut threads = Vec::new();
     for number in 0..workers {
         let shared = Arc::clone(&shared);
@@ -163,9 +175,16 @@ fn run_on(
     }
     shared.ready.wait();
     let origin = shared.origin();
-    let server = watch(&shared, contestant.pid, origin, watcher, &|| {
-        threads.iter().all(thread::JoinHandle::is_finished)
-    });
+    let seen = watch(
+        &Watch {
+            live: &shared.live,
+            window: scenario.window,
+            pid: contestant.pid,
+            origin,
+            is_over: &|| threads.iter().all(thread::JoinHandle::is_finished),
+        },
+        watcher,
+    );
     let mut all = Figures::new(scenario.window);
     let (mut cpu, mut ended) = (Some(Duration::ZERO), Duration::ZERO);
     for thread in threads {
@@ -178,8 +197,9 @@ fn run_on(
     }
     let elapsed = ended.saturating_sub(scenario.window.warm_up);
     let mut summary = summarise(&all, elapsed, workers);
+    summary.requests.most_under_way = shared.live.most_under_way();
     add_cpu(&mut summary.generator, cpu, elapsed, all.sent());
-    summary.server = server.map(|server| server.used(all.sent()));
+    summary.server = seen.zip(idle).map(|(seen, idle)| seen.used(&summary, idle));
     Ok(summary)
 }
 
@@ -210,9 +230,12 @@ impl Shared {
         (total / self.workers + extra).max(1)
     }
 
+    fn is_told_to_end(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.enough.load(Ordering::Relaxed)
+    }
+
     fn is_over(&self, now: Duration) -> bool {
-        now >= self.scenario.window.warm_up + self.scenario.window.measured
-            || self.stop.load(Ordering::Relaxed)
+        now >= self.scenario.window.warm_up + self.scenario.window.measured || self.is_told_to_end()
     }
 }
 
@@ -267,8 +290,22 @@ fn prepare(shared: &Shared, number: usize) -> anyhow::Result<(Runtime, Caller)> 
     let opened =
         runtime.block_on(async { tokio::time::timeout(scenario.timeout, caller.lanes.open(lanes)).await });
     let opened = opened.map_err(|_elapsed| anyhow::anyhow!("no connection within {:?}", scenario.timeout))?;
-    opened.context("the server cannot be reached")?;
+    opened.map_err(unreachable)?;
     Ok((runtime, caller))
+}
+
+/// Why there is no connection; who has no descriptor left is told so, as nothing is wrong with the server then.
+fn unreachable(error: std::io::Error) -> anyhow::Error {
+    let has_no_files = error.raw_os_error().is_some_and(|code| {
+        [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE]
+            .iter()
+            .any(|it| it.raw_os_error() == code)
+    });
+    anyhow::Error::new(error).context(if has_no_files {
+        "too few open files are allowed for so many connections: raise the limit (ulimit -n)"
+    } else {
+        "the server cannot be reached"
+    })
 }
 
 /// CPU time of this thread at `moment`.
@@ -293,7 +330,9 @@ async fn open(shared: &Shared, caller: &Arc<Caller>, worker: usize) -> anyhow::R
             in_a_row = 0;
             tokio::task::yield_now().await;
         }
-        alarm.until(caller.at(due)).await?;
+        if !is_due(shared, &alarm, caller.at(due)).await? {
+            break;
+        }
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
             caller.not_sent(due);
             continue;
@@ -306,8 +345,35 @@ async fn open(shared: &Shared, caller: &Arc<Caller>, worker: usize) -> anyhow::R
     }
     let all = u32::try_from(most).unwrap_or(u32::MAX);
     // Each ends within its timeout. The semaphore is never closed.
-    drop(slots.acquire_many(all).await);
+    unless_stopped(shared, async { drop(slots.acquire_many(all).await) }).await;
     Ok(())
+}
+
+/// Waits until a request is due. `false`: the run was stopped before.
+async fn is_due(shared: &Shared, alarm: &Alarm, due: Instant) -> std::io::Result<bool> {
+    while !shared.is_told_to_end() {
+        let look = Clock.now() + LISTEN_EVERY;
+        if due <= look {
+            alarm.until(due).await?;
+            return Ok(true);
+        }
+        alarm.until(look).await?;
+    }
+    Ok(false)
+}
+
+/// Waits for answers; in a run that is stopped, only for a moment.
+async fn unless_stopped(shared: &Shared, answers: impl Future<Output = ()>) {
+    let stopped = async {
+        while !shared.stop.load(Ordering::Relaxed) {
+            tokio::time::sleep(LISTEN_EVERY).await;
+        }
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        () = answers => {}
+        () = stopped => {}
+    }
 }
 
 /// Each lane sends as soon as its last answer is in.
@@ -328,87 +394,5 @@ async fn closed(shared: &Arc<Shared>, caller: &Arc<Caller>, worker: usize) {
             }
         });
     }
-    while lanes.join_next().await.is_some() {}
-}
-
-/// What the watcher saw of the server.
-struct Seen {
-    first: Usage,
-    last: Usage,
-    rss_max_mib: f64,
-    samples: Vec<ServerPoint>,
-}
-
-impl Seen {
-    fn used(self, sent: u64) -> ServerUse {
-        let cpu = self.last.cpu.saturating_sub(self.first.cpu).as_secs_f64();
-        ServerUse {
-            cpu_us_per_request: if sent > 0 { cpu * 1e6 / float(sent) } else { 0.0 },
-            rss_start_mib: self.first.rss_mib,
-            rss_end_mib: self.last.rss_mib,
-            rss_max_mib: self.rss_max_mib,
-            samples: self.samples,
-        }
-    }
-}
-
-/// Watches until `is_over`. `None`: the server's process is not known, or the window was never reached.
-fn watch(
-    shared: &Shared,
-    pid: Option<u32>,
-    origin: Instant,
-    watcher: &mut Watcher<'_>,
-    is_over: &dyn Fn() -> bool,
-) -> Option<Seen> {
-    let window = shared.scenario.window;
-    let mut seen: Option<Seen> = None;
-    let mut last_look = Duration::ZERO;
-    let mut next = window.warm_up.min(LOOK_EVERY);
-    loop {
-        let over = is_over();
-        let now = Clock.now().saturating_duration_since(origin);
-        if now < next && !over {
-            // The end is noticed soon, also of short runs.
-            thread::sleep(next.saturating_sub(now).min(Duration::from_millis(10)));
-            continue;
-        }
-        next = now + LOOK_EVERY;
-        if now < window.warm_up {
-            next = next.min(window.warm_up);
-        } else if let Some(usage) = pid.and_then(proc::usage) {
-            match &mut seen {
-                None => {
-                    seen = Some(Seen {
-                        first: usage,
-                        last: usage,
-                        rss_max_mib: usage.rss_mib,
-                        samples: Vec::new(),
-                    });
-                }
-                Some(seen) => {
-                    let cpu = usage.cpu.saturating_sub(seen.last.cpu).as_secs_f64();
-                    let span = now.saturating_sub(last_look).as_secs_f64().max(1e-9);
-                    seen.samples.push(ServerPoint {
-                        at: now.saturating_sub(window.warm_up).as_secs_f64(),
-                        cores: cpu / span,
-                        rss_mib: usage.rss_mib,
-                    });
-                    seen.rss_max_mib = seen.rss_max_mib.max(usage.rss_mib);
-                    seen.last = usage;
-                }
-            }
-            last_look = now;
-        }
-        let (sent, answered, failed) = shared.live.read();
-        (watcher.progress)(Progress {
-            elapsed: now,
-            planned: window.warm_up + window.measured,
-            sent,
-            answered,
-            failed,
-        });
-        if over {
-            return seen;
-        }
-    }
+    unless_stopped(shared, async { while lanes.join_next().await.is_some() {} }).await;
 }

@@ -43,6 +43,21 @@ pub enum ErrorClass {
     Timeout,
 }
 
+impl ErrorClass {
+    /// What it is, for people.
+    pub(crate) const fn noun(self) -> &'static str {
+        match self {
+            Self::Connect => "no connection",
+            Self::NoAnswer => "no answer",
+            Self::Status => "a status that is not 2xx",
+            Self::CutShort => "an answer cut short",
+            Self::Unfinished => "a stream without its end",
+            Self::ErrorEvent => "an error within a stream",
+            Self::Timeout => "a timeout",
+        }
+    }
+}
+
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {

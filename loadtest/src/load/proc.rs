@@ -10,7 +10,7 @@ const TICKS_PER_SECOND: u32 = 100;
 /// What a process has used so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Usage {
-    /// CPU time since its start, in steps of 10 ms.
+    /// CPU time since its start: in nanoseconds, or in steps of 10 ms where threads of it have ended.
     pub(crate) cpu: Duration,
     /// Resident memory in MiB.
     pub(crate) rss_mib: f64,
@@ -30,17 +30,36 @@ pub(crate) fn usage(pid: u32) -> Option<Usage> {
 
 /// CPU time of the calling thread since its start, in nanoseconds. `None`: not to be read here.
 pub(crate) fn thread_cpu() -> Option<Duration> {
-    let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    Some(Duration::from_nanos(text.split(' ').next()?.parse().ok()?))
+    running(&fs::read_to_string("/proc/thread-self/schedstat").ok()?)
 }
 
 fn of_one(pid: u32) -> Option<Usage> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     Some(Usage {
-        cpu: cpu(&stat)?,
+        cpu: exact(cpu(&stat)?, of_threads(pid)),
         rss_mib: rss_mib(&status).unwrap_or(0.0),
     })
+}
+
+/// CPU time of the threads that are alive: exact, but without those that have ended.
+fn of_threads(pid: u32) -> Option<Duration> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
+    let times = tasks.filter_map(|task| running(&fs::read_to_string(task.path().join("schedstat")).ok()?));
+    Some(times.sum())
+}
+
+/// The exact sum where it agrees with the one in ticks, of which user and system time are each cut off by up to one.
+fn exact(ticks: Duration, threads: Option<Duration>) -> Duration {
+    let slack = Duration::from_millis(3 * 1000 / u64::from(TICKS_PER_SECOND));
+    threads
+        .filter(|sum| *sum >= ticks && *sum < ticks + slack)
+        .unwrap_or(ticks)
+}
+
+/// The first field of `schedstat`: time on a processor, in nanoseconds.
+fn running(schedstat: &str) -> Option<Duration> {
+    Some(Duration::from_nanos(schedstat.split(' ').next()?.parse().ok()?))
 }
 
 /// User and system time: the 14th and 15th field. The second one is the program's name, which may hold anything.
@@ -87,6 +106,21 @@ mod tests {
         assert_eq!(cpu("1 (x) R 1"), None);
         assert_eq!(rss_mib("Name: x\nVmRSS:\t    2048 kB\n"), Some(2.0));
         assert_eq!(rss_mib("Name: x\n"), None);
+    }
+
+    #[test]
+    fn ticks_are_refined_only_by_a_sum_that_agrees_with_them() {
+        let millis = Duration::from_millis;
+        assert_eq!(exact(millis(250), Some(millis(263))), millis(263));
+        assert_eq!(
+            exact(millis(250), Some(millis(90))),
+            millis(250),
+            "a thread has ended"
+        );
+        assert_eq!(exact(millis(250), Some(millis(900))), millis(250));
+        assert_eq!(exact(millis(250), None), millis(250));
+        assert_eq!(running("12345 6 7\n"), Some(Duration::from_nanos(12345)));
+        assert_eq!(running(""), None);
     }
 
     #[cfg(target_os = "linux")]

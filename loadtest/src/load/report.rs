@@ -21,6 +21,8 @@ use super::thresholds::Verdict;
 const FORMAT: &str = "tollgate-bench/1";
 /// A generator that is busier than this may have been what was measured.
 const BUSIEST: f64 = 0.9;
+/// What the baseline without anything between is called.
+pub const DIRECT: &str = "direct";
 /// Fewer samples than this are no distribution.
 const FEWEST: u64 = 10;
 
@@ -39,6 +41,8 @@ pub struct Report {
     pub cores: usize,
     /// Why the run cannot be believed. Empty: it can.
     pub invalid: Vec<String>,
+    /// Baselines that were asked for and are not in it, and why.
+    pub skipped: Vec<String>,
     /// What was loaded: the server under test first, then the baselines.
     pub contestants: Vec<Contestant>,
     /// What the server under test adds to each baseline.
@@ -92,6 +96,11 @@ pub struct Added {
     pub first_p50_us: Option<f64>,
     /// CPU time a request of the server under test, divided by the baseline's.
     pub cpu_ratio: Option<f64>,
+    /// What the server under test adds to the median latency of `direct`, divided by what this baseline adds to it.
+    /// `None`: this is `direct`, or it is not there, or the baseline adds nothing that could be measured.
+    pub added_p50_ratio: Option<f64>,
+    /// The same of the 99th percentile.
+    pub added_p99_ratio: Option<f64>,
 }
 
 impl Report {
@@ -101,9 +110,11 @@ impl Report {
             Some((tested, baselines)) => (Some(tested), baselines),
             None => (None, [].as_slice()),
         };
-        let added = tested
-            .into_iter()
-            .flat_map(|tested| baselines.iter().map(|baseline| added(tested, baseline)));
+        let added = tested.into_iter().flat_map(|tested| {
+            baselines
+                .iter()
+                .map(|baseline| added(tested, baseline, baselines))
+        });
         let rounds = || tested.iter().flat_map(|it| &it.rounds);
         let verdicts = scenario
             .fail_if
@@ -122,6 +133,7 @@ impl Report {
             scenario: Described::of(scenario),
             cores,
             invalid: contestants.iter().flat_map(|it| doubts(scenario, it)).collect(),
+            skipped: Vec::new(),
             added: added.collect(),
             verdicts,
             contestants,
@@ -162,6 +174,7 @@ fn worst(mut verdicts: Vec<Verdict>, threshold: String) -> Verdict {
     Verdict {
         threshold,
         found: None,
+        written: None,
         failed: true,
     }
 }
@@ -206,18 +219,29 @@ fn doubts(scenario: &Scenario, contestant: &Contestant) -> Vec<String> {
     doubts
 }
 
-fn added(tested: &Contestant, baseline: &Contestant) -> Added {
-    let both = |of: &dyn Fn(&Summary) -> Option<f64>| Some((median(tested, of)?, median(baseline, of)?));
-    let less = |of: &dyn Fn(&Summary) -> Option<f64>| both(of).map(|(ours, theirs)| ours - theirs);
-    let cpu = both(&|round| round.server.as_ref().map(|it| it.cpu_us_per_request));
+fn added(tested: &Contestant, baseline: &Contestant, baselines: &[Contestant]) -> Added {
+    type Of<'a> = &'a dyn Fn(&Summary) -> Option<f64>;
+    let less = |of: Of<'_>, from: &Contestant| Some(median(tested, of)? - median(from, of)?);
+    let p50: Of<'_> = &|round| round.latency.as_ref().map(|it| it.p50);
+    let p99: Of<'_> = &|round| round.latency.as_ref().map(|it| it.p99);
+    let cpu: Of<'_> = &|round| round.server.as_ref().map(|it| it.cpu_us_per_request);
+    let direct = baselines.iter().find(|it| it.name == DIRECT);
+    let direct = direct.filter(|it| it.name != baseline.name);
+    let ratio = |of: Of<'_>| {
+        let direct = direct?;
+        let theirs = median(baseline, of)? - median(direct, of)?;
+        (theirs > 0.0).then_some(less(of, direct)? / theirs)
+    };
     Added {
         to: baseline.name.clone(),
-        p50_us: less(&|round| round.latency.as_ref().map(|it| it.p50)),
-        p99_us: less(&|round| round.latency.as_ref().map(|it| it.p99)),
-        first_p50_us: less(&|round| round.first.as_ref().map(|it| it.p50)),
-        cpu_ratio: cpu
-            .filter(|(_, theirs)| *theirs > 0.0)
+        p50_us: less(p50, baseline),
+        p99_us: less(p99, baseline),
+        first_p50_us: less(&|round| round.first.as_ref().map(|it| it.p50), baseline),
+        cpu_ratio: median(tested, cpu)
+            .zip(median(baseline, cpu).filter(|theirs| *theirs > 0.0))
             .map(|(ours, theirs)| ours / theirs),
+        added_p50_ratio: ratio(p50),
+        added_p99_ratio: ratio(p99),
     }
 }
 
@@ -275,7 +299,7 @@ fn arrival(arrival: &Arrival) -> String {
 }
 
 /// Microseconds as people read them: three digits and a unit.
-fn time(micros: f64) -> String {
+pub(super) fn time(micros: f64) -> String {
     let (number, unit) = match micros {
         it if it.abs() >= 1e6 => (it / 1e6, "s"),
         it if it.abs() >= 1e3 => (it / 1e3, "ms"),

@@ -41,6 +41,7 @@ pub fn rounds(
             let mut watcher = Watcher {
                 progress: &mut |progress| watch(&contestant.name, round, progress),
                 stop: Arc::clone(stop),
+                enough: Arc::default(),
                 witness: None,
             };
             let novelty = novelty.wrapping_add(u64::from(round) * many + number);

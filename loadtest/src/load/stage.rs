@@ -3,28 +3,44 @@
 
 mod nginx;
 
+use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rustix::process::{Pid, Signal, kill_process};
+use parking_lot::Mutex;
+use rustix::process::{Pid, kill_process};
 
 pub use nginx::Nginx;
+pub use rustix::process::Signal;
 
 /// How long a process may take to start, and to end once it was asked to.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Lines that are kept of what a process says.
+const LINES_KEPT: usize = 200;
 
 /// A process of ours. Dropping it ends it.
 #[derive(Debug)]
 pub struct Process {
     name: String,
     child: Child,
+    /// The last lines of the output that is listened to.
+    said: Arc<Mutex<VecDeque<String>>>,
+}
+
+/// Where a process says that it is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// On standard output; what it writes to standard error goes where ours goes.
+    Standard,
+    /// On standard error; what it writes to standard output is dropped.
+    Error,
 }
 
 impl Process {
@@ -42,32 +58,74 @@ impl Process {
         Ok(Self {
             name: name.to_owned(),
             child,
+            said: Arc::default(),
         })
     }
 
-    /// Starts a program and waits for a line on its standard error that `find` finds something in.
+    /// Starts a program and waits for a line of its output that `find` finds something in.
     ///
     /// # Errors
     /// It cannot be started, or ends or takes too long without such a line; what it said last is told.
     pub fn start_and_hear<T: Send + 'static>(
         name: &str,
         command: &mut Command,
+        output: Output,
         find: impl Fn(&str) -> Option<T> + Send + 'static,
     ) -> anyhow::Result<(Self, T)> {
-        let mut process = Self::start(name, command.stdout(Stdio::null()).stderr(Stdio::piped()))?;
-        let output = process.child.stderr.take().context("standard error is piped")?;
+        match output {
+            Output::Standard => command.stdout(Stdio::piped()),
+            Output::Error => command.stdout(Stdio::null()).stderr(Stdio::piped()),
+        };
+        let mut process = Self::start(name, command)?;
+        let piped: Option<Box<dyn Read + Send>> = match output {
+            Output::Standard => process.child.stdout.take().map(|it| Box::new(it) as _),
+            Output::Error => process.child.stderr.take().map(|it| Box::new(it) as _),
+        };
+        let piped = piped.context("its output is piped")?;
+        let said = Arc::clone(&process.said);
         let (heard, hear) = mpsc::sync_channel(1);
-        thread::spawn(move || listen(output, &find, &heard));
+        thread::spawn(move || listen(piped, &find, &heard, &said));
         match hear.recv_timeout(PATIENCE) {
-            Ok(Ok(found)) => Ok((process, found)),
-            Ok(Err(last)) => anyhow::bail!("{name} has ended: {last}"),
-            Err(_silence) => anyhow::bail!("{name} does not say that it is ready"),
+            Ok(Some(found)) => Ok((process, found)),
+            Ok(None) => anyhow::bail!("{name} has ended: {}", process.said()),
+            Err(_silence) => anyhow::bail!("{name} does not say that it is ready: {}", process.said()),
         }
     }
 
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The last lines of the output that is listened to, a line each.
+    pub fn said(&self) -> String {
+        let said = self.said.lock();
+        said.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Sends it a signal. `false`: it has ended.
+    pub fn signal(&mut self, signal: Signal) -> bool {
+        // One that has ended and was waited for has given its number away.
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return false;
+        }
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        pid.is_some_and(|pid| kill_process(pid, signal).is_ok())
+    }
+
+    /// Waits for its end, at most so long. `None`: it still runs.
+    pub fn wait(&mut self, at_most: Duration) -> Option<ExitStatus> {
+        let mut waited = Duration::ZERO;
+        loop {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some(status);
+            }
+            if waited >= at_most {
+                return None;
+            }
+            thread::sleep(LOOK_EVERY);
+            waited += LOOK_EVERY;
+        }
     }
 
     /// Waits until somebody listens on `addr`.
@@ -93,15 +151,8 @@ impl Process {
 impl Drop for Process {
     /// Asks it to end, and ends it if it does not.
     fn drop(&mut self) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        let asked = pid.is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok());
-        let mut waited = Duration::ZERO;
-        while asked && waited < PATIENCE {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
-            }
-            thread::sleep(LOOK_EVERY);
-            waited += LOOK_EVERY;
+        if self.signal(Signal::TERM) && self.wait(PATIENCE).is_some() {
+            return;
         }
         // Nothing can be done where even that fails.
         let _ = self.child.kill();
@@ -113,23 +164,28 @@ impl Drop for Process {
 fn listen<T>(
     output: impl Read,
     find: &dyn Fn(&str) -> Option<T>,
-    heard: &mpsc::SyncSender<Result<T, String>>,
+    heard: &mpsc::SyncSender<Option<T>>,
+    said: &Mutex<VecDeque<String>>,
 ) {
-    let (mut last, mut is_found) = (String::new(), false);
-    for line in BufReader::new(output).lines() {
-        let Ok(line) = line else { continue };
-        if is_found {
-            continue;
+    let mut is_found = false;
+    for line in BufReader::new(output).split(b'\n') {
+        let Ok(line) = line else { break };
+        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+        let found = if is_found { None } else { find(&line) };
+        let mut said = said.lock();
+        if said.len() >= LINES_KEPT {
+            said.pop_front();
         }
-        if let Some(found) = find(&line) {
+        said.push_back(line);
+        drop(said);
+        if found.is_some() {
             is_found = true;
             // Nobody waits any more: then nobody needs it.
-            let _ = heard.try_send(Ok(found));
+            let _ = heard.try_send(found);
         }
-        last = line;
     }
     if !is_found {
-        let _ = heard.try_send(Err(last));
+        let _ = heard.try_send(None);
     }
 }
 
@@ -176,19 +232,38 @@ mod tests {
     fn what_a_process_says_is_heard_and_it_ends_with_its_handle() {
         let script = "echo starting >&2; echo ready on 7 >&2; exec sleep 60";
         let find = |line: &str| line.strip_prefix("ready on ").map(str::to_owned);
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
         let (process, found) =
-            Process::start_and_hear("sh", Command::new("sh").args(["-c", script]), find).expect("ready");
+            Process::start_and_hear("sh", &mut command, Output::Error, find).expect("ready");
         assert_eq!(found, "7");
+        assert!(process.said().starts_with("starting"), "{}", process.said());
         let pid = process.pid();
         drop(process);
         assert_eq!(crate::load::proc::usage(pid), None);
     }
 
     #[test]
+    fn a_process_is_signalled_and_waited_for() {
+        let script = "trap 'exit 7' USR1; echo ready; while :; do sleep 0.01; done";
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        let find = |line: &str| (line == "ready").then_some(());
+        let (mut process, ()) =
+            Process::start_and_hear("sh", &mut command, Output::Standard, find).expect("ready");
+        assert_eq!(process.wait(Duration::ZERO), None);
+        assert!(process.signal(Signal::USR1));
+        let status = process.wait(PATIENCE).expect("it ends");
+        assert_eq!(status.code(), Some(7));
+        assert!(!process.signal(Signal::USR1), "it has ended");
+    }
+
+    #[test]
     fn a_process_that_ends_before_it_is_ready_tells_why() {
         let mut command = Command::new("sh");
         command.args(["-c", "echo no such file >&2"]);
-        let error = Process::start_and_hear("sh", &mut command, |_| None::<()>).expect_err("it ends");
+        let error =
+            Process::start_and_hear("sh", &mut command, Output::Error, |_| None::<()>).expect_err("it ends");
         assert!(
             error.to_string().contains("sh has ended: no such file"),
             "{error}"

@@ -67,6 +67,8 @@ pub struct Requests {
     pub not_sent: u64,
     /// Sent while warming up, and not counted.
     pub warm_up: u64,
+    /// The most that were under way at once, the warm-up included.
+    pub most_under_way: u64,
 }
 
 /// Streams and their events.
@@ -142,12 +144,19 @@ pub struct Generator {
 pub struct ServerUse {
     /// CPU time a request.
     pub cpu_us_per_request: f64,
+    /// CPU time an event with content. `None`: there were none.
+    pub cpu_us_per_chunk: Option<f64>,
+    /// Resident memory before the first connection of the round, in MiB.
+    pub rss_idle_mib: f64,
     /// Resident memory at the start of what is measured, in MiB.
     pub rss_start_mib: f64,
     /// At its end.
     pub rss_end_mib: f64,
     /// The most.
     pub rss_max_mib: f64,
+    /// What memory grew by, by the most requests under way at once, in KiB: what one costs, connections and buffers
+    /// included. `None`: too few for that.
+    pub rss_kib_per_request: Option<f64>,
     /// The course of it.
     pub samples: Vec<ServerPoint>,
 }
@@ -178,6 +187,7 @@ pub(crate) fn summarise(figures: &Figures, elapsed: Duration, threads: usize) ->
             failed: figures.failed(),
             not_sent: figures.not_sent,
             warm_up: figures.warm_up,
+            most_under_way: 0,
         },
         seconds,
         answered_per_second: if seconds > 0.0 {

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::number::float;
+use super::report::time;
 use super::scenario::unknown;
 use super::summary::{Quantiles, Summary};
 use super::units;
@@ -27,9 +28,11 @@ pub struct Threshold {
 pub struct Verdict {
     /// The threshold as it was written.
     pub threshold: String,
-    /// What was measured: microseconds, shares, counts or MiB, as the threshold's metric has them. `None`: it was not
+    /// What was measured: microseconds, shares, counts, MiB or KiB, as the threshold's metric has them. `None`: it was not
     /// measured.
     pub found: Option<f64>,
+    /// The same for people, with its unit.
+    pub written: Option<String>,
     /// Whether the run fails by it.
     pub failed: bool,
 }
@@ -114,6 +117,7 @@ enum Metric {
     Lost,
     NotSent,
     Rss,
+    RssPerRequest,
     Cpu,
 }
 
@@ -155,7 +159,7 @@ const TIMES: [(&str, Times); 5] = [
     ("gap", Times::Gap),
     ("lag", Times::Lag),
 ];
-const PLAIN: [(&str, Metric); 8] = [
+const PLAIN: [(&str, Metric); 9] = [
     ("errors", Metric::Errors),
     ("cache_hits", Metric::CacheHits),
     ("rss_growth", Metric::RssGrowth),
@@ -163,6 +167,7 @@ const PLAIN: [(&str, Metric); 8] = [
     ("lost", Metric::Lost),
     ("not_sent", Metric::NotSent),
     ("rss", Metric::Rss),
+    ("rss_per_request", Metric::RssPerRequest),
     ("cpu", Metric::Cpu),
 ];
 
@@ -192,7 +197,7 @@ impl Metric {
         Err(unknown("metric", name, &known))
     }
 
-    /// A limit in the metric's own unit: microseconds, shares, counts, MiB.
+    /// A limit in the metric's own unit: microseconds, shares, counts, MiB, KiB.
     fn limit(self, text: &str) -> Result<f64, &'static str> {
         let (limit, expected) = match self {
             Self::Time(..) | Self::Cpu => (
@@ -208,6 +213,10 @@ impl Metric {
             Self::Rss => (
                 units::bytes(text).map(|it| float(it) / 1_048_576.0),
                 "a size such as 64MiB",
+            ),
+            Self::RssPerRequest => (
+                units::bytes(text).map(|it| float(it) / 1024.0),
+                "a size such as 40KiB",
             ),
         };
         limit.ok_or(expected)
@@ -237,7 +246,22 @@ impl Metric {
             Self::Lost => Some(float(summary.streams.chunks_lost)),
             Self::NotSent => Some(float(summary.requests.not_sent)),
             Self::Rss => server.map(|it| it.rss_max_mib),
+            Self::RssPerRequest => server.and_then(|it| it.rss_kib_per_request),
             Self::Cpu => server.map(|it| it.cpu_us_per_request),
+        }
+    }
+}
+
+impl Metric {
+    /// A figure of it for people.
+    fn write(self, found: f64) -> String {
+        match self {
+            Self::Time(..) | Self::Cpu => time(found),
+            Self::Errors | Self::CacheHits | Self::RssGrowth => format!("{:.2} %", found * 100.0),
+            Self::Rate => format!("{found:.1}"),
+            Self::Lost | Self::NotSent => format!("{found:.0}"),
+            Self::Rss => format!("{found:.1} MiB"),
+            Self::RssPerRequest => format!("{found:.1} KiB"),
         }
     }
 }
@@ -263,6 +287,7 @@ impl Threshold {
         Verdict {
             threshold: self.text.clone(),
             found,
+            written: found.map(|it| self.metric.write(it)),
             failed: found.is_none_or(|found| self.beyond.holds(found, self.limit)),
         }
     }
@@ -352,11 +377,25 @@ mod tests {
     }
 
     #[test]
+    fn what_was_found_is_written_in_units_of_people() {
+        for (text, written) in [
+            ("p50>5ms", "501 ms"),
+            ("errors>5%", "0.10 %"),
+            ("rps<1", "99.9"),
+            ("lost>0", "0"),
+        ] {
+            let verdict = text.parse::<Threshold>().unwrap().judge(&summary());
+            assert_eq!(verdict.written.as_deref(), Some(written), "{text}");
+        }
+    }
+
+    #[test]
     fn what_was_not_measured_fails() {
         for text in [
             "ttft.p50>1s",
             "cpu>1s",
             "rss>1GiB",
+            "rss_per_request>1MiB",
             "rss_growth>10%",
             "cache_hits<1%",
         ] {

@@ -7,8 +7,9 @@ use super::number::{float, whole};
 /// The longest span that a scenario may name.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Reads `250us`, `500ms`, `2s`, `1.5m`, `1h`: one number and one unit, at most a day.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
+/// Reads `250us`, `500ms`, `2s`, `1.5m`, `1h`: one number and one unit, at most a day. `None`: it is nothing
+/// of the kind.
+pub fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let seconds = match unit {
         "ns" => number / 1e9,

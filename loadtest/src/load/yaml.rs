@@ -1,6 +1,9 @@
 //! A YAML document as a tree with line numbers, bounded in size and depth, strict where YAML invites mistakes: one
 //! document, keys that are text, no key twice, no tags, no aliases. Scalars stay the text that they were written as;
 //! whoever asks for one says what it should be.
+//!
+//! The gateway's config has a richer tree over the same parser, a floor above this crate; what serde would give stops
+//! at the first mistake, and we tell all of them.
 
 use saphyr_parser::{Event, Parser};
 

@@ -18,8 +18,9 @@ use super::suffix;
 /// Lanes kept before they all start afresh: a bound on what made-up model names can occupy.
 const MOST_LANES: usize = 10_000;
 
-/// The behaviours in force, as shown by `GET /mock/behaviour`.
+/// The behaviours in force, as shown by `GET /mock/behaviour`; `tollgate mock --behaviours` reads the same.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct BehaviourTable {
     /// What models without a behaviour of their own do.
     pub default: Behaviour,

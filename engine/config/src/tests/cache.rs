@@ -115,6 +115,24 @@ models:
 }
 
 #[test]
+fn a_pace_is_inherited_and_can_be_taken_back() {
+    let settings = good(
+        r#"
+providers: { p: { kind: openai, base_url: "http://127.0.0.1:9/v1" } }
+cache: { policy: { mode: exact, pace: 60 } }
+models:
+  as_all: { targets: [ { provider: p, model: m } ] }
+  own: { cache: { pace: 20 }, targets: [ { provider: p, model: m } ] }
+  at_once: { cache: { pace: 0 }, targets: [ { provider: p, model: m } ] }
+"#,
+    );
+    for (model, pace) in [("as_all", 60), ("own", 20), ("at_once", 0)] {
+        let found = settings.cache.policy(model).pace;
+        assert_eq!(found, std::num::NonZeroU32::new(pace), "{model}");
+    }
+}
+
+#[test]
 fn what_is_shared_is_not_called_like_a_key() {
     let text = |namespace: &str| {
         format!(

@@ -1,10 +1,12 @@
 //! `tollgate mock`: simulated providers alone.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
-use tollgate_loadtest::{MockOptions, MockServer};
+use tollgate_loadtest::{BehaviourTable, MockOptions, MockServer};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -20,14 +22,31 @@ pub(super) struct Args {
     /// Requests that the journal keeps (0: none, for load tests).
     #[arg(long, default_value_t = 1000)]
     journal: usize,
+    /// What they do from the start: JSON, as `GET /mock/behaviour` shows it.
+    #[arg(long, value_name = "FILE")]
+    behaviours: Option<PathBuf>,
 }
 
 /// Serves until a signal says stop.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    actix_rt::System::new().block_on(serve(args))
+    match args.behaviours.as_deref().map(read).transpose() {
+        Ok(behaviours) => {
+            super::files::raise(0);
+            actix_rt::System::new().block_on(serve(args, behaviours.unwrap_or_default()))
+        }
+        Err(wrong) => {
+            crate::say(format_args!("{wrong:#}"));
+            Ok(ExitCode::from(2))
+        }
+    }
 }
 
-async fn serve(args: &Args) -> anyhow::Result<ExitCode> {
+fn read(file: &Path) -> anyhow::Result<BehaviourTable> {
+    let text = std::fs::read(file).with_context(|| file.display().to_string())?;
+    serde_json::from_slice(&text).with_context(|| format!("{} holds no behaviours", file.display()))
+}
+
+async fn serve(args: &Args, behaviours: BehaviourTable) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let options = MockOptions {
@@ -35,9 +54,14 @@ async fn serve(args: &Args) -> anyhow::Result<ExitCode> {
         seed: args.seed,
         workers: args.workers,
         journal_capacity: args.journal,
+        defaults: behaviours.default,
         ..MockOptions::default()
     };
     let mut mock = MockServer::start(options).await?;
+    for (key, behaviour) in behaviours.models {
+        let set = mock.control().set(&key, behaviour);
+        set.map_err(|problems| anyhow::anyhow!("the behaviour of {key}: {problems:?}"))?;
+    }
     super::print(&format!(
         "simulated providers on {url}\n  OpenAI dialect:     {url}/v1\n  Anthropic dialect:  {url}\n  \
          behaviour, journal: {url}/mock/behaviour, {url}/mock/journal\n",

@@ -19,6 +19,8 @@ pub(super) fn run(source: &ConfigSource) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(2));
         }
     };
+    // Each request under way takes two connections, and shells often allow a thousand files.
+    super::files::raise(0);
     actix_rt::System::new().block_on(serve(source.clone(), settings, board))
 }
 

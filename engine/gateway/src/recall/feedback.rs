@@ -3,6 +3,8 @@
 //! Whoever could have been given an entry may speak of it; for all others it is as if there were none. What is wrong is
 //! never served again, and verdicts on what was given by meaning move thresholds.
 
+use std::time::Duration;
+
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
 use serde::Deserialize;
@@ -17,6 +19,9 @@ use crate::accept::header;
 use crate::authenticate::Caller;
 use crate::settle::Settlement;
 use crate::worker::Worker;
+
+/// How long a client waits until its verdict is written down.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 const FEEDBACK: HeaderName = HeaderName::from_static("x-tollgate-cache-feedback");
 
@@ -102,35 +107,50 @@ impl Feedback {
 
     /// Tells the keeper, and waits until it is done. Whether it counts for a threshold; `None`: there is no such entry
     /// for this caller.
+    ///
+    /// # Errors
+    /// The keeper is not done in time. It may still do what it was told.
     pub(crate) async fn tell(
         self,
         worker: &Worker,
         caller: &Caller,
         settlement: &mut Settlement,
-    ) -> Option<bool> {
+    ) -> Result<Option<bool>, Refusal> {
         let (settings, began) = (settlement.settings().clone(), Clock.now());
         let counts = self.told(worker, &settings, caller).await;
         let record = FeedbackRecord {
             entry: self.entry.0,
             was_right: self.was_right,
-            counts,
+            counts: counts.as_ref().ok().copied().flatten(),
         };
         settlement.heard(record, Clock.now().duration_since(began));
         counts
     }
 
-    async fn told(self, worker: &Worker, settings: &Settings, caller: &Caller) -> Option<bool> {
+    async fn told(
+        self,
+        worker: &Worker,
+        settings: &Settings,
+        caller: &Caller,
+    ) -> Result<Option<bool>, Refusal> {
         let shared = &worker.shared;
-        let entry = shared.cache.store().get(self.entry)?;
-        if entry.is_condemned() || !may_speak_of(&shared.cache, &entry, settings, caller) {
-            return None;
+        let entry = shared.cache.store().get(self.entry);
+        let may_speak = entry.is_some_and(|entry| {
+            !entry.is_condemned() && may_speak_of(&shared.cache, &entry, settings, caller)
+        });
+        if !may_speak {
+            return Ok(None);
         }
         let told = Hear {
             entry: self.entry,
             key: caller.name().cloned().unwrap_or_default(),
             was_right: self.was_right,
         };
-        shared.keeper.send(told).await.ok().flatten()
+        let answer = shared.keeper.send(told).timeout(PATIENCE).await;
+        answer.map_err(|_| {
+            let message = "the cache is busy, and has not confirmed the feedback: it may be told again";
+            Refusal::new(RefusalKind::Internal, message).retry_after(Some(PATIENCE))
+        })
     }
 }
 

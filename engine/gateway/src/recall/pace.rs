@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::num::NonZeroU32;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use actix_web::body::{BodySize, MessageBody};
@@ -17,6 +17,8 @@ use crate::settle::Settlement;
 const TOKEN_BYTES: usize = 4;
 /// Tokens of an event: a word or two.
 const TOKENS: u32 = 3;
+/// How often it is looked for a shutdown, which nothing wakes this for.
+const LONGEST_NAP: Duration = Duration::from_millis(100);
 
 /// How fast, and until when.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,6 +33,8 @@ pub(crate) struct Pace {
 pub(crate) struct Paced {
     rest: Bytes,
     pace: Pace,
+    /// When the next event is due.
+    due: std::time::Instant,
     clock: Pin<Box<Sleep>>,
     finish: Option<FinishReason>,
     settlement: Settlement,
@@ -54,19 +58,33 @@ impl Paced {
         finish: Option<FinishReason>,
         settlement: Settlement,
     ) -> Self {
+        let due = Clock.now();
         Self {
             rest: stream,
             pace,
-            clock: Box::pin(sleep_until(Instant::from_std(Clock.now()))),
+            due,
+            clock: Box::pin(sleep_until(Instant::from_std(due))),
             finish,
             settlement,
         }
     }
 
-    /// Whether nobody can wait for it any longer.
-    fn is_over(&self) -> bool {
-        let is_late = self.pace.deadline.is_some_and(|end| Clock.now() >= end);
-        is_late || self.settlement.is_draining()
+    /// What is to be sent now: the next event, or all that is left where nobody can wait for it any longer.
+    fn piece(&mut self, now: std::time::Instant) -> Option<Bytes> {
+        let is_late = self.pace.deadline.is_some_and(|end| now >= end);
+        if is_late || self.settlement.is_draining() {
+            return Some(std::mem::take(&mut self.rest));
+        }
+        (now >= self.due).then(|| {
+            self.due += self.pace.pause;
+            event(&mut self.rest)
+        })
+    }
+
+    /// When to look again.
+    fn alarm(&self, now: std::time::Instant) -> Instant {
+        let deadline = self.pace.deadline.unwrap_or(self.due);
+        Instant::from_std(self.due.min(deadline).min(now + LONGEST_NAP))
     }
 }
 
@@ -87,14 +105,14 @@ impl MessageBody for Paced {
         if self.rest.is_empty() {
             return Poll::Ready(None);
         }
-        let piece = if self.is_over() {
-            std::mem::take(&mut self.rest)
-        } else if self.clock.as_mut().poll(cx).is_ready() {
-            let next = self.clock.deadline() + self.pace.pause;
-            self.clock.as_mut().reset(next);
-            event(&mut self.rest)
-        } else {
-            return Poll::Pending;
+        let piece = loop {
+            let now = Clock.now();
+            if let Some(piece) = self.piece(now) {
+                break piece;
+            }
+            let alarm = self.alarm(now);
+            self.clock.as_mut().reset(alarm);
+            ready!(self.clock.as_mut().poll(cx));
         };
         self.settlement.sending(&piece);
         if self.rest.is_empty() {

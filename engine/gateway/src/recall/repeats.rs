@@ -3,7 +3,7 @@
 //! What is remembered is a function of what is looked up, so that it is never out of date: a repeat is only led to the
 //! place where its answer would be.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 
 use tollgate_core::{Digest, Digester, Surface};
 
@@ -12,7 +12,7 @@ use crate::off_thread::LARGE_BYTES;
 
 /// To be counted up when other questions become of the same bytes.
 const SENT: &str = "tollgate cache: sent, 1";
-/// A power of two; 32 bytes each, which take no memory until they are used.
+/// A power of two; 32 bytes each.
 const PLACES: usize = 8192;
 
 /// A request as it was sent, and for whom.
@@ -40,29 +40,25 @@ impl Sent {
     }
 }
 
-/// The questions of the requests that came last, as far as no other has taken their place. One for each worker.
-#[derive(Debug)]
-pub(crate) struct Repeats(Box<[Cell<Pair>]>);
+/// The questions of the requests that came last, as far as no other has taken their place. One for each worker, without
+/// memory until there is something to remember.
+#[derive(Debug, Default)]
+pub(crate) struct Repeats(OnceCell<Box<[Cell<Pair>]>>);
 
 /// A request's digest, and its question's. Of nothing at first.
 type Pair = ([u8; 16], [u8; 16]);
 
-impl Default for Repeats {
-    fn default() -> Self {
-        Self(vec![Cell::default(); PLACES].into())
-    }
-}
-
 impl Repeats {
     /// The exact key of what is asked. `None`: it was not asked lately.
     pub(super) fn question(&self, sent: Sent) -> Option<Digest> {
-        let (known, question) = self.0.get(sent.place())?.get();
+        let (known, question) = self.0.get()?.get(sent.place())?.get();
         (known == sent.0.to_bytes()).then(|| Digest::of_bytes(question))
     }
 
     /// Remembers what is asked.
     pub(super) fn note(&self, sent: Sent, question: Digest) {
-        if let Some(place) = self.0.get(sent.place()) {
+        let places = self.0.get_or_init(|| vec![Cell::default(); PLACES].into());
+        if let Some(place) = places.get(sent.place()) {
             place.set((sent.0.to_bytes(), question.to_bytes()));
         }
     }

@@ -116,8 +116,9 @@ impl Axis {
             }
             Scale::Linear => {
                 let step = nice((self.most - self.least) / TICKS);
+                let first = (self.least / step).ceil();
                 (0_u32..12)
-                    .map(|number| self.least + f64::from(number) * step)
+                    .map(|number| (first + f64::from(number)) * step)
                     .filter(within)
                     .collect()
             }
@@ -185,9 +186,10 @@ impl Plot {
             let _ = writeln!(
                 text,
                 "<line class=\"grid\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{:.1}\"/>\
-                 <text class=\"mid\" x=\"{at:.1}\" y=\"{:.1}\">{value}</text>",
+                 <text class=\"mid\" x=\"{at:.1}\" y=\"{:.1}\">{}</text>",
                 HEIGHT - BOTTOM,
                 HEIGHT - BOTTOM + 16.0,
+                on_axis(value),
             );
         }
         let _ = writeln!(
@@ -202,21 +204,24 @@ impl Plot {
         );
     }
 
+    /// Nothing where there is one name only.
     fn legend(&self, text: &mut String) {
         let mut seen: Vec<&str> = Vec::new();
-        text.push_str("<p class=\"legend\">");
+        let mut entries = String::new();
         for series in &self.series {
             if !seen.contains(&series.name.as_str()) {
                 seen.push(&series.name);
                 let _ = write!(
-                    text,
-                    "<span class=\"c{}\">━</span> {} ",
+                    entries,
+                    "<span class=\"name\"><span class=\"dot c{}\"></span>{}</span>",
                     series.colour,
                     escaped(&series.name)
                 );
             }
         }
-        text.push_str("</p>\n");
+        if seen.len() > 1 {
+            let _ = writeln!(text, "<p class=\"legend\">{entries}</p>");
+        }
     }
 }
 
@@ -231,6 +236,12 @@ fn line(text: &mut String, series: &Series, x: &Axis, y: &Axis) {
         let _ = write!(text, "{at:.1},{value:.1} ");
     }
     text.push_str("\"/>\n");
+}
+
+/// A number on an axis, without the dust of arithmetic.
+pub(super) fn on_axis(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn across(part: f64) -> f64 {
@@ -251,11 +262,18 @@ mod tests {
             x: ("x", x),
             y: ("y", y),
             write_y: |value| format!("{value:.3}"),
-            series: vec![Series {
-                name: "one & only".to_owned(),
-                colour: 0,
-                points: points.to_vec(),
-            }],
+            series: vec![
+                Series {
+                    name: "one & only".to_owned(),
+                    colour: 0,
+                    points: points.to_vec(),
+                },
+                Series {
+                    name: "another".to_owned(),
+                    colour: 1,
+                    points: Vec::new(),
+                },
+            ],
         }
     }
 

@@ -44,9 +44,12 @@ fn round(scenario: &Scenario, micros: u64, lag: Duration, fails: bool) -> Summar
     let mut summary = summarise(&figures, scenario.window.measured, 1);
     summary.server = Some(ServerUse {
         cpu_us_per_request: float(micros) / 10.0,
+        cpu_us_per_chunk: None,
+        rss_idle_mib: 9.0,
         rss_start_mib: 10.0,
         rss_end_mib: 10.5,
         rss_max_mib: 11.0,
+        rss_kib_per_request: None,
         samples: Vec::new(),
     });
     summary
@@ -154,9 +157,9 @@ fn the_table_has_a_column_for_each_contestant() {
     };
     assert_eq!(line("latency p50").matches("1.50 ms").count(), 2, "{table}");
     assert_eq!(line("errors").matches("10 (10.00 %)").count(), 2, "{table}");
-    assert!(line("tollgate: 10 × noanswer").len() > 5);
+    assert!(line("tollgate: 10 × no answer").len() > 5);
     assert!(
-        line("FAILED fail if errors>1%").ends_with("found 0.1000"),
+        line("FAILED fail if errors>1%").ends_with("found 10.00 %"),
         "{table}"
     );
 }

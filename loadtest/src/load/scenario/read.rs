@@ -336,13 +336,13 @@ fn arrival(fields: &Fields<'_>, outside: &Outside<'_>) -> Option<Arrival> {
     None
 }
 
-/// Requests a second, above 0.
+/// Requests a second, or how many times as fast: above 0.
 fn rate(fields: &Fields<'_>, name: &'static str) -> Option<f64> {
     let rate = fields.number(name, FASTEST)?;
     if rate > 0.0 {
         return Some(rate);
     }
-    fields.wrong(name, "found '0', expected a rate above 0");
+    fields.wrong(name, "found '0', expected a number above 0");
     None
 }
 
@@ -393,7 +393,7 @@ fn steps(fields: &Fields<'_>) -> Option<Vec<Leg>> {
 /// Times in seconds since the start, one a line; what follows a comma or blank is not read. `speed: 2` halves them.
 fn trace(fields: &Fields<'_>, outside: &Outside<'_>) -> Option<Arrival> {
     let name = fields.text("trace");
-    let speed = fields.number("speed", 1000.0).unwrap_or(1.0);
+    let speed = rate(fields, "speed").unwrap_or(1.0);
     let name = name?;
     let text = match (outside.file)(Path::new(&name)) {
         Ok(text) => text,

@@ -2,7 +2,7 @@
 
 use super::{Outside, Problems, Scenario};
 
-const SHIPPED: [(&str, &str); 8] = [
+const SHIPPED: [(&str, &str); 9] = [
     ("smoke", include_str!("../../../scenarios/smoke.yaml")),
     ("steady", include_str!("../../../scenarios/steady.yaml")),
     ("burst", include_str!("../../../scenarios/burst.yaml")),
@@ -13,6 +13,10 @@ const SHIPPED: [(&str, &str); 8] = [
         include_str!("../../../scenarios/mixed-tenants.yaml"),
     ),
     ("cache", include_str!("../../../scenarios/cache.yaml")),
+    (
+        "ten-thousand-streams",
+        include_str!("../../../scenarios/ten-thousand-streams.yaml"),
+    ),
     ("soak", include_str!("../../../scenarios/soak.yaml")),
 ];
 

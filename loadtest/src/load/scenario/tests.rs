@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::load::arrivals::{Profile, Spacing};
 
@@ -15,6 +17,14 @@ fn read(text: &str) -> Result<Scenario, Problems> {
             Some("bad.csv") => Ok("0.5\nsoon\n".to_owned()),
             _ => Err(std::io::ErrorKind::NotFound.into()),
         },
+    };
+    Scenario::parse(text, &outside)
+}
+
+fn read_with_trace(text: &str, trace: &str) -> Result<Scenario, Problems> {
+    let outside = Outside {
+        env: &|_| None,
+        file: &|_| Ok(trace.to_owned()),
     };
     Scenario::parse(text, &outside)
 }
@@ -132,7 +142,7 @@ fn bad_arrivals_are_told() {
         ),
         (
             "arrival: { constant: 0 }",
-            "arrival.constant: found '0', expected a rate above 0",
+            "arrival.constant: found '0', expected a number above 0",
         ),
         (
             "arrival: { constant: -3 }",
@@ -152,6 +162,10 @@ fn bad_arrivals_are_told() {
         ),
         ("arrival: { trace: none.csv }", "arrival.trace: none.csv: "),
         ("arrival: { trace: bad.csv }", "line 2: 'soon' is no time"),
+        (
+            "arrival: { trace: good.csv, speed: 0 }",
+            "arrival.speed: found '0', expected a number above 0",
+        ),
         ("arrival: { konstant: 5 }", "did you mean 'constant'?"),
         ("", "arrival: missing"),
     ] {
@@ -187,5 +201,117 @@ fn no_text_makes_the_reader_panic() {
         "prompt: []",
     ] {
         assert!(read(text).is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_text_is_a_problem_of_its_field() {
+    let outside = Outside {
+        env: &|_| None,
+        file: &|_| Err(std::io::ErrorKind::InvalidData.into()),
+    };
+    let text = "requests: [ { model: m } ]\narrival: { trace: photo.png }\n";
+    let wrong = Scenario::parse(text, &outside).unwrap_err();
+    assert!(
+        wrong.to_string().contains("arrival.trace: photo.png: "),
+        "{wrong}"
+    );
+}
+
+/// Words that scenarios are made of, and what gets mistyped around them.
+fn scraps() -> impl Strategy<Value = String> {
+    let word = prop_oneof![
+        prop::sample::select(vec![
+            "requests",
+            "arrival",
+            "model",
+            "steps",
+            "rate",
+            "for",
+            "ramp",
+            "from",
+            "to",
+            "over",
+            "trace",
+            "keys",
+            "env",
+            "prompt",
+            "median",
+            "sigma",
+            "size",
+            "cancels",
+            "share",
+            "repeats",
+            "questions",
+            "fail_if",
+            "duration",
+            "rounds",
+            "repeat",
+            "closed",
+            "constant",
+            "speed",
+        ])
+        .prop_map(str::to_owned),
+        prop::sample::select(vec![
+            ": ", "\n", "\n  ", "- ", "{ ", " }", "[ ", " ]", ", ", "\"", "'", "#", "&a ", "*a", "|\n", "? ",
+            "!!x ", "---\n", "\t", "\u{feff}", "\u{0}",
+        ])
+        .prop_map(str::to_owned),
+        prop::sample::select(vec![
+            "0",
+            "-1",
+            "1e309",
+            "99999999999999999999",
+            "5%",
+            "10s",
+            "0s",
+            "1KiB",
+            "true",
+            "p99>5ms",
+            ".",
+            "_",
+            "NaN",
+        ])
+        .prop_map(str::to_owned),
+        ".{0,6}",
+    ];
+    prop::collection::vec(word, 0..40).prop_map(|words| words.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn any_bytes_are_a_scenario_or_problems_with_lines(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let text = String::from_utf8_lossy(&bytes);
+        let wrong = read(&text);
+        prop_assert!(wrong.is_ok() || wrong.is_err_and(|wrong| !wrong.0.is_empty() && wrong.0.iter().all(|it| it.line > 0)));
+    }
+
+    #[test]
+    fn scraps_of_scenarios_are_a_scenario_or_problems_with_lines(text in scraps()) {
+        for text in [text.clone(), format!("{LEAST}{text}"), format!("requests: [ {{ model: m }} ]\narrival: {text}")] {
+            let lines = text.lines().count() + 1;
+            match read(&text) {
+                Ok(scenario) => prop_assert!(!scenario.requests.is_empty() && !scenario.window.measured.is_zero()),
+                Err(wrong) => prop_assert!(wrong.0.iter().all(|it| (1..=lines).contains(&it.line)), "{}", wrong),
+            }
+        }
+    }
+
+    #[test]
+    fn any_trace_is_ascending_times_or_a_problem(bytes in prop::collection::vec(any::<u8>(), 0..200), speed in 0.001_f64..1000.0) {
+        let text = format!("requests: [ {{ model: m }} ]\narrival: {{ trace: t, speed: {speed:.3} }}\n");
+        if let Ok(scenario) = read_with_trace(&text, &String::from_utf8_lossy(&bytes)) {
+            let times: Vec<_> = scenario.arrival.due_times(1).collect();
+            prop_assert!(!times.is_empty() && times.windows(2).all(|pair| pair[0] <= pair[1]));
+        }
+    }
+
+    #[test]
+    fn traces_of_numbers_keep_every_time(times in prop::collection::vec(0.0_f64..1e6, 1..50)) {
+        let lines: String = times.iter().map(|time| format!("{time:.6},chat\n")).collect();
+        let scenario = read_with_trace("requests: [ { model: m } ]\narrival: { trace: t }\n", &lines).unwrap();
+        prop_assert_eq!(scenario.arrival.due_times(1).count(), times.len());
     }
 }

@@ -28,17 +28,16 @@ impl Nginx {
         find_in(&path)
     }
 
-    /// Starts it in front of `upstream`. With `streams`, answers are passed on as they come instead of buffered.
+    /// Starts it in front of `upstream`. `command` is the program, and whatever it is started through. With `streams`, answers are passed on as they come instead of buffered.
     ///
     /// # Errors
     /// It does not start.
-    pub fn start(program: &Path, upstream: SocketAddr, streams: bool) -> anyhow::Result<Self> {
+    pub fn start(mut command: Command, upstream: SocketAddr, streams: bool) -> anyhow::Result<Self> {
         let files = Scratch::new("nginx")?;
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let config = files.path().join("nginx.conf");
         std::fs::write(&config, text(files.path(), addr, upstream, streams))
             .with_context(|| format!("{} cannot be written", config.display()))?;
-        let mut command = Command::new(program);
         command
             .arg("-c")
             .arg(&config)

@@ -42,9 +42,10 @@ fn text(name: &str, round: u32, rounds: u32, progress: Progress) -> String {
         sent,
         answered,
         failed,
+        under_way,
     } = progress;
     format!(
-        "{} {round}/{rounds}  {:.0} of {:.0} s  {sent} sent, {answered} answered, {failed} failed",
+        "{} {round}/{rounds}  {:.0} of {:.0} s  {sent} sent, {answered} answered, {failed} failed, {under_way} under way",
         clean(name),
         elapsed.as_secs_f64(),
         planned.as_secs_f64(),
@@ -65,10 +66,11 @@ mod tests {
             sent: 10,
             answered: 7,
             failed: 1,
+            under_way: 2,
         };
         assert_eq!(
             text("tollgate", 2, 3, progress),
-            "tollgate 2/3  3 of 12 s  10 sent, 7 answered, 1 failed"
+            "tollgate 2/3  3 of 12 s  10 sent, 7 answered, 1 failed, 2 under way"
         );
     }
 }

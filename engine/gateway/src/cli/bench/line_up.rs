@@ -1,0 +1,215 @@
+//! Who is loaded: the server under test, and what it is set beside. All of it is there before the first request, and
+//! gone with the value.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+
+use anyhow::Context as _;
+use tollgate_loadtest::load::stage::Nginx;
+use tollgate_loadtest::load::{Contestant, Protocol, Scenario};
+
+use super::super::{cores, leash};
+use super::own::Own;
+
+/// Files that a process has open besides its connections.
+const OTHER_FILES: u64 = 200;
+
+/// What is loaded.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "What is loaded")]
+pub(super) struct Asked {
+    /// Load this server instead, up to and without `/v1`. Any OpenAI-compatible one will do.
+    #[arg(long)]
+    url: Option<String>,
+    /// The server's process, to read its CPU time and memory.
+    #[arg(long, requires = "url")]
+    pid: Option<u32>,
+    /// Set all baselines beside the server, round by round: --direct and --nginx.
+    #[arg(long)]
+    baselines: bool,
+    /// Load the upstream as well: what the server adds to it is told. Without --url, that is the simulated provider.
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
+    direct: Option<String>,
+    /// Load a plain nginx proxy in front of that upstream as well.
+    #[arg(long)]
+    nginx: bool,
+    /// Workers of the gateway that is started where no URL is given.
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "url")]
+    workers: usize,
+    /// Give the server that is loaded cores of its own, and everything else the others: ratios get steadier.
+    #[arg(long, conflicts_with = "url")]
+    pin: bool,
+}
+
+/// The contestants, and the processes behind them.
+pub(super) struct LineUp {
+    pub(super) contestants: Vec<Contestant>,
+    /// What was asked for and is not there, and why.
+    pub(super) skipped: Vec<String>,
+    // In this order: what stands in front ends before what it passes on to.
+    _nginx: Option<Nginx>,
+    _own: Option<Own>,
+}
+
+/// Why there is nothing to load.
+pub(super) enum Failure {
+    /// Arguments that cannot be used.
+    Arguments(String),
+    /// Something did not start.
+    Start(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Start(error)
+    }
+}
+
+/// Cores for the server that is loaded, and for everything else. Empty: any.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Places {
+    server: Vec<usize>,
+    rest: Vec<usize>,
+}
+
+impl Places {
+    /// The first cores are the server's. `None`: none would be left.
+    fn divide(cores: &[usize], workers: usize) -> Option<Self> {
+        let (server, rest) = cores.split_at_checked(workers.max(1))?;
+        (!rest.is_empty()).then(|| Self {
+            server: server.to_vec(),
+            rest: rest.to_vec(),
+        })
+    }
+}
+
+impl Asked {
+    /// Starts what the scenario needs and the arguments ask for.
+    pub(super) fn line_up(&self, scenario: &Scenario) -> Result<LineUp, Failure> {
+        let url = self.url.clone().or_else(|| scenario.url.clone());
+        let places = self.places()?;
+        let allowed = super::super::files::raise(files_needed(scenario));
+        if allowed < files_needed(scenario) {
+            return Err(Failure::Arguments(format!(
+                "{} requests under way need {} open files, allowed are {allowed}: raise the limit (ulimit -n), or send fewer",
+                scenario.outstanding,
+                files_needed(scenario),
+            )));
+        }
+        let own = match &url {
+            Some(_) => None,
+            None => Some(Own::start(self.workers, &places.server, &places.rest)?),
+        };
+        // Threads that send are started later, and stay there too.
+        cores::stay_on(&places.rest)?;
+        let direct = match self.direct.as_deref() {
+            Some("") | None => own.as_ref().map(Own::direct),
+            Some(url) => Some(contestant("direct", url, None)),
+        };
+        let tested = match (url, &own) {
+            (Some(url), _) => contestant("server", &url, self.pid),
+            (None, own) => own.as_ref().context("neither a URL nor a gateway")?.contestant(),
+        };
+        let mut contestants = vec![tested];
+        let mut skipped = Vec::new();
+        if self.baselines || self.direct.is_some() {
+            let Some(direct) = direct.clone() else {
+                let wrong = "which upstream does that server have? Expected --direct http://HOST:PORT";
+                return Err(Failure::Arguments(wrong.to_owned()));
+            };
+            contestants.push(direct);
+        }
+        let mut nginx = None;
+        if self.baselines || self.nginx {
+            match start_nginx(direct.as_ref(), scenario, &places.server) {
+                Ok(started) => {
+                    contestants.push(contestant("nginx", &started.url(), Some(started.pid())));
+                    nginx = Some(started);
+                }
+                Err(why) => skipped.push(format!("nginx: {why:#}")),
+            }
+        }
+        Ok(LineUp {
+            contestants,
+            skipped,
+            _nginx: nginx,
+            _own: own,
+        })
+    }
+
+    fn places(&self) -> Result<Places, Failure> {
+        if !self.pin {
+            return Ok(Places::default());
+        }
+        let cores = cores::allowed();
+        Places::divide(&cores, self.workers).ok_or_else(|| {
+            Failure::Arguments(format!(
+                "--pin: {} workers and everything else need more cores than the {} there are",
+                self.workers.max(1),
+                cores.len()
+            ))
+        })
+    }
+}
+
+fn contestant(name: &str, url: &str, pid: Option<u32>) -> Contestant {
+    Contestant {
+        name: name.to_owned(),
+        url: url.to_owned(),
+        pid,
+    }
+}
+
+/// Each request under way is a connection of ours; of a gateway of our own, which inherits the limit, it is two.
+fn files_needed(scenario: &Scenario) -> u64 {
+    let connections = match scenario.protocol {
+        Protocol::Http1 => scenario.outstanding.max(scenario.connections),
+        Protocol::Http2 => scenario.connections,
+    };
+    u64::try_from(connections).unwrap_or(u64::MAX / 4) * 2 + OTHER_FILES
+}
+
+fn start_nginx(upstream: Option<&Contestant>, scenario: &Scenario, cores: &[usize]) -> anyhow::Result<Nginx> {
+    let program = Nginx::find().context("not on the PATH, nor where it is usually installed")?;
+    anyhow::ensure!(
+        scenario.protocol == Protocol::Http1,
+        "this baseline is for HTTP/1.1"
+    );
+    let upstream = upstream.and_then(|it| address(&it.url));
+    let upstream =
+        upstream.context("--direct does not say which upstream: expected http://HOST:PORT without a path")?;
+    let streams = scenario.requests.iter().any(|(kind, _)| kind.stream > 0.0);
+    Nginx::start(leash::leashed(&program, cores)?, upstream, streams)
+}
+
+fn address(url: &str) -> Option<SocketAddr> {
+    let address = url.strip_prefix("http://")?.trim_end_matches('/');
+    address.to_socket_addrs().ok()?.next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_addresses_are_put_behind_nginx() {
+        assert_eq!(address("http://127.0.0.1:80/").map(|it| it.port()), Some(80));
+        assert!(address("http://localhost:81").is_some_and(|it| it.ip().is_loopback()));
+        for other in [
+            "https://127.0.0.1:80",
+            "http://127.0.0.1:80/p/x",
+            "http://127.0.0.1",
+            "",
+        ] {
+            assert_eq!(address(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_server_has_cores_of_its_own_where_there_are_enough() {
+        let places = Places::divide(&[0, 2, 5], 2).unwrap();
+        assert_eq!((places.server, places.rest), (vec![0, 2], vec![5]));
+        assert_eq!(Places::divide(&[0, 1], 2), None);
+        assert_eq!(Places::divide(&[0], 4), None);
+        assert_eq!(Places::divide(&[0, 1], 0).unwrap().server, [0]);
+    }
+}
