@@ -25,7 +25,7 @@ pub(crate) fn advice(metric: Metric, drill: &Drill, facts: &Facts, report: &Repo
                     .to_owned()
             }
         }),
-        Metric::Cut => "`continue_streams: true` lets another target go on with a stream that breaks".to_owned(),
+        Metric::Cut if !facts.continues => "`continue_streams: true` lets another target go on with a stream that breaks".to_owned(),
         Metric::Untold if seen("patience") => {
             "clients gave up on a silent stream before the gateway did: lower `timeouts.idle`".to_owned()
         }

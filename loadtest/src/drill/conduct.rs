@@ -34,6 +34,8 @@ const START_UP: Duration = Duration::from_secs(20);
 const GRACE: Duration = Duration::from_secs(10);
 /// A return is believed when it has held so long.
 const HELD: Duration = Duration::from_secs(3);
+/// How often it is looked whether the provider is back.
+const RETURN_LOOKED_AT: Duration = Duration::from_secs(1);
 /// How long the access log may take to be written.
 const WRITING: Duration = Duration::from_secs(3);
 
@@ -268,10 +270,15 @@ impl Lead<'_, '_> {
         };
         let share = struck.map_or(0.0, |struck| self.served(settled, healed).share_of(struck));
         let struck = struck.map(str::to_owned);
-        let least = self.plan.after;
+        let (least, mut looked) = (self.plan.after, Duration::ZERO);
         self.until(site, "after", longest, has_ended, &mut |lead, lasted| {
             let Some(struck) = &struck else { return Ok(false) };
-            Ok(lasted >= least && lead.has_returned(struck, healed, share))
+            // All calls are gone through for that: once a second will do.
+            if lasted < least.max(looked + RETURN_LOOKED_AT) {
+                return Ok(false);
+            }
+            looked = lasted;
+            Ok(lead.has_returned(struck, healed, share))
         })
     }
 

@@ -1,15 +1,22 @@
 //! Breaks what a drill breaks, and mends it again.
 
+use std::net::SocketAddr;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use hyper::Method;
 use serde_json::{Value, json};
+use tollgate_core::Clock;
 
 use super::http::Http;
 use super::site::{Site, Tuning, everyday};
 use super::table::Fault;
 use crate::mock::Behaviour;
+
+/// How long a signal may take to have an effect, and how often that is looked for.
+const EFFECT: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A fault at work.
 pub(crate) struct Strike<'a> {
@@ -167,11 +174,23 @@ impl<'a> Strike<'a> {
             };
             let is_signalled = matches!(self.fault, Fault::Reload(_)) && tuning.edition.is_multiple_of(2);
             if is_signalled {
-                self.site.hang_up(gateway)?;
+                self.signal(gateway, admin)?;
             } else {
                 self.http
                     .send(Method::POST, admin, "/admin/v1/reload", &json!({}))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Waits until the signal has taken effect: a later one would do for both.
+    fn signal(&mut self, gateway: usize, admin: SocketAddr) -> anyhow::Result<()> {
+        let epoch = |http: &Http| http.get(admin, "/admin/v1/config").map(|it| it["epoch"].as_u64());
+        let before = epoch(self.http)?;
+        self.site.hang_up(gateway)?;
+        let signalled = Clock.now();
+        while epoch(self.http)? == before && Clock.now().saturating_duration_since(signalled) < EFFECT {
+            thread::sleep(LOOK_EVERY);
         }
         Ok(())
     }
