@@ -25,7 +25,8 @@ pub struct Change {
 /// Looks at a provider's breakers, and writes down what has changed.
 #[derive(Debug, Default)]
 pub(crate) struct Looks {
-    states: BTreeMap<String, String>,
+    /// The state, and how often it has tripped: between two looks a probe may have been sent and have failed.
+    states: BTreeMap<String, (String, u64)>,
     pub(crate) changes: Vec<(Duration, Change)>,
 }
 
@@ -41,35 +42,41 @@ impl Looks {
             let Some(target) = breaker["target"].as_str() else {
                 continue;
             };
-            let why = breaker["last_trip"]["reason"]
-                .as_str()
-                .or_else(|| breaker["last_trip"].as_str());
-            self.note(now, target.to_owned(), &breaker["state"], why);
+            let trips = breaker["trips"].as_u64().unwrap_or(0);
+            let why = breaker["last_trip"]["reason"].as_str();
+            self.note(now, target.to_owned(), &breaker["state"], trips, why);
             let provider = provider_of(target).unwrap_or(target);
             for credential in breaker["credentials"].as_array().into_iter().flatten() {
                 let name = credential["name"].as_str().unwrap_or_default();
                 let of = format!("{provider} key {name}");
-                self.note(now, of, &credential["state"], credential["cause"].as_str());
+                self.note(now, of, &credential["state"], 0, credential["cause"].as_str());
             }
         }
     }
 
-    fn note(&mut self, now: Duration, of: String, state: &Value, why: Option<&str>) {
+    fn note(&mut self, now: Duration, of: String, state: &Value, trips: u64, why: Option<&str>) {
         let Some(state) = state.as_str() else { return };
-        let before = self.states.insert(of.clone(), state.to_owned());
+        let before = self.states.insert(of.clone(), (state.to_owned(), trips));
         let is_at_rest = matches!(state, "closed" | "usable");
-        let is_news = before.map_or(!is_at_rest, |before| before != state);
-        if is_news {
-            let why = why.filter(|_| !is_at_rest).map(str::to_owned);
-            let state = state.to_owned();
-            let change = Change {
-                at: 0.0,
-                of,
-                state,
-                why,
-            };
-            self.changes.push((now, change));
+        let is_again = before
+            .as_ref()
+            .is_some_and(|(was, had)| was == state && *had < trips);
+        let is_news = before.map_or(!is_at_rest, |(was, _)| was != state);
+        if !is_news && !is_again {
+            return;
         }
+        let is_for_that = !is_at_rest && state != "half_open";
+        let change = Change {
+            at: 0.0,
+            of,
+            state: if is_again {
+                format!("{state} again")
+            } else {
+                state.to_owned()
+            },
+            why: why.filter(|_| is_for_that).map(str::to_owned),
+        };
+        self.changes.push((now, change));
     }
 
     /// The changes at a provider, with their times as of `fault`.
@@ -99,6 +106,29 @@ mod tests {
              "credentials": [{"name": "default", "state": credential, "cause": "rate_limited"}]},
             {"target": "b/m", "state": "open", "last_trip": null, "credentials": []},
         ]})
+    }
+
+    #[test]
+    fn a_probe_that_failed_between_two_looks_is_noticed() {
+        let mut looks = Looks::default();
+        let look = |state: &str, trips: u64| json!({"breakers": [{"target": "a/m", "state": state, "trips": trips, "last_trip": {"reason": "a probe failed"}}]});
+        for (second, state, trips) in [
+            (1, "open", 1),
+            (2, "open", 1),
+            (3, "open", 2),
+            (4, "half_open", 2),
+        ] {
+            looks.take(Duration::from_secs(second), &look(state, trips));
+        }
+        let told = looks.of("a", Duration::ZERO);
+        let states: Vec<_> = told
+            .iter()
+            .map(|it| (it.state.as_str(), it.why.is_some()))
+            .collect();
+        assert_eq!(
+            states,
+            [("open", true), ("open again", true), ("half_open", false)]
+        );
     }
 
     #[test]

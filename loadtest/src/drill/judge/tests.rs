@@ -7,7 +7,7 @@ use super::super::table::drill;
 use super::*;
 use crate::load::{Ending, ErrorClass, Surface};
 
-const PLAN: Plan = Plan {
+static PLAN: Plan = Plan {
     model: None,
     rate: 50.0,
     before: Duration::from_secs(10),
@@ -175,7 +175,7 @@ fn a_cache_that_is_not_kept_fails_nobody_who_did_not_ask() {
     assert_eq!(failed(&judged(&evidence)), ["cache_lost>10%"]);
     let asking = Plan {
         fail_if: vec!["cache_lost>1%".parse().unwrap()],
-        ..PLAN
+        ..PLAN.clone()
     };
     evidence.plan = Box::leak(Box::new(asking));
     evidence.cache_lost = None;
