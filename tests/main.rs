@@ -13,6 +13,8 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod benched;
+#[cfg(test)]
 mod breakers;
 #[cfg(test)]
 mod cached;

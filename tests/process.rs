@@ -40,7 +40,20 @@ pub struct Finished {
 
 /// Runs `tollgate ARGS` in `folder` to its end, with `env` and nothing else in its environment.
 pub fn run(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Finished {
-    run_within(ENDING, folder, args, env)
+    run_and(folder, args, env, |_pid| {})
+}
+
+/// The same; `meanwhile` is called with its process id once it runs.
+pub fn run_and(folder: &Path, args: &[&str], env: &[(&str, &str)], meanwhile: impl FnOnce(u32)) -> Finished {
+    let child = command(env).args(args).current_dir(folder).spawn().unwrap();
+    meanwhile(child.id());
+    finished(child, ENDING)
+}
+
+/// The same as [`run`], for what may take `limit`.
+pub fn run_within(limit: Duration, folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Finished {
+    let child = command(env).args(args).current_dir(folder).spawn().unwrap();
+    finished(child, limit)
 }
 
 /// Starts `tollgate ARGS`; nobody reads what it says, and nobody ends it.
@@ -54,9 +67,7 @@ pub fn spawn(args: &[&str]) -> Child {
         .unwrap()
 }
 
-/// The same as [`run`], for what may take `limit`.
-pub fn run_within(limit: Duration, folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Finished {
-    let mut child = command(env).args(args).current_dir(folder).spawn().unwrap();
+fn finished(mut child: Child, limit: Duration) -> Finished {
     let (stdout, stderr) = (
         gather(child.stdout.take().unwrap()),
         gather(child.stderr.take().unwrap()),

@@ -39,4 +39,4 @@ pub use scenario::{
 };
 pub use summary::{Generator, Point, Quantiles, Requests, ServerPoint, ServerUse, Streams, Summary};
 pub use thresholds::{Threshold, ThresholdError, Verdict};
-pub use units::duration as span;
+pub use units::{bytes as size, duration as span};

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::arrivals::Arrival;
 use super::number::{float, share};
 use super::scenario::{Protocol, Scenario};
-use super::summary::{Quantiles, Summary};
+use super::summary::{Quantiles, Requests, Summary};
 use super::thresholds::Verdict;
 
 /// The version of the format.
@@ -97,7 +97,7 @@ pub struct Added {
     /// CPU time a request of the server under test, divided by the baseline's.
     pub cpu_ratio: Option<f64>,
     /// What the server under test adds to the median latency of `direct`, divided by what this baseline adds to it.
-    /// `None`: this is `direct`, or it is not there, or the baseline adds nothing that could be measured.
+    /// `None`: this is `direct`, or it is not there, or one of them adds nothing that could be measured.
     pub added_p50_ratio: Option<f64>,
     /// The same of the 99th percentile.
     pub added_p99_ratio: Option<f64>,
@@ -179,44 +179,56 @@ fn worst(mut verdicts: Vec<Verdict>, threshold: String) -> Verdict {
     }
 }
 
-/// Why what was measured of a contestant cannot be believed.
+/// What makes a round doubtful: how much of it there is, and what is said then.
+type Doubt<'a> = &'a dyn Fn(&Summary) -> Option<(f64, String)>;
+
+/// Why what was measured of a contestant cannot be believed: each doubt once, as bad as it got.
 fn doubts(scenario: &Scenario, contestant: &Contestant) -> Vec<String> {
-    let mut doubts = Vec::new();
     let limit_us = scenario.lag_limit.as_secs_f64() * 1e6;
-    for (number, round) in (1..).zip(&contestant.rounds) {
-        let mut doubt = |why: String| doubts.push(format!("{} round {number}: {why}", contestant.name));
-        let generator = &round.generator;
-        if round.requests.not_sent > 0 {
-            doubt(format!(
-                "{} requests ({:.1} %) were due while {} were under way, and were not sent",
-                round.requests.not_sent,
-                100.0
-                    * share(
-                        round.requests.not_sent,
-                        round.requests.not_sent + round.requests.sent
-                    ),
-                scenario.outstanding,
-            ));
-        }
-        let late = generator.lag.as_ref().filter(|lag| lag.p99 > limit_us);
-        if let Some(lag) = late {
-            doubt(format!(
-                "the generator was late: one request in a hundred by more than {}, allowed are {}",
-                time(lag.p99),
-                time(limit_us),
-            ));
-        }
-        if let Some(busy) = generator.busy.filter(|busy| *busy > BUSIEST) {
-            doubt(format!(
-                "the generator was the bottleneck: {:.0} % busy",
-                busy * 100.0
-            ));
-        }
-        if round.requests.sent < FEWEST {
-            doubt(format!("only {} requests were measured", round.requests.sent));
-        }
-    }
-    doubts
+    let not_sent: Doubt<'_> = &|round| {
+        let Requests { sent, not_sent, .. } = round.requests;
+        let said = format!(
+            "{not_sent} requests ({:.1} %) were due while {} were under way, and were not sent",
+            100.0 * share(not_sent, not_sent + sent),
+            scenario.outstanding,
+        );
+        (not_sent > 0).then(|| (float(not_sent), said))
+    };
+    let late: Doubt<'_> = &|round| {
+        let lag = round.generator.lag.as_ref()?.p99;
+        let said = format!(
+            "the generator was late: one request in a hundred by more than {}, allowed are {}",
+            time(lag),
+            time(limit_us),
+        );
+        (lag > limit_us).then_some((lag, said))
+    };
+    let busy: Doubt<'_> = &|round| {
+        let busy = round.generator.busy.filter(|busy| *busy > BUSIEST)?;
+        let said = format!("the generator was the bottleneck: {:.0} % busy", busy * 100.0);
+        Some((busy, said))
+    };
+    let few: Doubt<'_> = &|round| {
+        let sent = round.requests.sent;
+        let said = format!("only {sent} requests were measured");
+        (sent < FEWEST).then(|| (-float(sent), said))
+    };
+    let told = |doubt: Doubt<'_>| {
+        let rounds = (1..).zip(&contestant.rounds);
+        let found: Vec<_> = rounds
+            .filter_map(|(number, round)| doubt(round).map(|(much, said)| (number, much, said)))
+            .collect();
+        let worst = found.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
+        let others = match found.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more rounds)"),
+        };
+        Some(format!(
+            "{} round {}: {}{others}",
+            contestant.name, worst.0, worst.2
+        ))
+    };
+    [not_sent, late, busy, few].into_iter().filter_map(told).collect()
 }
 
 fn added(tested: &Contestant, baseline: &Contestant, baselines: &[Contestant]) -> Added {
@@ -230,7 +242,8 @@ fn added(tested: &Contestant, baseline: &Contestant, baselines: &[Contestant]) -
     let ratio = |of: Of<'_>| {
         let direct = direct?;
         let theirs = median(baseline, of)? - median(direct, of)?;
-        (theirs > 0.0).then_some(less(of, direct)? / theirs)
+        let ours = less(of, direct)?;
+        (ours > 0.0 && theirs > 0.0).then_some(ours / theirs)
     };
     Added {
         to: baseline.name.clone(),

@@ -144,7 +144,7 @@ pub struct Generator {
 pub struct ServerUse {
     /// CPU time a request.
     pub cpu_us_per_request: f64,
-    /// CPU time an event with content. `None`: there were none.
+    /// CPU time an event with content. `None`: there were none, or not all requests were streams.
     pub cpu_us_per_chunk: Option<f64>,
     /// Resident memory before the first connection of the round, in MiB.
     pub rss_idle_mib: f64,

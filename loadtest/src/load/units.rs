@@ -24,8 +24,8 @@ pub fn duration(text: &str) -> Option<Duration> {
     (span <= LONGEST).then_some(span)
 }
 
-/// Reads `1024`, `512B`, `1KiB`, `64KB`, `2MiB`: bytes.
-pub(crate) fn bytes(text: &str) -> Option<u64> {
+/// Reads `1024`, `512B`, `1KiB`, `64KB`, `2MiB`: bytes. `None`: it is nothing of the kind, or more than a TiB.
+pub fn bytes(text: &str) -> Option<u64> {
     let (number, unit) = split(text)?;
     let unit: u64 = match unit {
         "" | "B" => 1,

@@ -53,13 +53,16 @@ impl Seen {
     }
 
     fn take(&mut self, now: Duration, warm_up: Duration, usage: Usage) {
-        let cpu = usage.cpu.saturating_sub(self.last.cpu).as_secs_f64();
-        let span = now.saturating_sub(self.looked).as_secs_f64().max(1e-9);
-        self.samples.push(ServerPoint {
-            at: now.saturating_sub(warm_up).as_secs_f64(),
-            cores: cpu / span,
-            rss_mib: usage.rss_mib,
-        });
+        let span = now.saturating_sub(self.looked);
+        // The last look may follow the one before at once: of so short a time there is no share.
+        if span >= LOOK_EVERY / 2 {
+            let cpu = usage.cpu.saturating_sub(self.last.cpu).as_secs_f64();
+            self.samples.push(ServerPoint {
+                at: now.saturating_sub(warm_up).as_secs_f64(),
+                cores: cpu / span.as_secs_f64(),
+                rss_mib: usage.rss_mib,
+            });
+        }
         self.rss_max_mib = self.rss_max_mib.max(usage.rss_mib);
         self.last = usage;
         self.looked = now;
@@ -73,7 +76,7 @@ impl Seen {
         let grown_kib = (self.rss_max_mib - idle.rss_mib).max(0.0) * 1024.0;
         ServerUse {
             cpu_us_per_request: if sent > 0 { cpu_us / float(sent) } else { 0.0 },
-            cpu_us_per_chunk: (chunks > 0).then(|| cpu_us / float(chunks)),
+            cpu_us_per_chunk: (chunks > 0 && summary.streams.asked == sent).then(|| cpu_us / float(chunks)),
             rss_idle_mib: idle.rss_mib,
             rss_start_mib: self.first.rss_mib,
             rss_end_mib: self.last.rss_mib,

@@ -22,7 +22,7 @@ struct State {
     seed: u64,
     name: String,
     started: Instant,
-    defaults: Behaviour,
+    initial: BehaviourTable,
     table: Table,
     journal: Journal,
     total: Counters,
@@ -63,13 +63,15 @@ impl fmt::Display for Lines<'_> {
 }
 
 impl Control {
-    pub(crate) fn new(seed: u64, name: String, defaults: Behaviour, journal: Journal) -> Self {
+    pub(crate) fn new(seed: u64, name: String, initial: BehaviourTable, journal: Journal) -> Self {
+        let table = Table::new(initial.default.clone());
+        table.reset(initial.clone(), Clock.now());
         Self(Arc::new(State {
             seed,
             name,
             started: Clock.now(),
-            table: Table::new(defaults.clone()),
-            defaults,
+            table,
+            initial,
             journal,
             total: Counters::default(),
         }))
@@ -105,9 +107,9 @@ impl Control {
         self.0.table.unset(key, Clock.now())
     }
 
-    /// Back to the behaviour the server was started with. The journal stays.
+    /// Back to the behaviours the server was started with. The journal stays.
     pub fn reset(&self) {
-        self.0.table.reset(self.0.defaults.clone(), Clock.now());
+        self.0.table.reset(self.0.initial.clone(), Clock.now());
     }
 
     /// The behaviours in force.

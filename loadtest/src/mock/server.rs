@@ -1,5 +1,6 @@
 //! The server: its own thread with its own actix system, so that it can be started from any runtime.
 
+use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio::sync::oneshot;
 use super::behaviour::Behaviour;
 use super::control::Control;
 use super::journal::Journal;
+use super::table::BehaviourTable;
 use super::{admin, serve};
 
 /// The largest request body taken in.
@@ -41,6 +43,8 @@ pub struct MockOptions {
     pub name: String,
     /// What models do that are not told otherwise.
     pub defaults: Behaviour,
+    /// What some do instead from the start: by `model`, `provider/model` or `provider/*`.
+    pub models: BTreeMap<String, Behaviour>,
     /// Requests the journal keeps; 0 keeps none, which is what load tests want.
     pub journal_capacity: usize,
     /// Bytes of each body the journal keeps.
@@ -55,6 +59,7 @@ impl Default for MockOptions {
             workers: 1,
             name: "mock".to_owned(),
             defaults: Behaviour::default(),
+            models: BTreeMap::new(),
             journal_capacity: 1000,
             journal_body_bytes: 64 * 1024,
         }
@@ -74,17 +79,23 @@ impl MockServer {
     /// Starts the server; it accepts connections when this returns.
     ///
     /// # Errors
-    /// The address cannot be bound, the default behaviour makes no sense, or the thread does not start.
+    /// The address cannot be bound, a behaviour makes no sense, or the thread does not start.
     pub async fn start(options: MockOptions) -> anyhow::Result<Self> {
-        let problems = options.defaults.problems();
-        if let Some(problem) = problems.first() {
-            anyhow::bail!("default behaviour: {}: {}", problem.path, problem.message);
+        let initial = BehaviourTable {
+            default: options.defaults,
+            models: options.models,
+        };
+        let models = initial.models.iter().map(|(key, it)| (key.as_str(), it));
+        for (key, behaviour) in std::iter::once(("by default", &initial.default)).chain(models) {
+            if let Some(problem) = behaviour.problems().first() {
+                anyhow::bail!("behaviour, {key}: {}: {}", problem.path, problem.message);
+            }
         }
         let listener = TcpListener::bind(options.listen)
             .with_context(|| format!("cannot listen on {}", options.listen))?;
         let addr = listener.local_addr()?;
         let journal = Journal::new(options.journal_capacity, options.journal_body_bytes);
-        let control = Control::new(options.seed, options.name, options.defaults, journal);
+        let control = Control::new(options.seed, options.name, initial, journal);
         let (handle_tx, handle_rx) = oneshot::channel();
         let (ended_tx, ended_rx) = oneshot::channel();
         let (shared, workers) = (control.clone(), options.workers.max(1));

@@ -140,11 +140,11 @@ impl Table {
         existed
     }
 
-    /// Back to `default` and nothing else.
-    pub(crate) fn reset(&self, default: Behaviour, now: Instant) {
+    /// Back to these and nothing else.
+    pub(crate) fn reset(&self, behaviours: BehaviourTable, now: Instant) {
         let mut content = self.0.write();
-        content.default = default;
-        content.models.clear();
+        content.default = behaviours.default;
+        content.models = behaviours.models;
         content.refresh_all(now, |_, _| true);
     }
 
@@ -273,7 +273,11 @@ mod tests {
         assert!(table.unset("east/gpt", now));
         assert!(!table.unset("east/gpt", now));
         assert_eq!(find("east", "gpt"), fixed(3.0));
-        table.reset(slow(7.0), now);
+        let behaviours = BehaviourTable {
+            default: slow(7.0),
+            ..BehaviourTable::default()
+        };
+        table.reset(behaviours, now);
         assert_eq!(find("east", "gpt"), fixed(7.0));
     }
 

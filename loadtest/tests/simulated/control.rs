@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tollgate_loadtest::{Ending, MockOptions, MockServer, redact_credential};
+use tollgate_loadtest::{BehaviourTable, Ending, MockOptions, MockServer, redact_credential};
 
 use crate::wire::*;
 
@@ -52,6 +52,26 @@ async fn behaviours_are_set_shown_and_removed_over_http() {
         204
     );
     assert_eq!(post_chat(&server, &chat("any")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_server_started_with_behaviours_goes_back_to_them() {
+    let table: BehaviourTable =
+        serde_json::from_value(json!({"models": {"busy": {"failure": {"status": 529}}}})).unwrap();
+    let options = || MockOptions {
+        models: table.models.clone(),
+        ..MockOptions::default()
+    };
+    let server = MockServer::start(options()).await.unwrap();
+    assert_eq!(post_chat(&server, &chat("busy")).await.status, 529);
+    server.control().set("busy", table.default.clone()).unwrap();
+    assert_eq!(post_chat(&server, &chat("busy")).await.status, 200);
+    server.control().reset();
+    assert_eq!(post_chat(&server, &chat("busy")).await.status, 529);
+    let mut wrong = options();
+    wrong.models.values_mut().for_each(|it| it.fail_ratio = Some(7.0));
+    let error = MockServer::start(wrong).await.unwrap_err().to_string();
+    assert!(error.contains("behaviour, busy: fail_ratio"), "{error}");
 }
 
 #[tokio::test]

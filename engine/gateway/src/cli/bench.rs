@@ -15,10 +15,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use tokio::signal::unix::{SignalKind, signal};
 use tollgate_core::Clock;
 use tollgate_loadtest::load::compare::told;
 use tollgate_loadtest::load::report::Report;
-use tollgate_loadtest::load::{Contestant, Outside, Scenario, names, rounds, shipped_text};
+use tollgate_loadtest::load::{Outside, Scenario, names, rounds, shipped_text};
 
 use line_up::{Failure, LineUp};
 use progress::ProgressLine;
@@ -96,7 +97,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             Some(text) => super::print(text),
             None => Ok(unusable(format_args!(
                 "no scenario '{name}'; there are:\n{}",
-                listed()
+                listed().trim_end()
             ))),
         },
     }
@@ -127,6 +128,7 @@ fn bench(args: &Run) -> anyhow::Result<ExitCode> {
         Ok(scenario) => scenario,
         Err(why) => return Ok(unusable(format_args!("{why:#}"))),
     };
+    let stop = interrupted()?;
     let line_up = match args.asked.line_up(&scenario) {
         Ok(line_up) => line_up,
         Err(Failure::Arguments(why)) => return Ok(unusable(format_args!("{why}"))),
@@ -135,7 +137,7 @@ fn bench(args: &Run) -> anyhow::Result<ExitCode> {
     for why in &line_up.skipped {
         crate::say(format_args!("SKIPPED {why}"));
     }
-    let report = match measure(&scenario, &line_up) {
+    let report = match measure(&scenario, &line_up, &stop) {
         Ok(report) => report,
         Err(error) => return Ok(not_run(&error)),
     };
@@ -180,24 +182,20 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
 }
 
-fn measure(scenario: &Scenario, line_up: &LineUp) -> anyhow::Result<Report> {
-    let contestants: &[Contestant] = &line_up.contestants;
-    let stop = Arc::new(AtomicBool::new(false));
-    stop_on_interrupt(Arc::clone(&stop))?;
+fn measure(scenario: &Scenario, line_up: &LineUp, stop: &Arc<AtomicBool>) -> anyhow::Result<Report> {
     let now = Clock.wall();
     let mut line = ProgressLine::new(scenario.rounds);
     let results = rounds(
         scenario,
-        contestants,
+        &line_up.contestants,
         now.unix_millis(),
-        &stop,
+        stop,
         &mut |name, round, progress| {
             line.show(name, round, progress);
         },
     );
     line.clear();
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut report = Report::new(scenario, now.to_string(), cores, results?);
+    let mut report = Report::new(scenario, now.to_string(), line_up.cores, results?);
     report.skipped.clone_from(&line_up.skipped);
     if stop.load(Ordering::Relaxed) {
         report.invalid.insert(0, "interrupted before its end".to_owned());
@@ -205,21 +203,32 @@ fn measure(scenario: &Scenario, line_up: &LineUp) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// The first interrupt ends the run early, and its report is written; the second ends the process.
-pub(super) fn stop_on_interrupt(stop: Arc<AtomicBool>) -> anyhow::Result<()> {
+/// What becomes true at the first interrupt or order to terminate: the run ends early, and its report is written. The
+/// second ends the process.
+pub(super) fn interrupted() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    // Heard of from here on, not only when the thread gets to it.
+    let (mut interrupt, mut terminate) = {
+        let _within = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    let told = Arc::clone(&stop);
     let wait = async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            stop.store(true, Ordering::Relaxed);
-        }
-        if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(130);
+        for _ in 0..2 {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if told.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
         }
     };
     std::thread::spawn(move || runtime.block_on(wait));
-    Ok(())
+    Ok(stop)
 }
 
 /// A scenario that comes with the program, or one from a file.
@@ -232,11 +241,12 @@ fn read(name: &str) -> anyhow::Result<Scenario> {
         return Scenario::parse(text, &outside).map_err(|wrong| anyhow::anyhow!("{name}: {wrong}"));
     }
     let path = Path::new(name);
-    let text = std::fs::read_to_string(path).with_context(|| {
-        format!(
-            "'{name}' is no scenario of ours, and no file; ours are:\n{}",
-            listed()
-        )
+    let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => anyhow::anyhow!(
+            "'{name}' is no scenario that comes with the program, and no file; with it come:\n{}",
+            listed().trim_end()
+        ),
+        _ => anyhow::anyhow!("{name}: {error}"),
     })?;
     // A trace is found beside its scenario.
     let beside = |file: &Path| {

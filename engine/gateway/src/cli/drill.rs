@@ -165,8 +165,7 @@ impl Args {
 
 /// Holds the drills one after another, each on a stage of its own.
 fn hold(args: &Args, chosen: &[&Drill], original: &Original) -> anyhow::Result<ExitCode> {
-    let stop = Arc::new(AtomicBool::new(false));
-    super::bench::stop_on_interrupt(Arc::clone(&stop))?;
+    let stop = super::bench::interrupted()?;
     let mut reports = Reports::default();
     let mut is_held = true;
     for drill in chosen {

@@ -55,13 +55,10 @@ async fn serve(args: &Args, behaviours: BehaviourTable) -> anyhow::Result<ExitCo
         workers: args.workers,
         journal_capacity: args.journal,
         defaults: behaviours.default,
+        models: behaviours.models,
         ..MockOptions::default()
     };
     let mut mock = MockServer::start(options).await?;
-    for (key, behaviour) in behaviours.models {
-        let set = mock.control().set(&key, behaviour);
-        set.map_err(|problems| anyhow::anyhow!("the behaviour of {key}: {problems:?}"))?;
-    }
     super::print(&format!(
         "simulated providers on {url}\n  OpenAI dialect:     {url}/v1\n  Anthropic dialect:  {url}\n  \
          behaviour, journal: {url}/mock/behaviour, {url}/mock/journal\n",

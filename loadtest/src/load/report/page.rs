@@ -252,8 +252,14 @@ fn course(report: &Report) -> Vec<Plot> {
     };
     let points = |of: fn(&Of) -> Option<f64>| {
         lines(report, move |round| {
-            let points = round.over_time.iter();
-            points.filter_map(|it| Some((it.at, of(it)?))).collect()
+            let mut points = round.over_time.as_slice();
+            // The run may have ended within the last stretch, which then looks like a fall.
+            if let [first, second, .., last] = points
+                && last.at + (second.at - first.at) > round.seconds
+            {
+                points = points.split_last().map_or(points, |(_, rest)| rest);
+            }
+            points.iter().filter_map(|it| Some((it.at, of(it)?))).collect()
         })
     };
     let server = |of: fn(&super::super::summary::ServerPoint) -> f64| {

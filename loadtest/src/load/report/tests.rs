@@ -108,14 +108,21 @@ fn a_late_generator_and_requests_that_were_not_sent_make_a_run_invalid() {
     )
     .invalid;
     assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].starts_with("t round 3: 7 requests"), "{told:?}");
     assert!(
-        told[0].starts_with("t round 2: the generator was late"),
+        told[1].starts_with("t round 2: the generator was late"),
         "{told:?}"
     );
-    assert!(told[1].starts_with("t round 3: 7 requests"), "{told:?}");
     assert!(
         told[2].starts_with("t round 4: the generator was the bottleneck: 97 % busy"),
         "{told:?}"
+    );
+    let later = round(&scenario, 100, Duration::from_millis(9), false);
+    let late = round(&scenario, 100, Duration::from_millis(5), false);
+    let twice = report(&scenario, vec![contestant("t", vec![late, later, sound.clone()])]).invalid;
+    assert!(
+        twice[0].starts_with("t round 2: ") && twice[0].ends_with("(and 1 more rounds)"),
+        "{twice:?}"
     );
     assert_eq!(
         report(&scenario, vec![contestant("t", vec![sound])]).invalid,

@@ -61,7 +61,8 @@ fn whole(fields: Fields<'_>, outside: &Outside<'_>) -> Option<Scenario> {
                 &[("http1", Protocol::Http1), ("http2", Protocol::Http2)],
             )
             .unwrap_or(Protocol::Http1),
-        arrival: arrival?,
+        // Nothing is made of it where there is none, but the rest is read all the same.
+        arrival: arrival.clone().unwrap_or(Arrival::Closed),
         window: window(&fields),
         requests_at_most: fields
             .whole("requests_at_most", 1..=1_000_000_000)
@@ -77,7 +78,7 @@ fn whole(fields: Fields<'_>, outside: &Outside<'_>) -> Option<Scenario> {
         fail_if: thresholds(&fields),
     };
     fields.finish();
-    Some(scenario)
+    arrival.map(|_| scenario)
 }
 
 fn window(fields: &Fields<'_>) -> Window {

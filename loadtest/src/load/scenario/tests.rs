@@ -168,6 +168,10 @@ fn bad_arrivals_are_told() {
         ),
         ("arrival: { konstant: 5 }", "did you mean 'constant'?"),
         ("", "arrival: missing"),
+        (
+            "arival: closed",
+            "arival: unknown field 'arival': did you mean 'arrival'?",
+        ),
     ] {
         let wrong = read(&format!("requests: [ {{ model: m }} ]\n{arrival}\n")).expect_err(arrival);
         assert!(wrong.to_string().contains(told), "{arrival}: {wrong}");

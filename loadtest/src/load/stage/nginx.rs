@@ -28,15 +28,20 @@ impl Nginx {
         find_in(&path)
     }
 
-    /// Starts it in front of `upstream`. `command` is the program, and whatever it is started through. With `streams`, answers are passed on as they come instead of buffered.
+    /// Starts it in front of `upstream`. `command` is the program, and whatever it is started through. With `streams`, answers are passed on as they come instead of buffered. `connections`: how many clients at once.
     ///
     /// # Errors
     /// It does not start.
-    pub fn start(mut command: Command, upstream: SocketAddr, streams: bool) -> anyhow::Result<Self> {
+    pub fn start(
+        mut command: Command,
+        upstream: SocketAddr,
+        streams: bool,
+        connections: usize,
+    ) -> anyhow::Result<Self> {
         let files = Scratch::new("nginx")?;
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let config = files.path().join("nginx.conf");
-        std::fs::write(&config, text(files.path(), addr, upstream, streams))
+        std::fs::write(&config, text(files.path(), addr, upstream, streams, connections))
             .with_context(|| format!("{} cannot be written", config.display()))?;
         command
             .arg("-c")
@@ -72,12 +77,14 @@ fn find_in(path: &OsStr) -> Option<PathBuf> {
 }
 
 /// Kept-alive connections on both sides, no access log, nothing written to disk.
-fn text(files: &Path, addr: SocketAddr, upstream: SocketAddr, streams: bool) -> String {
+fn text(files: &Path, addr: SocketAddr, upstream: SocketAddr, streams: bool, connections: usize) -> String {
     let at = files.display();
+    // One to the client and one to the upstream each, and some to spare.
+    let connections = connections.saturating_mul(2).saturating_add(64);
     let buffering = if streams { "off" } else { "on" };
     format!(
         "worker_processes 1; daemon off; pid {at}/pid; error_log {at}/error.log;\n\
-         events {{ worker_connections 16384; }}\n\
+         events {{ worker_connections {connections}; }}\n\
          http {{\n  access_log off; keepalive_requests 10000000; client_max_body_size 64m;\n  \
          client_body_buffer_size 2m; client_body_temp_path {at}/body; proxy_temp_path {at}/proxy;\n  \
          fastcgi_temp_path {at}/fastcgi; uwsgi_temp_path {at}/uwsgi; scgi_temp_path {at}/scgi;\n  \
@@ -103,13 +110,14 @@ mod tests {
     #[test]
     fn the_config_passes_everything_on_to_the_upstream() {
         let [own, upstream] = [1111, 2222].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-        let text = text(Path::new("/files"), own, upstream, true);
+        let text = text(Path::new("/files"), own, upstream, true, 100);
         assert!(text.contains("listen 127.0.0.1:1111;"), "{text}");
         assert!(
             text.contains("upstream backend { server 127.0.0.1:2222;"),
             "{text}"
         );
         assert!(text.contains("proxy_buffering off;"), "{text}");
+        assert!(text.contains("worker_connections 264;"), "{text}");
         assert_eq!(text.matches('{').count(), text.matches('}').count());
     }
 }

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use tollgate_loadtest::load::{Arrival, Profile, Protocol, Scenario, Secret, Spacing, Threshold};
+use tollgate_loadtest::load::{Arrival, Profile, PromptSize, Protocol, Scenario, Secret, Spacing, Threshold};
 
 /// The fastest rate that may be asked for, requests a second.
 const FASTEST: f64 = 1_000_000.0;
+
+/// The largest prompt that may be asked for, in bytes.
+const LARGEST_PROMPT: u64 = 32 << 20;
 
 /// What is changed of a scenario.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -35,6 +38,9 @@ pub(super) struct Change {
     /// How requests are carried.
     #[arg(long, value_enum)]
     protocol: Option<Carrier>,
+    /// Prompts of this size ("10KiB") instead of the scenario's.
+    #[arg(long, value_name = "SIZE", value_parser = prompt_size)]
+    prompt: Option<u64>,
     /// Stop after so many requests in each round.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     requests: Option<u64>,
@@ -65,6 +71,11 @@ enum Carrier {
 fn span(text: &str) -> Result<Duration, String> {
     tollgate_loadtest::load::span(text)
         .ok_or_else(|| "expected a duration such as 250us, 10s or 5m, at most 24h".to_owned())
+}
+
+fn prompt_size(text: &str) -> Result<u64, String> {
+    let size = tollgate_loadtest::load::size(text).filter(|size| *size <= LARGEST_PROMPT);
+    size.ok_or_else(|| "expected a size such as 512B or 10KiB, at most 32MiB".to_owned())
 }
 
 impl Change {
@@ -101,6 +112,11 @@ impl Change {
         if let Some(key) = &self.key {
             scenario.keys = vec![(Secret(key.clone()), 1.0)];
         }
+        if let Some(size) = self.prompt {
+            scenario.prompt = PromptSize::Fixed(size);
+            let kinds = scenario.requests.iter_mut();
+            kinds.for_each(|(kind, _)| kind.prompt = None);
+        }
         if let Some(model) = &self.model {
             let kinds = scenario.requests.iter_mut();
             kinds.for_each(|(kind, _)| kind.model.clone_from(model));
@@ -131,6 +147,7 @@ mod tests {
             protocol: Some(Carrier::Http2),
             requests: Some(10),
             model: Some("mine".to_owned()),
+            prompt: prompt_size("10KiB").ok(),
             fail_if: vec!["rps<1".parse().unwrap()],
             ..Change::default()
         };
@@ -147,6 +164,7 @@ mod tests {
         );
         assert_eq!(scenario.window.warm_up, Duration::ZERO);
         assert_eq!(scenario.requests[0].0.model, "mine");
+        assert_eq!(scenario.prompt, PromptSize::Fixed(10_240));
         assert_eq!(scenario.fail_if.len(), thresholds + 1);
     }
 

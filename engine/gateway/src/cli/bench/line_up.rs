@@ -45,6 +45,8 @@ pub(super) struct LineUp {
     pub(super) contestants: Vec<Contestant>,
     /// What was asked for and is not there, and why.
     pub(super) skipped: Vec<String>,
+    /// Cores that all of this may run on.
+    pub(super) cores: usize,
     // In this order: what stands in front ends before what it passes on to.
     _nginx: Option<Nginx>,
     _own: Option<Own>,
@@ -86,13 +88,15 @@ impl Asked {
     /// Starts what the scenario needs and the arguments ask for.
     pub(super) fn line_up(&self, scenario: &Scenario) -> Result<LineUp, Failure> {
         let url = self.url.clone().or_else(|| scenario.url.clone());
-        let places = self.places()?;
-        let allowed = super::super::files::raise(files_needed(scenario));
-        if allowed < files_needed(scenario) {
+        let cores = cores::allowed();
+        let places = self.places(&cores)?;
+        let (ours, proxys) = files_needed(scenario);
+        let allowed = super::super::files::raise(proxys);
+        if allowed < ours {
             return Err(Failure::Arguments(format!(
-                "{} requests under way need {} open files, allowed are {allowed}: raise the limit (ulimit -n), or send fewer",
+                "{} requests under way need {ours} open files, allowed are {allowed}: raise the limit (ulimit -n), or send \
+                 fewer",
                 scenario.outstanding,
-                files_needed(scenario),
             )));
         }
         let own = match &url {
@@ -120,7 +124,7 @@ impl Asked {
         }
         let mut nginx = None;
         if self.baselines || self.nginx {
-            match start_nginx(direct.as_ref(), scenario, &places.server) {
+            match start_nginx(direct.as_ref(), scenario, &places.server, allowed) {
                 Ok(started) => {
                     contestants.push(contestant("nginx", &started.url(), Some(started.pid())));
                     nginx = Some(started);
@@ -131,17 +135,17 @@ impl Asked {
         Ok(LineUp {
             contestants,
             skipped,
+            cores: cores.len(),
             _nginx: nginx,
             _own: own,
         })
     }
 
-    fn places(&self) -> Result<Places, Failure> {
+    fn places(&self, cores: &[usize]) -> Result<Places, Failure> {
         if !self.pin {
             return Ok(Places::default());
         }
-        let cores = cores::allowed();
-        Places::divide(&cores, self.workers).ok_or_else(|| {
+        Places::divide(cores, self.workers).ok_or_else(|| {
             Failure::Arguments(format!(
                 "--pin: {} workers and everything else need more cores than the {} there are",
                 self.workers.max(1),
@@ -159,26 +163,42 @@ fn contestant(name: &str, url: &str, pid: Option<u32>) -> Contestant {
     }
 }
 
-/// Each request under way is a connection of ours; of a gateway of our own, which inherits the limit, it is two.
-fn files_needed(scenario: &Scenario) -> u64 {
+/// Files that we need, with a connection for each request under way, and that a proxy needs, with two.
+fn files_needed(scenario: &Scenario) -> (u64, u64) {
     let connections = match scenario.protocol {
         Protocol::Http1 => scenario.outstanding.max(scenario.connections),
         Protocol::Http2 => scenario.connections,
     };
-    u64::try_from(connections).unwrap_or(u64::MAX / 4) * 2 + OTHER_FILES
+    let connections = u64::try_from(connections).unwrap_or(u64::MAX / 4);
+    (connections + OTHER_FILES, connections * 2 + OTHER_FILES)
 }
 
-fn start_nginx(upstream: Option<&Contestant>, scenario: &Scenario, cores: &[usize]) -> anyhow::Result<Nginx> {
+fn start_nginx(
+    upstream: Option<&Contestant>,
+    scenario: &Scenario,
+    cores: &[usize],
+    files_allowed: u64,
+) -> anyhow::Result<Nginx> {
     let program = Nginx::find().context("not on the PATH, nor where it is usually installed")?;
     anyhow::ensure!(
         scenario.protocol == Protocol::Http1,
         "this baseline is for HTTP/1.1"
     );
+    let (_, needed) = files_needed(scenario);
+    anyhow::ensure!(
+        files_allowed >= needed,
+        "it needs {needed} open files, allowed are {files_allowed}: raise the limit (ulimit -n)"
+    );
     let upstream = upstream.and_then(|it| address(&it.url));
     let upstream =
         upstream.context("--direct does not say which upstream: expected http://HOST:PORT without a path")?;
     let streams = scenario.requests.iter().any(|(kind, _)| kind.stream > 0.0);
-    Nginx::start(leash::leashed(&program, cores)?, upstream, streams)
+    Nginx::start(
+        leash::leashed(&program, cores)?,
+        upstream,
+        streams,
+        scenario.outstanding,
+    )
 }
 
 fn address(url: &str) -> Option<SocketAddr> {
