@@ -7,14 +7,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::calls::provider_of;
-
 /// A change of a breaker, or of a credential.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     /// Seconds since the fault; before it, negative.
     pub at: f64,
-    /// The target, as `provider/model`; of a credential, `provider key NAME`.
+    /// The target, as `provider/model`; of one of its credentials, `provider/model key NAME`.
     pub of: String,
     /// The new state.
     pub state: String,
@@ -45,10 +43,9 @@ impl Looks {
             let trips = breaker["trips"].as_u64().unwrap_or(0);
             let why = breaker["last_trip"]["reason"].as_str();
             self.note(now, target.to_owned(), &breaker["state"], trips, why);
-            let provider = provider_of(target).unwrap_or(target);
             for credential in breaker["credentials"].as_array().into_iter().flatten() {
                 let name = credential["name"].as_str().unwrap_or_default();
-                let of = format!("{provider} key {name}");
+                let of = format!("{target} key {name}");
                 self.note(now, of, &credential["state"], 0, credential["cause"].as_str());
             }
         }
@@ -84,7 +81,7 @@ impl Looks {
         let since = |at: Duration| at.as_secs_f64() - fault.as_secs_f64();
         let is_its = |change: &Change| {
             let rest = change.of.strip_prefix(provider);
-            rest.is_some_and(|rest| rest.starts_with(['/', ' ']))
+            rest.is_some_and(|rest| rest.starts_with('/'))
         };
         let its = self.changes.iter().filter(|(_, change)| is_its(change));
         its.map(|(at, change)| Change {
@@ -152,12 +149,12 @@ mod tests {
                 (0.0, text("a/m"), text("open"), Some(text("5 failures in a row"))),
                 (
                     1.0,
-                    text("a key default"),
+                    text("a/m key default"),
                     text("cooling"),
                     Some(text("rate_limited"))
                 ),
                 (7.0, text("a/m"), text("closed"), None),
-                (7.0, text("a key default"), text("usable"), None),
+                (7.0, text("a/m key default"), text("usable"), None),
             ]
         );
         assert_eq!(looks.of("b", seconds(0)).len(), 1);

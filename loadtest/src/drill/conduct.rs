@@ -220,6 +220,7 @@ impl Lead<'_, '_> {
         let http = self.http;
         let mut strike = Strike::new(self.drill.fault, struck.map(str::to_owned), site, http);
         let fault = self.now();
+        let share = struck.map_or(0.0, |struck| self.served(settled, fault).share_of(struck));
         let lasts = strike.begin()?;
         if lasts == Lasts::UntilItEnds {
             self.during(&mut strike, fault, has_ended)?;
@@ -227,7 +228,7 @@ impl Lead<'_, '_> {
         strike.end()?;
         let healed = self.now();
         let (rounds, done) = (strike.rounds, strike.done);
-        self.after(site, healed, struck, settled, has_ended)?;
+        self.after(site, healed, struck, share, has_ended)?;
         Ok(Course {
             settled,
             fault,
@@ -255,20 +256,19 @@ impl Lead<'_, '_> {
         }
     }
 
-    /// Until the provider is back and stays, or the longest time for that is over.
+    /// Until the provider is back with its `share` and stays, or the longest time for that is over.
     fn after(
         &mut self,
         site: &mut dyn Site,
         healed: Duration,
         struck: Option<&str>,
-        settled: Duration,
+        share: f64,
         has_ended: &dyn Fn() -> bool,
     ) -> anyhow::Result<()> {
         let longest = match struck {
             Some(_) => self.plan.after.max(self.facts.longest_return() + GRACE),
             None => self.plan.after,
         };
-        let share = struck.map_or(0.0, |struck| self.served(settled, healed).share_of(struck));
         let struck = struck.map(str::to_owned);
         let (least, mut looked) = (self.plan.after, Duration::ZERO);
         self.until(site, "after", longest, has_ended, &mut |lead, lasted| {

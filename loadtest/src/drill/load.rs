@@ -24,6 +24,8 @@ const READINESS_EVERY: Duration = Duration::from_millis(250);
 const FOR_EVER: Duration = Duration::from_hours(24);
 /// Connections that are opened before the first request.
 const CONNECTIONS: usize = 16;
+/// The share of streams. They take longer: were it half, the median would be either.
+const STREAMS: f64 = 0.4;
 /// Bytes of a prompt.
 const PROMPT_BYTES: u64 = 400;
 
@@ -113,7 +115,7 @@ fn scenario(plan: &Plan, model: &str, key: String) -> Scenario {
         let kind = RequestKind {
             surface,
             model: model.to_owned(),
-            stream: 0.5,
+            stream: STREAMS,
             prompt: None,
             answer_tokens: 64,
             chunks_expected: None,

@@ -237,7 +237,7 @@ fn foreseen(args: &Args, drill: &Drill, facts: &Facts, obstacles: &[String], rem
         |path| path.display().to_string(),
     );
     let mut text = format!(
-        "\n{}: {}\n  model {} of {file}, {} requests a second, half of them streams\n",
+        "\n{}: {}\n  model {} of {file}, {} requests a second, two of five streams\n",
         drill.name, drill.about, facts.model, args.rate
     );
     for obstacle in obstacles {
