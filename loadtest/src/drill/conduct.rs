@@ -265,6 +265,8 @@ impl Lead<'_, '_> {
         share: f64,
         has_ended: &dyn Fn() -> bool,
     ) -> anyhow::Result<()> {
+        let is_judged = self.drill.fail_if.iter().any(|it| it.starts_with("return"));
+        let struck = struck.filter(|_| is_judged);
         let longest = match struck {
             Some(_) => self.plan.after.max(self.facts.longest_return() + GRACE),
             None => self.plan.after,

@@ -56,6 +56,15 @@ const OUTAGE: &[&str] = &[
     "attempts>1.5",
 ];
 
+/// A credential without money is not tried again so soon that a return could be waited for.
+const UNPAID: &[&str] = &[
+    "success<99.9%",
+    "untold>0",
+    "shift>10s",
+    "added_p99>2s",
+    "attempts>1.5",
+];
+
 const DRILLS: [Drill; 14] = [
     Drill {
         name: "kill-primary",
@@ -158,7 +167,7 @@ const DRILLS: [Drill; 14] = [
         name: "budget-exhausted",
         about: "the account at it has no money left: everything is refused with 402",
         fault: Fault::Behave(r#"{"failure": {"status": 402}}"#),
-        fail_if: OUTAGE,
+        fail_if: UNPAID,
     },
     Drill {
         name: "gateway-kill-9",
