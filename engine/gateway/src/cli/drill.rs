@@ -141,10 +141,10 @@ impl Args {
         };
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
         let document = document(&path.display().to_string(), &text);
-        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        let whole = std::path::absolute(path)?;
         Ok(Original {
             document: document.map_err(|problems| anyhow::anyhow!("{problems}"))?,
-            folder: std::path::absolute(folder)?,
+            folder: whole.parent().unwrap_or(Path::new("/")).to_owned(),
         })
     }
 
