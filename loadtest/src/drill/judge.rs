@@ -113,11 +113,17 @@ pub(super) fn judged(seen: &Evidence<'_>) -> Report {
     report
 }
 
-/// A cache that is not kept cannot lose anything: nobody is failed for that who did not ask.
+/// Nobody is failed, unless asked for, for what cannot be: a cache that is not kept cannot lose anything, and where
+/// targets are chosen by how they fare, a provider that others have replaced as well need not get its share back.
 fn thresholds(seen: &Evidence<'_>) -> Vec<Threshold> {
     let mut all = Threshold::merged(seen.drill.fail_if, &seen.plan.fail_if);
     let asked = |metric| seen.plan.fail_if.iter().any(|it| it.metric == metric);
-    all.retain(|it| it.metric != Metric::CacheLost || seen.cache_lost.is_some() || asked(it.metric));
+    let is_owed = |metric| match metric {
+        Metric::CacheLost => seen.cache_lost.is_some(),
+        Metric::Return => !seen.facts.is_scored,
+        _ => true,
+    };
+    all.retain(|it| is_owed(it.metric) || asked(it.metric));
     all
 }
 

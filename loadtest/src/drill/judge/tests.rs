@@ -183,6 +183,31 @@ fn a_cache_that_is_not_kept_fails_nobody_who_did_not_ask() {
 }
 
 #[test]
+fn where_targets_are_chosen_by_how_they_fare_a_return_is_told_and_not_owed() {
+    let calls = || {
+        outage().into_iter().map(|call| Call {
+            target: call
+                .target
+                .filter(|_| call.due < Duration::from_secs(10))
+                .or_else(|| Some("b/m".to_owned())),
+            ..call
+        })
+    };
+    let weighted = judged(&evidence("kill-primary", facts(), calls().collect()));
+    assert_eq!(failed(&weighted), ["return>60s"]);
+    let scored = Facts {
+        is_scored: true,
+        ..facts().clone()
+    };
+    let scored = judged(&evidence(
+        "kill-primary",
+        Box::leak(Box::new(scored)),
+        calls().collect(),
+    ));
+    assert_eq!((failed(&scored), scored.measured.return_ms), (Vec::new(), None));
+}
+
+#[test]
 fn breakers_are_told_as_of_the_fault() {
     let mut evidence = evidence("storm-529", facts(), outage());
     let look = |state: &str| json!({"breakers": [{"target": "a/m", "state": state, "last_trip": {"reason": "5 failures in a row"}}]});
