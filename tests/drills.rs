@@ -49,7 +49,7 @@ fn hold(drill: &str, config: &str) -> Held {
     let (folder, name) = (config.parent().unwrap(), config.file_name().unwrap());
     let texts = [name.to_str().unwrap(), json.to_str().unwrap()];
     let mut args = vec!["drill", drill, "--config", texts[0], "--json", texts[1]];
-    args.extend(["--rate", "20", "--before", "2s", "--for", "3s", "--after", "1s"]);
+    args.extend(["--rate", "20", "--before", "2s", "--for", "5s", "--after", "1s"]);
     args.extend(PATIENT);
     let finished = run_within(Duration::from_mins(3), folder, &args, &[]);
     let report = std::fs::read(&json).map_or(Value::Null, |text| serde_json::from_slice(&text).unwrap());

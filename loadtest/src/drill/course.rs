@@ -12,6 +12,8 @@ const BACK: f64 = 0.8;
 const LOOKED_AT: usize = 20;
 /// Where not so many follow, these do.
 const AT_LEAST: usize = 5;
+/// What has not lasted so long may be chance.
+const LASTING: Duration = Duration::from_secs(2);
 
 /// A request, as far as the course is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,9 +51,11 @@ fn time_until(from: Duration, points: &[Point], enough: f64) -> Option<Duration>
         let counting = sums.get(last)?.checked_sub(*sums.get(first)?)?;
         Some(share(counting, count(last - first)))
     };
+    let end = points.last().map_or(from, |last| last.at);
     let is_enough = |first: usize| {
         let all = points.len();
-        if !points.get(first)?.counts || all - first < AT_LEAST {
+        let point = points.get(first)?;
+        if !point.counts || all - first < AT_LEAST || end < point.at + LASTING {
             return None;
         }
         let next = share_of(first, all.min(first + LOOKED_AT))?;
@@ -113,6 +117,12 @@ mod tests {
         assert_eq!(time_until_moved(FROM, &points(|_| true, 4)), None);
         assert_eq!(time_until_moved(FROM, &[]), None);
         assert_eq!(time_until_moved(FROM, &points(|number| number == 499, 500)), None);
+        let at_the_very_end = |number| number >= 470;
+        assert_eq!(
+            time_until_back(FROM, &points(at_the_very_end, 500), 0.05),
+            None,
+            "that may be chance"
+        );
     }
 
     #[test]
