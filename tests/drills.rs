@@ -21,11 +21,9 @@ const TWO_TARGETS: &str = "models:\n  fast:\n    targets: [ { provider: one, mod
 const ONE_TARGET: &str = "models:\n  fast: { targets: [ { provider: one, model: gpt-4o-mini } ] }\n";
 
 /// A machine that is busy with other things may be slow; it may not lose anything.
-const PATIENT: [&str; 8] = [
+const PATIENT: [&str; 6] = [
     "--fail-if",
     "added_p99>60s",
-    "--fail-if",
-    "shift>60s",
     "--fail-if",
     "recovery>60s",
     "--fail-if",
@@ -51,7 +49,7 @@ fn hold(drill: &str, config: &str) -> Held {
     let mut args = vec!["drill", drill, "--config", texts[0], "--json", texts[1]];
     args.extend(["--rate", "20", "--before", "2s", "--for", "5s", "--after", "1s"]);
     args.extend(PATIENT);
-    let finished = run_within(Duration::from_mins(3), folder, &args, &[]);
+    let finished = run_within(Duration::from_secs(180), folder, &args, &[]);
     let report = std::fs::read(&json).map_or(Value::Null, |text| serde_json::from_slice(&text).unwrap());
     Held {
         finished,
@@ -174,7 +172,7 @@ fn nothing_is_left_of_a_drill_that_is_killed() {
     let config = file(TWO_TARGETS);
     let args = ["drill", "kill-primary", "--config", config.to_str().unwrap()];
     let mut drill = spawn(&args);
-    let deadline = Instant::now() + Duration::from_mins(1);
+    let deadline = Instant::now() + Duration::from_secs(60);
     let mut running = Vec::new();
     // Two simulated providers and a gateway.
     while running.len() < 3 {

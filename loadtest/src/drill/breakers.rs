@@ -41,7 +41,7 @@ impl Looks {
                 continue;
             };
             let trips = breaker["trips"].as_u64().unwrap_or(0);
-            let why = breaker["last_trip"]["reason"].as_str();
+            let why = breaker.pointer("/last_trip/reason").and_then(Value::as_str);
             self.note(now, target.to_owned(), &breaker["state"], trips, why);
             for credential in breaker["credentials"].as_array().into_iter().flatten() {
                 let name = credential["name"].as_str().unwrap_or_default();

@@ -118,7 +118,7 @@ pub fn conduct(
     let calls = Calls::default();
     let begun = Clock.now();
     let load = Load::new(plan, &facts.model, site, calls.witness(begun))?;
-    let mut lead = Lead {
+    let mut drilling = Lead {
         drill,
         plan,
         facts: &facts,
@@ -131,7 +131,7 @@ pub fn conduct(
     let (course, summary) = thread::scope(|scope| {
         let balancing = scope.spawn(|| load.balance());
         let sending = scope.spawn(|| load.send());
-        let course = lead.through(site, &|| sending.is_finished());
+        let course = drilling.through(site, &|| sending.is_finished());
         if course.is_ok() {
             load.end();
         } else {
@@ -143,7 +143,7 @@ pub fn conduct(
     });
     let summary = summary.map_err(|_panic| anyhow::anyhow!("the thread that sends has died"))?;
     let (course, summary) = (course?, summary.context("the load")?);
-    let looks = lead.looks;
+    let looks = drilling.looks;
     let cache_lost = kept.map(|kept| kept.lost(site)).transpose()?.flatten();
     let calls = calls.sorted();
     let lines = settled(site, calls.iter().filter_map(|call| call.id.as_deref()))?;
@@ -176,7 +176,7 @@ fn facts(http: &Http, site: &dyn Site, plan: &Plan) -> anyhow::Result<Facts> {
 /// The snapshot of the configuration that is in force.
 fn epoch(http: &Http, site: &dyn Site) -> Option<u64> {
     let config = http.get(site.admin(0)?, "/admin/v1/config").ok()?;
-    config["epoch"].as_u64()
+    config.get("epoch").and_then(serde_json::Value::as_u64)
 }
 
 /// The access logs, once they have a line for each of these requests, or will not have them any more.

@@ -365,7 +365,7 @@ mod tests {
         assert_eq!((facts.route.as_str(), facts.model.as_str()), ("fast", "fast"));
         assert_eq!(facts.targets, ["a/m", "b/m"], "one of weight 0 gets nothing");
         assert_eq!(facts.alone, ["embed", "local/*"]);
-        assert_eq!(facts.drain_delay, Duration::from_mins(90));
+        assert_eq!(facts.drain_delay, Duration::from_secs(90 * 60));
         assert_eq!(facts.longest_return(), Duration::from_secs(23));
     }
 

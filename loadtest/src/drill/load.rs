@@ -21,7 +21,7 @@ use crate::load::{
 /// How often a balancer asks its servers whether they are ready.
 const READINESS_EVERY: Duration = Duration::from_millis(250);
 /// No drill lasts so long.
-const FOR_EVER: Duration = Duration::from_hours(24);
+const FOR_EVER: Duration = Duration::from_secs(24 * 60 * 60);
 /// Connections that are opened before the first request.
 const CONNECTIONS: usize = 16;
 /// The share of streams. They take longer: were it half, the median would be either.

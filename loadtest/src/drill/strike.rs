@@ -185,7 +185,10 @@ impl<'a> Strike<'a> {
 
     /// Waits until the signal has taken effect: a later one would do for both.
     fn signal(&mut self, gateway: usize, admin: SocketAddr) -> anyhow::Result<()> {
-        let epoch = |http: &Http| http.get(admin, "/admin/v1/config").map(|it| it["epoch"].as_u64());
+        let epoch = |http: &Http| {
+            http.get(admin, "/admin/v1/config")
+                .map(|it| it.get("epoch").and_then(Value::as_u64))
+        };
         let before = epoch(self.http)?;
         self.site.hang_up(gateway)?;
         let signalled = Clock.now();

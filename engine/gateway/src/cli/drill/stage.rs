@@ -20,7 +20,7 @@ use super::rewrite::{Stand, keeps_cache, providers, rewritten, state, variables}
 /// Any free port of loopback.
 const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// How long a gateway may take to end, beyond the longest drain that its file allows it to take.
-const ENDING: Duration = Duration::from_mins(2);
+const ENDING: Duration = Duration::from_secs(120);
 /// How long a killed process may take to be gone.
 const GONE: Duration = Duration::from_secs(5);
 
