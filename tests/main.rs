@@ -23,6 +23,8 @@ mod disconnects;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod drills;
+#[cfg(test)]
 mod embedders;
 #[cfg(test)]
 mod failover;

@@ -11,6 +11,9 @@ use parking_lot::Mutex;
 
 use crate::stack::scratch_file;
 
+/// How long a process may take to end.
+const ENDING: Duration = Duration::from_secs(30);
+
 /// A running `tollgate serve`. Killed when dropped.
 pub struct Process {
     /// Where its data plane listens.
@@ -42,13 +45,34 @@ pub fn run(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Finished {
 
 /// The same; `meanwhile` is called with its process id once it runs.
 pub fn run_and(folder: &Path, args: &[&str], env: &[(&str, &str)], meanwhile: impl FnOnce(u32)) -> Finished {
-    let mut child = command(env).args(args).current_dir(folder).spawn().unwrap();
+    let child = command(env).args(args).current_dir(folder).spawn().unwrap();
+    meanwhile(child.id());
+    finished(child, ENDING)
+}
+
+/// The same as [`run`], for what may take `limit`.
+pub fn run_within(limit: Duration, folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Finished {
+    let child = command(env).args(args).current_dir(folder).spawn().unwrap();
+    finished(child, limit)
+}
+
+/// Starts `tollgate ARGS`; nobody reads what it says, and nobody ends it.
+pub fn spawn(args: &[&str]) -> Child {
+    let mut command = command(&[]);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .args(args)
+        .current_dir(std::env::temp_dir())
+        .spawn()
+        .unwrap()
+}
+
+fn finished(mut child: Child, limit: Duration) -> Finished {
     let (stdout, stderr) = (
         gather(child.stdout.take().unwrap()),
         gather(child.stderr.take().unwrap()),
     );
-    meanwhile(child.id());
-    let code = end_of(&mut child).code();
+    let code = end_of(&mut child, limit).code();
     let settled = |text: &Arc<Mutex<String>>| {
         // The reader has ended when nobody else holds the text.
         while Arc::strong_count(text) > 1 {
@@ -116,7 +140,7 @@ impl Process {
 
     /// Waits for its end; the exit status.
     pub fn wait(&mut self) -> Option<i32> {
-        end_of(&mut self.child).code()
+        end_of(&mut self.child, ENDING).code()
     }
 
     /// What it wrote to standard error so far.
@@ -158,8 +182,8 @@ fn command(env: &[(&str, &str)]) -> Command {
     command
 }
 
-fn end_of(child: &mut Child) -> std::process::ExitStatus {
-    let deadline = Instant::now() + Duration::from_secs(30);
+fn end_of(child: &mut Child, limit: Duration) -> std::process::ExitStatus {
+    let deadline = Instant::now() + limit;
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status;

@@ -4,9 +4,11 @@
 //! - [`MockServer`]: providers on loopback that answer in the OpenAI and Anthropic dialects and misbehave on order.
 //! - [`Behaviour`]: what a simulated model does; [`Control`]: changes it at run time and reads what was received.
 //! - [`load`]: the load generator of `tollgate bench`.
+//! - [`drill`]: rehearsals of outages, with verdicts.
 //! - [`Trickle`]: a small open-loop client that keeps a demo alive.
 
 mod dice;
+pub mod drill;
 pub mod load;
 mod mock;
 mod trickle;

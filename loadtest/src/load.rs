@@ -14,22 +14,25 @@ mod events;
 mod figures;
 mod lanes;
 mod mix;
-mod number;
+pub(crate) mod number;
 mod proc;
 pub mod report;
 mod rounds;
 mod scenario;
 pub mod stage;
 mod summary;
-mod thresholds;
-mod units;
+pub(crate) mod thresholds;
+pub(crate) mod units;
 mod watch;
 mod yaml;
 
 pub use arrivals::{Arrival, DueTimes, Leg, Profile, Spacing, Then};
-pub use drive::{Contestant, Progress, Watcher, run};
+pub use caller::{Witness, Witnessed};
+pub use drive::{Contestant, Progress, Watcher, run, run_spread};
 pub use figures::{Ending, ErrorClass, Figures, Sample, Window};
+pub use lanes::Spread;
 pub use rounds::rounds;
+pub(crate) use scenario::unknown;
 pub use scenario::{
     CancelWhen, Cancels, Outside, Problem as ScenarioProblem, Problems as ScenarioProblems, PromptSize,
     Protocol, Repeats, RequestKind, Scenario, Secret, Surface, names, shipped, shipped_text,

@@ -43,6 +43,8 @@ async fn loaded_until(server: &MockServer, text: &str, stop: Arc<AtomicBool>) ->
         let mut watcher = Watcher {
             progress: &mut |_| {},
             stop,
+            enough: Arc::default(),
+            witness: None,
         };
         run(&scenario, &contestant, 1, &mut watcher)
     };

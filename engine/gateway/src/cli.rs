@@ -10,6 +10,7 @@ mod children;
 mod client;
 mod cores;
 mod demo;
+mod drill;
 mod explain;
 mod files;
 mod forecast;
@@ -65,6 +66,8 @@ enum Verb {
     Cache(cache::Args),
     /// Load a gateway, or any OpenAI-compatible server, and say what it adds.
     Bench(bench::Args),
+    /// Rehearse an outage with a config file, against simulated providers, and get a verdict.
+    Drill(drill::Args),
     /// Become another program that ends with the process that started it.
     #[command(hide = true)]
     Leash(leash::Args),
@@ -97,6 +100,7 @@ pub fn run() -> ExitCode {
         Verb::Replay(args) => replay::run(&args),
         Verb::Cache(args) => cache::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Drill(args) => drill::run(&args),
         Verb::Leash(args) => leash::run(&args),
         Verb::Schema => print(&tollgate_config::json_schema()),
         Verb::Reference => print(&tollgate_config::reference_markdown()),
@@ -156,6 +160,9 @@ mod tests {
             "bench --url http://h:1 --direct http://h:2 --nginx --pid 7",
             "bench my.yaml --url http://h:1 --rate 50 --duration 5s",
             "bench show smoke",
+            "drill list",
+            "drill all --config f --json out.json",
+            "drill kill-primary --for 60s --model fast --rate 20 --fail-if success<99% --fail-if shift>5s",
             "bench compare a.json b.json",
             "cache invalidate --tag t --older-than 1h --reason x",
         ] {

@@ -65,10 +65,10 @@ impl Live {
 }
 
 /// Sends requests on the lanes of one worker.
-#[derive(Debug)]
 pub(crate) struct Caller {
     mix: Arc<Mix>,
     live: Arc<Live>,
+    witness: Option<Witness>,
     pub(crate) lanes: Lanes,
     words: Words,
     timeout: Duration,
@@ -82,10 +82,28 @@ pub(crate) struct Caller {
     origin: Instant,
 }
 
+/// Whoever is told of each request when it is over, with the headers of its answer. Called by the threads that send.
+pub type Witness = Arc<dyn Fn(&Witnessed<'_>) + Send + Sync>;
+
+/// A request, seen from outside.
+#[derive(Debug)]
+pub struct Witnessed<'a> {
+    /// What became of it.
+    pub sample: &'a Sample,
+    /// What was called.
+    pub surface: Surface,
+    /// The headers of the answer; `None`: no head of one came.
+    pub headers: Option<&'a HeaderMap>,
+    /// Of a stream that told of an error: in which surface's form.
+    pub error_event: Option<Surface>,
+}
+
 /// What an answer has shown so far; kept where a timeout does not reach it.
 #[derive(Debug, Default)]
 struct Progress {
     status: Option<u16>,
+    /// Kept for a witness only.
+    headers: Option<HeaderMap>,
     from_cache: Option<bool>,
     first: Option<Duration>,
     bytes: u64,
@@ -103,6 +121,7 @@ impl Caller {
         mix: Arc<Mix>,
         endpoint: &Endpoint,
         live: Arc<Live>,
+        witness: Option<Witness>,
         origin: Instant,
     ) -> anyhow::Result<Self> {
         let mut headers = HeaderMap::new();
@@ -122,6 +141,7 @@ impl Caller {
         Ok(Self {
             mix,
             live,
+            witness,
             lanes: Lanes::new(endpoint.clone()),
             words: Words::new(),
             timeout: scenario.timeout,
@@ -194,7 +214,7 @@ impl Caller {
             (Some(_), Some(expected)) if !was_given_up => expected.saturating_sub(chunks),
             _ => 0,
         };
-        self.figures.lock().record(&Sample {
+        let sample = Sample {
             due,
             sent,
             first: progress.first,
@@ -207,15 +227,38 @@ impl Caller {
             bytes_sent,
             bytes_received: progress.bytes,
             from_cache: progress.from_cache,
-        });
+        };
+        self.figures.lock().record(&sample);
+        self.testify(&ask, &sample, &progress);
         ending
     }
 
+    fn testify(&self, ask: &Ask, sample: &Sample, progress: &Progress) {
+        let Some(witness) = &self.witness else { return };
+        let error = progress.events.as_ref().filter(|events| events.has_error);
+        witness(&Witnessed {
+            sample,
+            surface: self.surface(ask),
+            headers: progress.headers.as_ref(),
+            error_event: error.map(|events| {
+                if events.is_error_typed {
+                    Surface::Messages
+                } else {
+                    Surface::Chat
+                }
+            }),
+        });
+    }
+
+    fn surface(&self, ask: &Ask) -> Surface {
+        self.mix.kind(ask).map_or(Surface::Chat, |kind| kind.surface)
+    }
+
     async fn exchange(&self, ask: &Ask, body: Bytes, due: Duration, progress: &mut Progress) -> Ending {
-        let Ok(mut sender) = self.lanes.take().await else {
+        let Ok(mut lane) = self.lanes.take().await else {
             return Ending::Failed(ErrorClass::Connect);
         };
-        let Ok(response) = sender.send(self.request(ask, body)).await else {
+        let Ok(response) = lane.sender.send(self.request(ask, body)).await else {
             return Ending::Failed(ErrorClass::NoAnswer);
         };
         let ending = self.read(ask, response, due, progress).await;
@@ -224,7 +267,7 @@ impl Caller {
             Ending::Cancelled | Ending::Failed(ErrorClass::CutShort | ErrorClass::NoAnswer)
         );
         if is_read_to_its_end {
-            self.lanes.give_back(sender);
+            self.lanes.give_back(lane);
         }
         ending
     }
@@ -239,6 +282,7 @@ impl Caller {
         let is_good = response.status().is_success();
         progress.status = Some(response.status().as_u16());
         progress.from_cache = from_cache(response.headers());
+        progress.headers = self.witness.as_ref().map(|_| response.headers().clone());
         if ask.streamed && is_good {
             progress.events = Some(Events::default());
         }
@@ -287,7 +331,7 @@ impl Caller {
     }
 
     fn request(&self, ask: &Ask, body: Bytes) -> Request<Full<Bytes>> {
-        let surface = self.mix.kind(ask).map_or(Surface::Chat, |kind| kind.surface);
+        let surface = self.surface(ask);
         let target = self.targets.iter().find(|(it, _)| *it == surface);
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;

@@ -17,9 +17,9 @@ use tokio::task::JoinSet;
 use tollgate_core::Clock;
 
 use super::alarm::Alarm;
-use super::caller::{Caller, Live};
+use super::caller::{Caller, Live, Witness};
 use super::figures::{Ending, ErrorClass, Figures};
-use super::lanes::Endpoint;
+use super::lanes::{Endpoint, Spread};
 use super::mix::Mix;
 use super::number::{count, float, nanos, share};
 use super::proc;
@@ -71,6 +71,10 @@ pub struct Watcher<'a> {
     /// Ends the run early once it is true: no more requests are sent, and what has no answer soon is given up and
     /// not counted.
     pub stop: Arc<AtomicBool>,
+    /// Once it is true no more requests are sent; the answers of all that were are waited for.
+    pub enough: Arc<AtomicBool>,
+    /// Told of each request, also of those of the warm-up.
+    pub witness: Option<Witness>,
 }
 
 /// What a worker measured.
@@ -96,6 +100,9 @@ struct Shared {
     next: AtomicU64,
     /// Written by the watcher, and by a worker that cannot start.
     stop: Arc<AtomicBool>,
+    /// Written by whoever watches.
+    enough: Arc<AtomicBool>,
+    witness: Option<Witness>,
 }
 
 /// One round of a scenario against a server. Blocks until it is over; not to be called within a runtime.
@@ -109,6 +116,37 @@ pub fn run(
     watcher: &mut Watcher<'_>,
 ) -> anyhow::Result<Summary> {
     let endpoint = runtime()?.block_on(Endpoint::find(&contestant.url, scenario.protocol))?;
+    run_on(endpoint, scenario, contestant, novelty, watcher)
+}
+
+/// The same against several servers that stand for the contestant's: connections are spread among them.
+///
+/// # Errors
+/// As of [`run`].
+pub fn run_spread(
+    scenario: &Scenario,
+    contestant: &Contestant,
+    spread: &Spread,
+    novelty: u64,
+    watcher: &mut Watcher<'_>,
+) -> anyhow::Result<Summary> {
+    let endpoint = runtime()?.block_on(Endpoint::find(&contestant.url, scenario.protocol))?;
+    run_on(
+        endpoint.on(spread.clone()),
+        scenario,
+        contestant,
+        novelty,
+        watcher,
+    )
+}
+
+fn run_on(
+    endpoint: Endpoint,
+    scenario: &Scenario,
+    contestant: &Contestant,
+    novelty: u64,
+    watcher: &mut Watcher<'_>,
+) -> anyhow::Result<Summary> {
     let workers = scenario.threads.clamp(1, scenario.connections.max(1));
     let shared = Arc::new(Shared {
         mix: Arc::new(Mix::new(scenario, novelty)),
@@ -120,6 +158,8 @@ pub fn run(
         origin: OnceLock::new(),
         next: AtomicU64::new(0),
         stop: Arc::clone(&watcher.stop),
+        enough: Arc::clone(&watcher.enough),
+        witness: watcher.witness.clone(),
     });
     let idle = contestant.pid.and_then(proc::usage);
     let mut threads = Vec::new();
@@ -190,9 +230,12 @@ impl Shared {
         (total / self.workers + extra).max(1)
     }
 
+    fn is_told_to_end(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.enough.load(Ordering::Relaxed)
+    }
+
     fn is_over(&self, now: Duration) -> bool {
-        now >= self.scenario.window.warm_up + self.scenario.window.measured
-            || self.stop.load(Ordering::Relaxed)
+        now >= self.scenario.window.warm_up + self.scenario.window.measured || self.is_told_to_end()
     }
 }
 
@@ -240,6 +283,7 @@ fn prepare(shared: &Shared, number: usize) -> anyhow::Result<(Runtime, Caller)> 
         Arc::clone(&shared.mix),
         endpoint,
         Arc::clone(&shared.live),
+        shared.witness.clone(),
         Clock.now(),
     )?;
     let lanes = shared.part(scenario.connections, number);
@@ -307,7 +351,7 @@ async fn open(shared: &Shared, caller: &Arc<Caller>, worker: usize) -> anyhow::R
 
 /// Waits until a request is due. `false`: the run was stopped before.
 async fn is_due(shared: &Shared, alarm: &Alarm, due: Instant) -> std::io::Result<bool> {
-    while !shared.stop.load(Ordering::Relaxed) {
+    while !shared.is_told_to_end() {
         let look = Clock.now() + LISTEN_EVERY;
         if due <= look {
             alarm.until(due).await?;

@@ -17,6 +17,8 @@ pub(crate) struct Events {
     pub(crate) is_complete: bool,
     /// It told of an error.
     pub(crate) has_error: bool,
+    /// It did so in the form of the Anthropic dialect.
+    pub(crate) is_error_typed: bool,
     /// The beginning of a line whose end has not come yet.
     line: Vec<u8>,
 }
@@ -91,8 +93,10 @@ impl Events {
             self.is_complete = true;
         } else if words.has_content(event) {
             self.content += 1;
-        } else if words.error.find(event).is_some() || words.error_type.find(event).is_some() {
-            self.has_error = true;
+        } else {
+            let is_typed = words.error_type.find(event).is_some();
+            self.has_error |= is_typed || words.error.find(event).is_some();
+            self.is_error_typed |= is_typed;
         }
     }
 }
@@ -134,12 +138,15 @@ mod tests {
     }
 
     #[test]
-    fn errors_within_a_stream_are_seen() {
-        for event in [
-            "data: {\"error\":{\"message\":\"x\"}}\n",
-            "event: error\ndata: {\"type\":\"error\",\"error\":{}}\n",
+    fn errors_within_a_stream_are_seen_and_whose_form_they_have() {
+        for (event, is_typed) in [
+            ("data: {\"error\":{\"message\":\"x\"}}\n", false),
+            ("event: error\ndata: {\"type\":\"error\",\"error\":{}}\n", true),
         ] {
             assert_eq!(read(&[event.as_bytes()]), (0, false, true), "{event}");
+            let mut events = Events::default();
+            events.feed(&Words::new(), event.as_bytes());
+            assert_eq!(events.is_error_typed, is_typed, "{event}");
         }
     }
 

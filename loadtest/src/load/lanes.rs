@@ -4,7 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::Context as _;
 use http_body_util::Full;
@@ -26,13 +26,81 @@ use super::scenario::{Protocol, Surface};
 /// The window of an HTTP/2 connection and of its streams: never what limits a run.
 const WINDOW_BYTES: u32 = 16 << 20;
 
+/// Servers among which connections are spread, in turns, as a balancer in front of them does. Clones share who is in
+/// service.
+#[derive(Debug, Clone)]
+pub struct Spread(Arc<Servers>);
+
+#[derive(Debug)]
+struct Servers {
+    servers: Vec<Server>,
+    /// Written by all workers: whose turn it is.
+    turn: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Server {
+    addr: SocketAddr,
+    /// Written by whoever watches the servers.
+    is_out: AtomicBool,
+}
+
+impl Spread {
+    /// All of them in service.
+    pub fn new(addrs: impl IntoIterator<Item = SocketAddr>) -> Self {
+        let server = |addr| Server {
+            addr,
+            is_out: AtomicBool::new(false),
+        };
+        Self(Arc::new(Servers {
+            servers: addrs.into_iter().map(server).collect(),
+            turn: AtomicUsize::new(0),
+        }))
+    }
+
+    /// Takes a server out of service: no request goes there any more. Those under way are left alone.
+    pub fn take_out(&self, server: usize) {
+        self.set(server, true);
+    }
+
+    /// Takes a server into service.
+    pub fn take_in(&self, server: usize) {
+        self.set(server, false);
+    }
+
+    fn set(&self, server: usize, is_out: bool) {
+        if let Some(server) = self.0.servers.get(server) {
+            server.is_out.store(is_out, Ordering::Relaxed);
+        }
+    }
+
+    fn is_out(&self, server: usize) -> bool {
+        let server = self.0.servers.get(server);
+        server.is_none_or(|it| it.is_out.load(Ordering::Relaxed))
+    }
+
+    /// The servers in the order in which a new connection tries them: those in service, or all where none is.
+    fn candidates(&self) -> Vec<(usize, SocketAddr)> {
+        let Servers { servers, turn } = &*self.0;
+        let first = turn.fetch_add(1, Ordering::Relaxed);
+        let mut all: Vec<_> = servers.iter().map(|it| it.addr).enumerate().collect();
+        if let Some(shift) = first.checked_rem(all.len()) {
+            all.rotate_left(shift);
+        }
+        if all.iter().any(|(server, _)| !self.is_out(*server)) {
+            all.retain(|(server, _)| !self.is_out(*server));
+        }
+        all
+    }
+}
+
 /// Where requests go.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
     authority: Authority,
     /// What stands before `/v1/…`, without a slash at its end.
     base: String,
-    addr: SocketAddr,
+    spread: Spread,
     /// `None`: it speaks no TLS.
     tls: Option<(TlsConnector, ServerName<'static>)>,
     pub(crate) protocol: Protocol,
@@ -61,12 +129,17 @@ impl Endpoint {
             .with_context(|| format!("'{host}'"))?;
         let base = uri.path().trim_end_matches('/');
         Ok(Self {
-            addr: found.next().with_context(|| format!("'{host}' has no address"))?,
+            spread: Spread::new([found.next().with_context(|| format!("'{host}' has no address"))?]),
             tls: is_tls.then(|| tls(host, protocol)).transpose()?,
             authority: authority.clone(),
             base: base.strip_suffix("/v1").unwrap_or(base).to_owned(),
             protocol,
         })
+    }
+
+    /// The same, on other servers.
+    pub(crate) fn on(self, spread: Spread) -> Self {
+        Self { spread, ..self }
     }
 
     /// What a request line says: a path over HTTP/1.1, all of it over HTTP/2.
@@ -95,8 +168,22 @@ impl Endpoint {
         }
     }
 
-    async fn connect(&self) -> io::Result<Sender> {
-        let stream = TcpStream::connect(self.addr).await?;
+    /// To the first server that can be reached.
+    async fn connect(&self) -> io::Result<Lane> {
+        let mut error = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for (server, addr) in self.spread.candidates() {
+            match TcpStream::connect(addr).await {
+                Ok(stream) => {
+                    let sender = self.secure(stream).await?;
+                    return Ok(Lane { sender, server });
+                }
+                Err(refused) => error = refused,
+            }
+        }
+        Err(error)
+    }
+
+    async fn secure(&self, stream: TcpStream) -> io::Result<Sender> {
         stream.set_nodelay(true)?;
         match &self.tls {
             None => self.shake_hands(stream).await,
@@ -155,7 +242,11 @@ fn tls(host: &str, protocol: Protocol) -> anyhow::Result<(TlsConnector, ServerNa
 impl std::fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        write!(f, "{scheme}://{}{} at {}", self.authority, self.base, self.addr)
+        write!(
+            f,
+            "{scheme}://{}{} at {:?}",
+            self.authority, self.base, self.spread
+        )
     }
 }
 
@@ -183,12 +274,20 @@ impl Sender {
     }
 }
 
+/// A connection to a server.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) sender: Sender,
+    /// By its place in the [`Spread`].
+    server: usize,
+}
+
 /// The connections of a worker.
 #[derive(Debug)]
 pub(crate) struct Lanes {
     endpoint: Endpoint,
     /// Of HTTP/1.1, those that carry nothing; of HTTP/2, all.
-    open: Mutex<Vec<Sender>>,
+    open: Mutex<Vec<Lane>>,
     /// Written by the worker alone: whose turn it is.
     turn: AtomicUsize,
 }
@@ -208,43 +307,52 @@ impl Lanes {
     /// The first that cannot be opened.
     pub(crate) async fn open(&self, lanes: usize) -> io::Result<()> {
         for _ in 0..lanes {
-            let sender = self.endpoint.connect().await?;
-            self.open.lock().push(sender);
+            let lane = self.endpoint.connect().await?;
+            self.open.lock().push(lane);
         }
         Ok(())
     }
 
     /// A connection that is ready: an open one, or a new one where none is left.
-    pub(crate) async fn take(&self) -> io::Result<Sender> {
-        while let Some(mut sender) = self.next() {
-            if sender.is_ready().await {
-                return Ok(sender);
+    pub(crate) async fn take(&self) -> io::Result<Lane> {
+        while let Some(mut lane) = self.next() {
+            if lane.sender.is_ready().await {
+                return Ok(lane);
             }
         }
-        let sender = self.endpoint.connect().await?;
-        if let Sender::Http2(shared) = &sender {
-            self.open.lock().push(Sender::Http2(shared.clone()));
+        let lane = self.endpoint.connect().await?;
+        if let Sender::Http2(shared) = &lane.sender {
+            let (sender, server) = (Sender::Http2(shared.clone()), lane.server);
+            self.open.lock().push(Lane { sender, server });
         }
-        Ok(sender)
+        Ok(lane)
     }
 
     /// Gives a connection back whose answer has been read to its end.
-    pub(crate) fn give_back(&self, sender: Sender) {
-        if matches!(sender, Sender::Http1(_)) {
-            self.open.lock().push(sender);
+    pub(crate) fn give_back(&self, lane: Lane) {
+        if matches!(lane.sender, Sender::Http1(_)) {
+            self.open.lock().push(lane);
         }
     }
 
-    fn next(&self) -> Option<Sender> {
+    fn next(&self) -> Option<Lane> {
         let mut open = self.open.lock();
+        let spread = &self.endpoint.spread;
         match self.endpoint.protocol {
-            Protocol::Http1 => open.pop(),
+            // Those to a server that is out of service are closed as they come up.
+            Protocol::Http1 => std::iter::from_fn(|| open.pop()).find(|it| !spread.is_out(it.server)),
             Protocol::Http2 => {
-                open.retain(|it| matches!(it, Sender::Http2(sender) if !sender.is_closed()));
+                let is_closed =
+                    |it: &Lane| !matches!(&it.sender, Sender::Http2(sender) if !sender.is_closed());
+                open.retain(|it| !is_closed(it) && !spread.is_out(it.server));
                 let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-                match open.get(turn.checked_rem(open.len())?) {
-                    Some(Sender::Http2(sender)) => Some(Sender::Http2(sender.clone())),
-                    Some(Sender::Http1(_)) | None => None,
+                let lane = open.get(turn.checked_rem(open.len())?)?;
+                match &lane.sender {
+                    Sender::Http2(sender) => Some(Lane {
+                        sender: Sender::Http2(sender.clone()),
+                        server: lane.server,
+                    }),
+                    Sender::Http1(_) => None,
                 }
             }
         }
@@ -275,5 +383,21 @@ mod tests {
         for bad in ["", "127.0.0.1:80", "ftp://h", "http://127.0.0.1/?a=b"] {
             assert!(Endpoint::find(bad, Protocol::Http1).await.is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn new_connections_take_turns_among_the_servers_in_service() {
+        let addr = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let spread = Spread::new([addr(1), addr(2)]);
+        let first = || spread.candidates().first().map(|(_, addr)| addr.port());
+        assert_eq!([first(), first(), first()], [Some(1), Some(2), Some(1)]);
+        spread.take_out(0);
+        assert_eq!([first(), first(), first()], [Some(2); 3]);
+        assert_eq!(spread.candidates().len(), 1);
+        spread.take_out(1);
+        assert_eq!(spread.candidates().len(), 2, "one of them may be back unnoticed");
+        spread.take_in(0);
+        assert_eq!([first(), first()], [Some(1); 2]);
+        spread.take_in(7);
     }
 }

@@ -41,6 +41,8 @@ pub fn rounds(
             let mut watcher = Watcher {
                 progress: &mut |progress| watch(&contestant.name, round, progress),
                 stop: Arc::clone(stop),
+                enough: Arc::default(),
+                witness: None,
             };
             let novelty = novelty.wrapping_add(u64::from(round) * many + number);
             let summary = run(scenario, contestant, novelty, &mut watcher)

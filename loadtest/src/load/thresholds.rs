@@ -45,12 +45,66 @@ pub struct ThresholdError {
     wrong: String,
 }
 
+/// On which side of its limit a figure fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Beyond {
+pub(crate) enum Beyond {
     Above,
     AtLeast,
     Below,
     AtMost,
+}
+
+impl Beyond {
+    pub(crate) fn holds(self, found: f64, limit: f64) -> bool {
+        match self {
+            Self::Above => found > limit,
+            Self::AtLeast => found >= limit,
+            Self::Below => found < limit,
+            Self::AtMost => found <= limit,
+        }
+    }
+
+    /// The sign of what must hold instead.
+    pub(crate) const fn opposite(self) -> &'static str {
+        match self {
+            Self::Above => "≤",
+            Self::AtLeast => "<",
+            Self::Below => "≥",
+            Self::AtMost => ">",
+        }
+    }
+}
+
+impl ThresholdError {
+    pub(crate) fn new(text: &str, wrong: String) -> Self {
+        let text = text.chars().take(80).collect();
+        Self { text, wrong }
+    }
+}
+
+/// Takes `NAME SIGN LIMIT` apart. `example` is told where it is not that.
+pub(crate) fn condition<'a>(
+    text: &'a str,
+    example: &str,
+) -> Result<(&'a str, Beyond, &'a str), ThresholdError> {
+    let wrong = |wrong: String| ThresholdError::new(text, wrong);
+    let at = text.find(['<', '>']).ok_or_else(|| {
+        wrong(format!(
+            "expected a metric, one of > >= < <=, and a limit, such as '{example}'"
+        ))
+    })?;
+    let (name, rest) = text.split_at_checked(at).unwrap_or_default();
+    let signs = [
+        (">=", Beyond::AtLeast),
+        ("<=", Beyond::AtMost),
+        (">", Beyond::Above),
+        ("<", Beyond::Below),
+    ];
+    let found = signs
+        .into_iter()
+        .find_map(|(sign, beyond)| Some((beyond, rest.strip_prefix(sign)?)));
+    let (beyond, limit) = found.ok_or_else(|| wrong("expected one of > >= < <=".to_owned()))?;
+    Ok((name.trim(), beyond, limit.trim()))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -230,17 +284,11 @@ impl Threshold {
     /// Whether a run fails by it.
     pub fn judge(&self, summary: &Summary) -> Verdict {
         let found = self.metric.of(summary);
-        let holds = |found: f64| match self.beyond {
-            Beyond::Above => found > self.limit,
-            Beyond::AtLeast => found >= self.limit,
-            Beyond::Below => found < self.limit,
-            Beyond::AtMost => found <= self.limit,
-        };
         Verdict {
             threshold: self.text.clone(),
             found,
             written: found.map(|it| self.metric.write(it)),
-            failed: found.is_none_or(holds),
+            failed: found.is_none_or(|found| self.beyond.holds(found, self.limit)),
         }
     }
 }
@@ -249,29 +297,11 @@ impl FromStr for Threshold {
     type Err = ThresholdError;
 
     fn from_str(text: &str) -> Result<Self, ThresholdError> {
-        let wrong = |wrong: String| ThresholdError {
-            text: text.chars().take(80).collect(),
-            wrong,
-        };
-        let at = text.find(['<', '>']).ok_or_else(|| {
-            wrong("expected a metric, one of > >= < <=, and a limit, such as 'p99>5ms'".to_owned())
-        })?;
-        let (name, rest) = text.split_at_checked(at).unwrap_or_default();
-        let metric = Metric::parse(name.trim()).map_err(wrong)?;
-        let (beyond, limit) = [
-            (">=", Beyond::AtLeast),
-            ("<=", Beyond::AtMost),
-            (">", Beyond::Above),
-            ("<", Beyond::Below),
-        ]
-        .into_iter()
-        .find_map(|(sign, beyond)| Some((beyond, rest.strip_prefix(sign)?)))
-        .ok_or_else(|| wrong("expected one of > >= < <=".to_owned()))?;
-        let limit = metric.limit(limit.trim()).map_err(|expected| {
-            wrong(format!(
-                "found '{}' as the limit, expected {expected}",
-                limit.trim()
-            ))
+        let (name, beyond, limit) = condition(text, "p99>5ms")?;
+        let metric = Metric::parse(name).map_err(|wrong| ThresholdError::new(text, wrong))?;
+        let limit = metric.limit(limit).map_err(|expected| {
+            let wrong = format!("found '{limit}' as the limit, expected {expected}");
+            ThresholdError::new(text, wrong)
         })?;
         Ok(Self {
             metric,

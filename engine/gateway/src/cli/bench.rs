@@ -211,7 +211,7 @@ fn measure(scenario: &Scenario, line_up: &LineUp, stop: &Arc<AtomicBool>) -> any
 
 /// What becomes true at the first interrupt or order to terminate: the run ends early, and its report is written. The
 /// second ends the process.
-fn interrupted() -> anyhow::Result<Arc<AtomicBool>> {
+pub(super) fn interrupted() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -8,11 +8,9 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::Context as _;
-use http::Method;
+use tollgate_loadtest::BehaviourTable;
 use tollgate_loadtest::load::stage::{Output, Process, Scratch};
-use tollgate_loadtest::{Behaviour, BehaviourTable, Stats};
 
-use super::client::{Connection, Failure, Question, in_path};
 use super::leash::leashed;
 
 /// What a line of `tollgate serve` says before its addresses.
@@ -29,15 +27,24 @@ pub(super) struct GatewayChild {
     /// Where it serves.
     pub(super) addr: SocketAddr,
     /// Where its admin API is.
-    #[allow(dead_code, reason = "drills ask it, which are built elsewhere")]
     pub(super) admin: SocketAddr,
 }
 
 impl GatewayChild {
     /// Starts it with a config file, and waits until it serves. `cores`: where it runs; empty: anywhere.
     pub(super) fn start(config: &Path, cores: &[usize]) -> anyhow::Result<Self> {
+        Self::start_with(config, cores, |_| {})
+    }
+
+    /// The same; `prepare` may change its environment.
+    pub(super) fn start_with(
+        config: &Path,
+        cores: &[usize],
+        prepare: impl FnOnce(&mut Command),
+    ) -> anyhow::Result<Self> {
         let mut command = own(cores)?;
         command.arg("serve").arg("--config").arg(config);
+        prepare(&mut command);
         let (process, (addr, admin)) =
             Process::start_and_hear("the gateway", &mut command, Output::Error, addresses)?;
         Ok(Self { process, addr, admin })
@@ -69,14 +76,8 @@ pub(super) struct MockChild {
     pub(super) process: Process,
     /// Where they listen.
     pub(super) addr: SocketAddr,
-    #[allow(dead_code, reason = "as above")]
-    steering: Connection,
 }
 
-#[allow(
-    dead_code,
-    reason = "what steers them is for drills, which are built elsewhere"
-)]
 impl MockChild {
     /// Starts them, and waits until they listen.
     pub(super) fn start(setup: &MockSetup<'_>) -> anyhow::Result<Self> {
@@ -95,45 +96,12 @@ impl MockChild {
         let find = |line: &str| line.strip_prefix(SIMULATED)?.parse().ok();
         let (process, addr) =
             Process::start_and_hear("simulated providers", &mut command, Output::Standard, find)?;
-        Ok(Self {
-            process,
-            addr,
-            steering: Connection::to(format!("http://{addr}")),
-        })
+        Ok(Self { process, addr })
     }
 
     /// The base URL of the provider at the root, without a version.
     pub(super) fn url(&self) -> String {
         format!("http://{}", self.addr)
-    }
-
-    /// Sets what `key` does from now on: `model`, `provider/model` or `provider/*`.
-    pub(super) fn set(&self, key: &str, behaviour: &Behaviour) -> anyhow::Result<()> {
-        let path = format!("/mock/behaviour/{}", in_path(key));
-        let question = Question::new(Method::PUT, path).body(serde_json::to_value(behaviour)?);
-        self.ask(&question).map(drop)
-    }
-
-    /// Back to how they behaved at the start.
-    pub(super) fn reset(&self) -> anyhow::Result<()> {
-        self.ask(&Question::new(Method::DELETE, "/mock/behaviour"))
-            .map(drop)
-    }
-
-    /// What they received since they were started.
-    pub(super) fn stats(&self) -> anyhow::Result<Stats> {
-        let answer = self.ask(&Question::get("/mock/stats"))?;
-        Ok(serde_json::from_value(answer)?)
-    }
-
-    fn ask(&self, question: &Question) -> anyhow::Result<serde_json::Value> {
-        match self.steering.ask(question) {
-            Ok(answer) if answer.text().is_empty() => Ok(serde_json::Value::Null),
-            Ok(answer) => answer.json(),
-            Err(Failure::Refused(answer)) => anyhow::bail!("simulated providers: {}", answer.text()),
-            Err(Failure::NoAnswer(error)) => Err(error.context("simulated providers")),
-            Err(Failure::Arguments(said)) => anyhow::bail!("simulated providers: {said}"),
-        }
     }
 }
 

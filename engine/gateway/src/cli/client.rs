@@ -146,15 +146,6 @@ fn encoded(text: &str, kept: &str) -> String {
 }
 
 impl Connection {
-    /// One without a key.
-    pub(super) const fn to(url: String) -> Self {
-        Self {
-            admin: url,
-            key: None,
-            json: false,
-        }
-    }
-
     /// Asks, and waits for the answer.
     pub(super) fn ask(&self, question: &Question) -> Result<Answer, Failure> {
         let request = self.request(question).map_err(Failure::Arguments)?;

@@ -1,0 +1,180 @@
+//! From all that was seen of a drill to its report. Pure.
+
+use std::time::Duration;
+
+use super::advice::advice;
+use super::breakers::Looks;
+use super::calls::{Call, provider_of};
+use super::conduct::Plan;
+use super::course::{Point, time_until_back, time_until_moved};
+use super::facts::Facts;
+use super::figures::Phase;
+use super::journal::Lines;
+use super::report::{Measured, Probes, Report};
+use super::table::{Drill, Fault};
+use super::thresholds::{Metric, Threshold};
+use crate::load::number::float;
+
+/// When what happened, since the start of the drill.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Course {
+    /// From then on all was well.
+    pub(super) settled: Duration,
+    pub(super) fault: Duration,
+    pub(super) healed: Duration,
+    pub(super) ended: Duration,
+    /// The busiest target before the fault, where its provider was struck.
+    pub(super) primary: Option<String>,
+    /// Reloads asked for, or rounds of restarts.
+    pub(super) rounds: u64,
+    pub(super) done: Vec<String>,
+}
+
+/// All that was seen.
+pub(super) struct Evidence<'a> {
+    pub(super) drill: &'a Drill,
+    pub(super) plan: &'a Plan,
+    pub(super) facts: &'a Facts,
+    pub(super) obstacles: Vec<String>,
+    pub(super) remarks: Vec<String>,
+    pub(super) course: Course,
+    /// In the order in which they were due.
+    pub(super) calls: Vec<Call>,
+    pub(super) lines: Lines,
+    pub(super) looks: Looks,
+    /// `None`: no cache is kept.
+    pub(super) cache_lost: Option<f64>,
+    /// Snapshots of the configuration that came into force. `None`: the gateway does not say.
+    pub(super) applied: Option<u64>,
+    pub(super) lag_p99_ms: Option<f64>,
+}
+
+pub(super) fn judged(seen: &Evidence<'_>) -> Report {
+    let Course {
+        fault, healed, ended, ..
+    } = seen.course;
+    let phases = |is_in: &dyn Fn(&Call) -> bool, lasted: Duration| {
+        Phase::of(seen.calls.iter().filter(|call| is_in(call)), &seen.lines, lasted)
+    };
+    let settled = seen.course.settled;
+    let before = phases(
+        &|it| it.due >= settled && it.ended < fault,
+        fault.saturating_sub(settled),
+    );
+    let during = phases(
+        &|it| it.ended >= fault && it.due < healed,
+        healed.saturating_sub(fault),
+    );
+    let after = phases(&|it| it.due >= healed, ended.saturating_sub(healed));
+    let provider = seen.course.primary.as_deref().and_then(provider_of);
+    let mut measured = Measured::from_phases(&before, &during, &after);
+    if let Some(provider) = provider {
+        measured.shift_ms = shift(seen, provider).map(millis);
+        measured.return_ms = back(seen, provider, before.share_of(provider)).map(millis);
+    }
+    measured.recovery_ms = recovery(seen).map(millis);
+    measured.log_broken = Some(float(seen.lines.broken));
+    measured.cache_lost = seen.cache_lost;
+    if matches!(seen.drill.fault, Fault::Reload(_)) {
+        measured.reloads_missing = seen
+            .applied
+            .map(|applied| float(seen.course.rounds.saturating_sub(applied)));
+    }
+    let (sent, went_well) = provider.map_or((0, 0), |it| seen.lines.of_role(it, "probe"));
+    let mut report = Report {
+        drill: seen.drill.name.to_owned(),
+        about: seen.drill.about.to_owned(),
+        model: seen.facts.model.clone(),
+        rate: seen.plan.rate,
+        primary: seen.course.primary.clone(),
+        obstacles: seen.obstacles.clone(),
+        remarks: seen.remarks.clone(),
+        before,
+        during,
+        after,
+        measured,
+        changes: provider.map_or_else(Vec::new, |it| seen.looks.of(it, fault)),
+        probes: Probes { sent, went_well },
+        done: done(seen),
+        lag_p99_ms: seen.lag_p99_ms,
+        verdicts: Vec::new(),
+        passed: false,
+    };
+    let verdicts: Vec<_> = thresholds(seen)
+        .iter()
+        .map(|it| {
+            it.judge(&report.measured, |metric| {
+                advice(metric, seen.drill, seen.facts, &report)
+            })
+        })
+        .collect();
+    report.passed = verdicts.iter().all(|verdict| !verdict.failed);
+    report.verdicts = verdicts;
+    report
+}
+
+/// Nobody is failed, unless asked for, for what cannot be: a cache that is not kept cannot lose anything, and where
+/// targets are chosen by how they fare, a provider that others have replaced as well need not get its share back.
+fn thresholds(seen: &Evidence<'_>) -> Vec<Threshold> {
+    let mut all = Threshold::merged(seen.drill.fail_if, &seen.plan.fail_if);
+    let asked = |metric| seen.plan.fail_if.iter().any(|it| it.metric == metric);
+    let is_owed = |metric| match metric {
+        Metric::CacheLost => seen.cache_lost.is_some(),
+        Metric::Return => !seen.facts.is_scored,
+        _ => true,
+    };
+    all.retain(|it| is_owed(it.metric) || asked(it.metric));
+    all
+}
+
+fn done(seen: &Evidence<'_>) -> Vec<String> {
+    let mut done = seen.course.done.clone();
+    if let (Fault::Reload(_), Some(applied)) = (seen.drill.fault, seen.applied) {
+        done.push(format!(
+            "{} reloads were asked for, {applied} came into force",
+            seen.course.rounds
+        ));
+    }
+    done
+}
+
+/// From the fault until requests are served by another provider at the first attempt.
+fn shift(seen: &Evidence<'_>, provider: &str) -> Option<Duration> {
+    let Course { fault, healed, .. } = seen.course;
+    let points: Vec<Point> = since(seen, fault, healed, |call| {
+        let tried = call.attempts == Some(1);
+        call.is_answered() && tried && call.provider().is_some_and(|it| it != provider)
+    });
+    time_until_moved(fault, &points)
+}
+
+/// From the end of the fault until the provider serves what it served.
+fn back(seen: &Evidence<'_>, provider: &str, share: f64) -> Option<Duration> {
+    let Course { healed, ended, .. } = seen.course;
+    let points = since(seen, healed, ended, |call| {
+        call.is_answered() && call.provider() == Some(provider)
+    });
+    time_until_back(healed, &points, share)
+}
+
+fn since(seen: &Evidence<'_>, from: Duration, to: Duration, counts: impl Fn(&Call) -> bool) -> Vec<Point> {
+    let such = seen.calls.iter().filter(|call| call.due >= from && call.due < to);
+    such.map(|call| Point {
+        at: call.due,
+        counts: counts(call),
+    })
+    .collect()
+}
+
+fn recovery(seen: &Evidence<'_>) -> Option<Duration> {
+    let fault = seen.course.fault;
+    let answered = seen.calls.iter().filter(|it| it.due >= fault && it.is_answered());
+    answered.map(|it| it.ended.saturating_sub(fault)).min()
+}
+
+fn millis(span: Duration) -> f64 {
+    span.as_secs_f64() * 1000.0
+}
+
+#[cfg(test)]
+mod tests;

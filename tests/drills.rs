@@ -1,0 +1,194 @@
+//! `tollgate drill`: rehearsed outages come to the verdict that they deserve, with processes that are really killed.
+//! Nothing is said of how fast it all is.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use tollgate_tests::{Finished, run, run_within, scratch_file, spawn};
+
+/// Short clocks, so that a drill takes seconds. The keys of providers are in no environment.
+const HEAD: &str = r#"
+breaker: { consecutive_failures: 3, open_for: 500ms, max_open_for: 1s, ramp: 500ms }
+providers:
+  one: { kind: openai, api_key: "${NOT_IN_ANY_ENVIRONMENT}", timeouts: { first_byte: 1s, idle: 1s } }
+  two: { kind: anthropic, api_key: "${NOR_IS_THIS}", timeouts: { first_byte: 1s, idle: 1s } }
+"#;
+
+const TWO_TARGETS: &str = "models:\n  fast:\n    targets: [ { provider: one, model: gpt-4o-mini, weight: 9 }, \
+    { provider: two, model: claude-haiku-4-5 } ]\n";
+const ONE_TARGET: &str = "models:\n  fast: { targets: [ { provider: one, model: gpt-4o-mini } ] }\n";
+
+/// A machine that is busy with other things may be slow; it may not lose anything.
+const PATIENT: [&str; 6] = [
+    "--fail-if",
+    "added_p99>60s",
+    "--fail-if",
+    "recovery>60s",
+    "--fail-if",
+    "attempts>3",
+];
+
+struct Held {
+    finished: Finished,
+    report: Value,
+}
+
+fn file(config: &str) -> PathBuf {
+    let path = scratch_file("yaml");
+    std::fs::write(&path, format!("{HEAD}{config}")).unwrap();
+    path
+}
+
+fn hold(drill: &str, config: &str) -> Held {
+    let (config, json) = (file(config), scratch_file("json"));
+    // As people write it: relative to where they are.
+    let (folder, name) = (config.parent().unwrap(), config.file_name().unwrap());
+    let texts = [name.to_str().unwrap(), json.to_str().unwrap()];
+    let mut args = vec!["drill", drill, "--config", texts[0], "--json", texts[1]];
+    args.extend(["--rate", "20", "--before", "2s", "--for", "5s", "--after", "1s"]);
+    args.extend(PATIENT);
+    let finished = run_within(Duration::from_secs(180), folder, &args, &[]);
+    let report = std::fs::read(&json).map_or(Value::Null, |text| serde_json::from_slice(&text).unwrap());
+    Held {
+        finished,
+        report: report["drills"][0].clone(),
+    }
+}
+
+impl Held {
+    fn number(&self, pointer: &str) -> f64 {
+        let found = self.report.pointer(pointer).and_then(Value::as_f64);
+        found.unwrap_or_else(|| panic!("no {pointer}: {}{}", self.finished.stdout, self.finished.stderr))
+    }
+
+    fn assert_passed(&self) {
+        let Finished { code, stdout, stderr } = &self.finished;
+        assert_eq!(*code, Some(0), "{stdout}{stderr}");
+        assert_eq!(self.report["passed"], true);
+    }
+}
+
+#[test]
+fn a_killed_provider_is_survived_and_comes_back() {
+    let held = hold("kill-primary", TWO_TARGETS);
+    held.assert_passed();
+    assert_eq!(held.report["primary"], "one/gpt-4o-mini");
+    assert_eq!(held.number("/measured/success"), 1.0);
+    assert!(held.number("/during/targets/two~1claude-haiku-4-5") > 10.0);
+    assert!(held.number("/measured/shift_ms") >= 0.0);
+    let changes = held.report["changes"].to_string();
+    assert!(changes.contains("in a row"), "{changes}");
+}
+
+#[test]
+fn a_model_with_a_single_target_fails_and_is_told_why_before_and_after() {
+    let held = hold("kill-primary", ONE_TARGET);
+    let Finished { code, stdout, stderr } = &held.finished;
+    assert_eq!(*code, Some(1), "{stdout}{stderr}");
+    let reason = "model fast has a single target: there is nothing to shift to";
+    assert!(
+        stdout.contains(&format!("this cannot pass: {reason}")),
+        "{stdout}"
+    );
+    assert!(stdout.contains(&format!("to change: {reason}")), "{stdout}");
+    assert!(stdout.contains("kill-primary: FAILED"), "{stdout}");
+    assert!(held.number("/measured/success") < 0.9);
+    assert_eq!(held.report["measured"]["shift_ms"], Value::Null);
+}
+
+#[test]
+fn streams_that_are_cut_are_counted_apart_and_their_clients_told() {
+    let held = hold("cut-mid-stream", TWO_TARGETS);
+    held.assert_passed();
+    assert!(held.number("/measured/cut") >= 1.0);
+    assert_eq!(held.number("/measured/untold"), 0.0);
+    assert_eq!(held.number("/measured/failed"), 0.0);
+}
+
+#[test]
+fn a_changed_file_is_read_under_load_without_a_failure() {
+    let held = hold("reload-under-load", TWO_TARGETS);
+    held.assert_passed();
+    assert_eq!(held.number("/measured/failed"), 0.0);
+    assert_eq!(held.number("/measured/reloads_missing"), 0.0);
+    assert!(
+        held.report["done"][0]
+            .as_str()
+            .unwrap()
+            .contains("reloads were asked for")
+    );
+}
+
+#[test]
+fn a_killed_gateway_is_back_with_its_log_and_its_cache() {
+    let cached = format!("{TWO_TARGETS}cache: {{ directory: cache, policy: {{ mode: exact }} }}\n");
+    let held = hold("gateway-kill-9", &cached);
+    held.assert_passed();
+    assert!(held.number("/measured/recovery_ms") > 0.0);
+    assert_eq!(held.number("/measured/log_broken"), 0.0);
+    assert_eq!(held.number("/measured/failed_after"), 0.0);
+    assert_eq!(held.number("/measured/cache_lost"), 0.0);
+}
+
+#[test]
+fn what_cannot_be_rehearsed_is_refused_with_its_reasons() {
+    let bad = file("models:\n  fast: { targets: [ { provider: three, model: m } ] }\n");
+    let bad = bad.to_str().unwrap();
+    for (args, told) in [
+        (vec!["drill", "kill"], "kill-primary"),
+        (
+            vec!["drill", "kill-primary", "--config", "/nonexistent.yaml"],
+            "/nonexistent.yaml",
+        ),
+        (vec!["drill", "kill-primary", "--config", bad], "three"),
+        (
+            vec!["drill", "kill-primary", "--fail-if", "sucess<1"],
+            "did you mean 'success'?",
+        ),
+        (vec!["drill", "kill-primary", "--rate", "0"], "--rate"),
+    ] {
+        let finished = run(Path::new("/tmp"), &args, &[]);
+        assert_eq!(finished.code, Some(2), "{args:?}: {}", finished.stderr);
+        assert!(finished.stderr.contains(told), "{args:?}: {}", finished.stderr);
+    }
+}
+
+/// The processes that `pid` has started.
+fn children(pid: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let ids =
+        |list: String| -> Vec<u32> { list.split_whitespace().filter_map(|it| it.parse().ok()).collect() };
+    lists.flat_map(ids).collect()
+}
+
+#[test]
+fn nothing_is_left_of_a_drill_that_is_killed() {
+    let config = file(TWO_TARGETS);
+    let args = ["drill", "kill-primary", "--config", config.to_str().unwrap()];
+    let mut drill = spawn(&args);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut running = Vec::new();
+    // Two simulated providers and a gateway.
+    while running.len() < 3 {
+        assert!(Instant::now() < deadline, "{running:?}");
+        std::thread::sleep(Duration::from_millis(5));
+        running = children(drill.id());
+    }
+    drill.kill().unwrap();
+    drill.wait().unwrap();
+    let is_left = |pid: &u32| {
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // One that has ended and that nobody has waited for yet is gone as well.
+        !state.is_empty() && !state.contains(") Z ")
+    };
+    while running.iter().any(is_left) {
+        assert!(Instant::now() < deadline, "{running:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
