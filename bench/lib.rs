@@ -3,7 +3,11 @@
 
 pub mod budget;
 pub mod decisions;
-#[expect(clippy::expect_used, reason = "a bench whose fixture is wrong should stop")]
+#[expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a bench whose fixture is wrong should stop"
+)]
 pub mod line;
 pub mod quality;
 #[expect(
@@ -40,13 +44,14 @@ pub fn chat_request(bytes: usize, stream: bool) -> Vec<u8> {
 /// The same in Anthropic's dialect.
 pub fn message_request(bytes: usize, stream: bool) -> Vec<u8> {
     let chat: serde_json::Value = serde_json::from_slice(&chat_request(bytes, stream)).unwrap_or_default();
+    let of_chat = |place: &str| chat.pointer(place);
     serde_json::json!({
-        "model": chat["model"],
-        "system": chat["messages"][0]["content"],
-        "messages": [ chat["messages"][1] ],
-        "temperature": chat["temperature"],
-        "max_tokens": chat["max_tokens"],
-        "stream": chat["stream"],
+        "model": of_chat("/model"),
+        "system": of_chat("/messages/0/content"),
+        "messages": [ of_chat("/messages/1") ],
+        "temperature": of_chat("/temperature"),
+        "max_tokens": of_chat("/max_tokens"),
+        "stream": of_chat("/stream"),
     })
     .to_string()
     .into_bytes()

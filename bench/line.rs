@@ -184,6 +184,7 @@ impl Line {
     }
 
     /// Another gateway within the same runtime.
+    #[must_use]
     pub fn beside(&self, size: Size) -> Self {
         Self::on(self.system.clone(), size)
     }
@@ -239,6 +240,10 @@ impl Line {
     }
 
     /// A client asks so many times over one connection, and hangs up: each answer is a 200, or this stops the process.
+    #[expect(
+        clippy::async_yields_async,
+        reason = "it is got ready here, and run where it is measured"
+    )]
     pub fn serve(&self, asked: &Asked, times: u64, latencies: Option<&Latencies>) -> Conversation {
         let client = Client::new(asked.bytes(), asked.ends, times);
         let client = match latencies {
@@ -391,8 +396,7 @@ fn settings(size: Size, board: &Board) -> Settings {
         name: "bench",
         text: &text,
     };
-    let mut settings =
-        tollgate_config::load(source, &|_| None, 1, board).unwrap_or_else(|problems| panic!("{problems}"));
+    let mut settings = tollgate_config::load(source, &|_| None, 1, board).expect("a good configuration");
     if size.keys > 100 {
         settings.keyring = crowd(size.keys);
     }

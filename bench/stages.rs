@@ -17,8 +17,11 @@ pub struct Stage {
     pub name: &'static str,
     /// Times in one measurement that are enough.
     pub times: u64,
-    run: Box<dyn FnMut(u64, &mut Meter<'_>)>,
+    run: Box<Run>,
 }
+
+/// Does the work so many times under a meter.
+type Run = dyn FnMut(u64, &mut Meter<'_>);
 
 impl Stage {
     /// Gets ready, does its work so many times under `meter`, which is called once, and puts everything away.

@@ -107,19 +107,19 @@ fn read(dump: &str, times: f64) -> anyhow::Result<Counts> {
 /// Calls of the allocator by somebody else than the allocator.
 fn allocations(dump: &str) -> u64 {
     let mut names = HashMap::new();
-    let (mut caller, mut callee) = (String::new(), String::new());
+    let (mut caller, mut target) = (String::new(), String::new());
     let mut total = 0;
     for line in dump.lines() {
         if let Some(function) = line.strip_prefix("fn=") {
             caller = name(function, &mut names);
         } else if let Some(function) = line.strip_prefix("cfn=") {
-            callee = name(function, &mut names);
+            target = name(function, &mut names);
         } else if let Some(calls) = line.strip_prefix("calls=") {
             let calls = calls
                 .split(' ')
                 .next()
                 .and_then(|count| count.parse::<u64>().ok());
-            if ALLOCATORS.contains(&&*callee) && !caller.starts_with("mi_") && !caller.starts_with("_mi_") {
+            if ALLOCATORS.contains(&&*target) && !caller.starts_with("mi_") && !caller.starts_with("_mi_") {
                 total += calls.unwrap_or(0);
             }
         }

@@ -129,6 +129,7 @@ fn a_plan_allocates_as_often_for_a_hundred_targets_as_for_eight() {
 }
 
 /// The gate counts the same with callgrind, in the release's code and with the gateway's allocator. This needs neither.
+#[expect(clippy::cast_precision_loss, reason = "counts are small")]
 #[test]
 fn no_stage_of_a_request_allocates_more_than_its_budget_allows() {
     let budget = Budget::parse(include_str!("../budget.toml")).unwrap();

@@ -28,7 +28,7 @@ mod tell;
 mod thresholds;
 
 pub use breakers::Change;
-pub use conduct::{Interrupted, Plan, Stand, Watcher, conduct};
+pub use conduct::{Foresee, Interrupted, Plan, Stand, Watcher, conduct};
 pub use facts::Facts;
 pub use figures::{Cut, Phase};
 pub use report::{Measured, Probes, Report, Reports, Verdict};

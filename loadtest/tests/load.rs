@@ -182,6 +182,8 @@ async fn a_run_that_is_stopped_midway_waits_for_no_answer_that_does_not_come() {
                     }
                 },
                 stop,
+                enough: Arc::default(),
+                witness: None,
             };
             run(&scenario, &contestant, 1, &mut watcher)
         };
@@ -279,6 +281,8 @@ fn a_server_that_is_not_there_is_an_error() {
     let mut watcher = Watcher {
         progress: &mut |_| {},
         stop: Arc::default(),
+        enough: Arc::default(),
+        witness: None,
     };
     let scenario = scenario("requests: [ { model: m } ]\narrival: { constant: 1 }\nthreads: 2\n");
     let error = run(&scenario, &contestant, 1, &mut watcher).expect_err("nobody listens there");

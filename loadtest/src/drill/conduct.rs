@@ -75,10 +75,13 @@ pub struct Stand {
     pub requests: usize,
 }
 
+/// Hears the facts, the obstacles, and what is to be remarked.
+pub type Foresee<'a> = dyn FnMut(&Facts, &[String], &[String]) + 'a;
+
 /// Whoever watches a drill.
 pub struct Watcher<'a> {
     /// Told before it begins: why it cannot pass, and what else is to be known.
-    pub foresee: &'a mut dyn FnMut(&Facts, &[String], &[String]),
+    pub foresee: &'a mut Foresee<'a>,
     /// Told several times a second.
     pub progress: &'a mut dyn FnMut(Stand),
     /// Ends the drill once it is true.
@@ -146,7 +149,7 @@ pub fn conduct(
     let looks = drilling.looks;
     let cache_lost = kept.map(|kept| kept.lost(site)).transpose()?.flatten();
     let calls = calls.sorted();
-    let lines = settled(site, calls.iter().filter_map(|call| call.id.as_deref()))?;
+    let lines = settled(site, &calls.iter().filter_map(|call| call.id.as_deref()))?;
     let applied = epoch
         .zip(self::epoch(&http, site))
         .map(|(then, now)| now.saturating_sub(then));
@@ -180,7 +183,7 @@ fn epoch(http: &Http, site: &dyn Site) -> Option<u64> {
 }
 
 /// The access logs, once they have a line for each of these requests, or will not have them any more.
-fn settled<'a>(site: &dyn Site, ids: impl Iterator<Item = &'a str> + Clone) -> anyhow::Result<Lines> {
+fn settled<'a>(site: &dyn Site, ids: &(impl Iterator<Item = &'a str> + Clone)) -> anyhow::Result<Lines> {
     let begun = Clock.now();
     loop {
         let lines = Lines::read(&site.access_logs())?;

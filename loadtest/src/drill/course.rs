@@ -134,7 +134,7 @@ mod tests {
             (Duration::from_secs(3)..Duration::from_secs(6)).contains(&back),
             "{back:?}"
         );
-        let half = |number: u32| number >= 100 && number % 2 == 0;
+        let half = |number: u32| number >= 100 && number.is_multiple_of(2);
         assert_eq!(
             time_until_back(FROM, &points(half, 500), 0.6).map(|it| it.as_millis()),
             Some(2000)

@@ -77,12 +77,11 @@ impl Facts {
                 .map(str::to_owned)
                 .collect()
         };
-        let route = match model {
-            Some(model) => named(model).or_else(|| routes.iter().copied().find(|it| covers(it, model))),
-            None => {
-                let several = routes.iter().copied().find(|it| providers_of(it).len() > 1);
-                several.or_else(|| routes.first().copied())
-            }
+        let route = if let Some(model) = model {
+            named(model).or_else(|| routes.iter().copied().find(|it| covers(it, model)))
+        } else {
+            let several = routes.iter().copied().find(|it| providers_of(it).len() > 1);
+            several.or_else(|| routes.first().copied())
         };
         let Some(route) = route else {
             let known: Vec<_> = routes.iter().filter_map(|it| it["route"].as_str()).collect();

@@ -236,7 +236,8 @@ mod tests {
     fn a_fault_is_laid_over_what_a_provider_does_all_day() {
         let dripping = laid_over(&everyday(), r#"{"pacing": {"write_bytes": 1}}"#).unwrap();
         assert_eq!(dripping.pacing.write_bytes, Some(1));
-        assert_eq!(dripping.pacing.inter_token_ms, everyday().pacing.inter_token_ms);
+        let pace = dripping.pacing.inter_token_ms - everyday().pacing.inter_token_ms;
+        assert!(pace.abs() < 1e-9);
         assert_eq!(dripping.latency, everyday().latency);
         let late = laid_over(&everyday(), r#"{"latency": {"fixed": {"ms": 7}}}"#).unwrap();
         assert_eq!(late.latency, Latency::Fixed { ms: 7.0 });

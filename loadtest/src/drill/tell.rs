@@ -56,7 +56,9 @@ impl Report {
 
     fn moves(&self) -> String {
         let mut text = String::new();
-        let mut line = |name: &str, said: String| text.push_str(&format!("  {name:<15} {said}\n"));
+        let mut line = |name: &str, said: String| {
+            let _ = writeln!(text, "  {name:<15} {said}");
+        };
         let measured = &self.measured;
         let time = |ms: Option<f64>, never: &str| ms.map_or_else(|| never.to_owned(), span);
         if let Some(primary) = &self.primary {
@@ -244,11 +246,11 @@ fn most(named: impl Iterator<Item = (u64, String)>) -> String {
     let mut named: Vec<_> = named.collect();
     named.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(&other.1)));
     let more = named.len().saturating_sub(MOST_NAMES);
-    let mut names: Vec<_> = named.into_iter().take(MOST_NAMES).map(|(_, name)| name).collect();
+    let mut first: Vec<_> = named.into_iter().take(MOST_NAMES).map(|(_, name)| name).collect();
     if more > 0 {
-        names.push(format!("{more} more"));
+        first.push(format!("{more} more"));
     }
-    names.join(", ")
+    first.join(", ")
 }
 
 /// Columns as wide as they must be, two spaces in front.

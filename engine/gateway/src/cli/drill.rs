@@ -56,7 +56,7 @@ pub(super) struct Args {
     /// How long clients wait for an answer.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = super::demo::duration)]
     patience: Duration,
-    /// Fail if this holds, such as 'success<99.9%', 'shift>5s' or 'added_p99>1s': instead of the drill's own threshold.
+    /// Fail if this holds, such as 'success<99.9%' or 'shift>5s': instead of the drill's own threshold.
     #[arg(long, value_name = "THRESHOLD")]
     fail_if: Vec<Threshold>,
     /// Write the report there, as JSON.
@@ -240,12 +240,8 @@ fn foreseen(args: &Args, drill: &Drill, facts: &Facts, obstacles: &[String], rem
         "\n{}: {}\n  model {} of {file}, {} requests a second, two of five streams\n",
         drill.name, drill.about, facts.model, args.rate
     );
-    for obstacle in obstacles {
-        text.push_str(&format!("  this cannot pass: {obstacle}\n"));
-    }
-    for remark in remarks {
-        text.push_str(&format!("  note: {remark}\n"));
-    }
+    text.extend(obstacles.iter().map(|it| format!("  this cannot pass: {it}\n")));
+    text.extend(remarks.iter().map(|it| format!("  note: {it}\n")));
     text
 }
 
