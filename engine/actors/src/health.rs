@@ -38,7 +38,7 @@ const DRAIN_AFTER: Duration = Duration::from_millis(3);
 /// How often everything is published anew.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 /// Outcomes taken out of the ring at once.
-const BATCH: usize = 1 << 12;
+const BATCH: usize = 1 << 10;
 
 /// Measures the targets of one provider.
 pub(crate) struct Health {
