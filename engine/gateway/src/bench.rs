@@ -1,7 +1,7 @@
 //! An opening for benches: a worker without listeners, whose stages are walked one at a time, and whose connections
 //! to providers are brought along. Nothing here is meant for anybody else, and nothing of it is in the binary.
 //!
-//! [`Walk`] takes the same steps as [`serve`](crate::serve::serve), in the same order, each with what the one before
+//! [`Walk`] takes the same steps as `serve`, in the same order, each with what the one before
 //! has made. It has no cost of its own beside theirs but for a few moves.
 
 use std::rc::Rc;
