@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 use toml_edit::{DocumentMut, Item, TableLike, value};
 
-use super::{Counted, whole};
+use super::{Counted, real, whole};
 
 /// What may be spent.
 #[derive(Debug, Clone)]
@@ -20,12 +20,12 @@ pub struct Budget {
 }
 
 /// What a stage may take each time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Room {
     /// Instructions at most.
     pub instructions: u64,
-    /// Allocations at most.
-    pub allocations: u64,
+    /// Allocations, on average.
+    pub allocations: f64,
 }
 
 /// How many times the instructions of `over` those of `of` may be.
@@ -120,7 +120,7 @@ impl Budget {
             }
             for (name, counts) in counted {
                 let instructions = whole(counts.instructions * (1.0 + self.margin_percent / 100.0));
-                set(stages, name, instructions, counts.whole_allocations());
+                set(stages, name, instructions, counts.allocations);
             }
         }
         document.to_string()
@@ -128,33 +128,47 @@ impl Budget {
 }
 
 /// Changes the numbers of an entry, or adds one.
-fn set(stages: &mut dyn TableLike, name: &str, instructions: u64, allocations: u64) {
-    let known = [("instructions", instructions), ("allocations", allocations)];
+fn set(stages: &mut dyn TableLike, name: &str, instructions: u64, allocations: f64) {
     if !stages.contains_key(name) {
         stages.insert(name, value(toml_edit::InlineTable::new()));
     }
     let Some(entry) = stages.get_mut(name).and_then(Item::as_table_like_mut) else {
         return;
     };
-    for (field, number) in known {
-        let number = i64::try_from(number).unwrap_or(i64::MAX);
-        if entry.get(field).and_then(Item::as_integer) != Some(number) {
-            entry.insert(field, value(number));
+    let tenths = whole(allocations * 10.0);
+    let allocations = if tenths.is_multiple_of(10) {
+        integer(tenths / 10)
+    } else {
+        value(real(tenths) / 10.0)
+    };
+    for (field, number) in [
+        ("instructions", integer(instructions)),
+        ("allocations", allocations),
+    ] {
+        let told = |item: &Item| item.to_string().trim().replace('_', "");
+        if entry.get(field).map(told) != Some(told(&number)) {
+            entry.insert(field, number);
         }
     }
+}
+
+fn integer(number: u64) -> Item {
+    value(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 fn room(item: &Item, place: &str) -> Result<Room, BudgetError> {
     let entry = table(Some(item), place)?;
     only(entry, place, &["instructions", "allocations"])?;
-    let count = |field: &str| {
-        let found = entry.get(field).and_then(Item::as_integer);
-        let found = found.and_then(|number| u64::try_from(number).ok());
-        found.ok_or_else(|| expected(&format!("{place}.{field}"), "a whole number from 0 on"))
-    };
+    let instructions = entry.get("instructions").and_then(Item::as_integer);
+    let instructions = instructions.and_then(|number| u64::try_from(number).ok());
     Ok(Room {
-        instructions: count("instructions")?,
-        allocations: count("allocations")?,
+        instructions: instructions
+            .ok_or_else(|| expected(&format!("{place}.instructions"), "a whole number from 0 on"))?,
+        allocations: number(
+            entry.get("allocations"),
+            &format!("{place}.allocations"),
+            "a number from 0 on",
+        )?,
     })
 }
 
@@ -239,7 +253,7 @@ plan = { instructions = 10_000, allocations = 6 }
         let budget = Budget::parse(GOOD).unwrap();
         let plan = Room {
             instructions: 10_000,
-            allocations: 6,
+            allocations: 6.0,
         };
         assert_eq!((budget.margin_percent, budget.stages["plan"]), (3.0, plan));
         assert_eq!(budget.stages.len(), 2);
@@ -279,7 +293,7 @@ plan = { instructions = 10_000, allocations = 6 }
             ),
             (
                 (", allocations = 6", ""),
-                "stages.plan.allocations: expected a whole number from 0 on",
+                "stages.plan.allocations: expected a number from 0 on",
             ),
             (
                 ("allocations = 6", "allocations = 6, alocations = 6"),
@@ -325,7 +339,7 @@ plan = { instructions = 10_000, allocations = 6 }
             allocations,
         };
         let counted = Counted::from([
-            ("plan".to_owned(), counts(5_000.4, 4.04)),
+            ("plan".to_owned(), counts(5_000.4, 4.44)),
             ("new".to_owned(), counts(100.0, 0.0)),
         ]);
         let text = budget.rewritten(&counted);
@@ -344,7 +358,7 @@ plan = { instructions = 10_000, allocations = 6 }
         };
         assert_eq!(
             (again.stages["plan"], again.stages["new"]),
-            (room(5_150, 4), room(103, 0))
+            (room(5_150, 4.4), room(103, 0.0))
         );
         assert_eq!(
             again.rewritten(&counted),

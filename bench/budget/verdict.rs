@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::RangeInclusive;
 
-use super::{Budget, Counted};
+use super::{ALLOCATIONS_OFF, Budget, Counted, real};
 
 /// How one figure compares with its budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,46 +51,58 @@ pub fn judge(budget: &Budget, counted: &Counted) -> Judgement {
     let slack = 1.0 - 2.0 * budget.margin_percent / 100.0;
     for name in names {
         let (room, counts) = (budget.stages.get(name), counted.get(name));
-        let instructions = room.map(|room| real(room.instructions));
-        let measured = counts.map(|counts| counts.instructions);
-        lines.push(line(name, "instructions", measured, instructions, slack));
-        let allocations = room.map(|room| real(room.allocations));
-        let measured = counts.map(|counts| real(counts.whole_allocations()));
-        lines.push(line(name, "allocations", measured, allocations, 1.0));
+        let instructions = Compared {
+            measured: counts.map(|counts| counts.instructions),
+            budget: room.map(|room| real(room.instructions)),
+        };
+        lines.push(instructions.line(name, "instructions", |most| most * slack..=most));
+        let allocations = Compared {
+            measured: counts.map(|counts| counts.allocations),
+            budget: room.map(|room| room.allocations),
+        };
+        let about = |usual| usual - ALLOCATIONS_OFF..=usual + ALLOCATIONS_OFF;
+        lines.push(allocations.line(name, "allocations", about));
     }
     for (name, ratio) in &budget.ratios {
         let instructions = |stage: &String| counted.get(stage).map(|counts| counts.instructions);
         let (of, over) = (instructions(&ratio.of), instructions(&ratio.over));
-        let measured = of
-            .zip(over.filter(|over| *over > 0.0))
-            .map(|(of, over)| of / over);
+        let compared = Compared {
+            measured: of
+                .zip(over.filter(|over| *over > 0.0))
+                .map(|(of, over)| of / over),
+            budget: Some(ratio.at_most),
+        };
         // A ratio is a promise: that it is kept easily is no reason to take it back.
-        lines.push(line(name, "ratio", measured, Some(ratio.at_most), 0.0));
+        lines.push(compared.line(name, "ratio", |most| 0.0..=most));
     }
     Judgement { lines }
 }
 
-/// `slack`: below this share of the budget it could be less.
-fn line(name: &str, unit: &'static str, measured: Option<f64>, budget: Option<f64>, slack: f64) -> Line {
-    let verdict = match (measured, budget) {
-        (None, _) => Verdict::NotCounted,
-        (Some(_), None) => Verdict::NoBudget,
-        (Some(measured), Some(budget)) if measured > budget => Verdict::Exceeded,
-        (Some(measured), Some(budget)) if measured < budget * slack => Verdict::CouldBeLess,
-        _ => Verdict::Kept,
-    };
-    Line {
-        name: name.to_owned(),
-        unit,
-        measured,
-        budget,
-        verdict,
-    }
+/// A figure and what was allowed.
+struct Compared {
+    measured: Option<f64>,
+    budget: Option<f64>,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-fn real(count: u64) -> f64 {
-    count as f64
+impl Compared {
+    /// `fitting`: what may be measured for a budget without a word about it.
+    fn line(self, name: &str, unit: &'static str, fitting: impl Fn(f64) -> RangeInclusive<f64>) -> Line {
+        let Self { measured, budget } = self;
+        let verdict = match (measured, budget.map(fitting)) {
+            (None, _) => Verdict::NotCounted,
+            (Some(_), None) => Verdict::NoBudget,
+            (Some(measured), Some(fitting)) if measured > *fitting.end() => Verdict::Exceeded,
+            (Some(measured), Some(fitting)) if measured < *fitting.start() => Verdict::CouldBeLess,
+            _ => Verdict::Kept,
+        };
+        Line {
+            name: name.to_owned(),
+            unit,
+            measured,
+            budget,
+            verdict,
+        }
+    }
 }
 
 impl Judgement {
@@ -130,6 +143,7 @@ impl fmt::Display for Judgement {
         let figure = |figure: Option<f64>, unit| match figure {
             None => "-".to_owned(),
             Some(figure) if unit == "ratio" => format!("{figure:.3}"),
+            Some(figure) if unit == "allocations" => format!("{figure:.1}"),
             Some(figure) => format!("{figure:.0}"),
         };
         writeln!(
@@ -209,9 +223,9 @@ line = { instructions = 2060, allocations = 0 }
 
     #[test]
     fn an_allocation_now_and_then_is_none_each_time() {
-        let judgement = judged(&[("plan", 1_000.0, 6.3), ("line", 2_000.0, 0.02)]);
-        assert!(judgement.is_good(), "{judgement}");
         let judgement = judged(&[("plan", 1_000.0, 6.5), ("line", 2_000.0, 0.02)]);
+        assert!(judgement.is_good(), "{judgement}");
+        let judgement = judged(&[("plan", 1_000.0, 6.6), ("line", 2_000.0, 0.02)]);
         assert!(!judgement.is_good(), "{judgement}");
     }
 
