@@ -11,6 +11,8 @@ mod dice;
 pub mod drill;
 pub mod load;
 mod mock;
+#[cfg(test)]
+mod testing;
 mod trickle;
 
 pub use mock::{

@@ -140,6 +140,13 @@ const METRICS: [(&str, Metric, Unit, &str); 15] = [
 ];
 
 impl Metric {
+    fn named(name: &str) -> Result<Self, String> {
+        let found = METRICS.iter().find(|(known, ..)| *known == name);
+        found
+            .map(|(_, metric, ..)| *metric)
+            .ok_or_else(|| unknown("metric", name, &METRICS.map(|(known, ..)| known)))
+    }
+
     fn row(self) -> Option<&'static (&'static str, Self, Unit, &'static str)> {
         METRICS.iter().find(|(_, metric, ..)| *metric == self)
     }
@@ -222,16 +229,11 @@ impl FromStr for Threshold {
     type Err = ThresholdError;
 
     fn from_str(text: &str) -> Result<Self, ThresholdError> {
-        let (name, beyond, limit) = condition(text, "success<99.9%")?;
-        let Some((_, metric, unit, _)) = METRICS.iter().find(|(known, ..)| *known == name) else {
-            let known = METRICS.map(|(name, ..)| name);
-            return Err(ThresholdError::new(text, unknown("metric", name, &known)));
-        };
-        let limit = unit.limit(limit).map_err(|expected| {
-            ThresholdError::new(text, format!("found '{limit}' as the limit, expected {expected}"))
+        let (metric, beyond, limit) = condition(text, "success<99.9%", Metric::named, |metric, limit| {
+            metric.unit().limit(limit)
         })?;
         Ok(Self {
-            metric: *metric,
+            metric,
             beyond,
             limit,
             text: text.trim().to_owned(),

@@ -82,11 +82,14 @@ impl ThresholdError {
     }
 }
 
-/// Takes `NAME SIGN LIMIT` apart. `example` is told where it is not that.
-pub(crate) fn condition<'a>(
-    text: &'a str,
+/// Reads `NAME SIGN LIMIT`: the metric, and the limit in its unit. `example` is told where it is not that; the metric says
+/// what is wrong with its name, and what is expected as its limit.
+pub(crate) fn condition<M>(
+    text: &str,
     example: &str,
-) -> Result<(&'a str, Beyond, &'a str), ThresholdError> {
+    metric: impl Fn(&str) -> Result<M, String>,
+    limit: impl Fn(&M, &str) -> Result<f64, &'static str>,
+) -> Result<(M, Beyond, f64), ThresholdError> {
     let wrong = |wrong: String| ThresholdError::new(text, wrong);
     let at = text.find(['<', '>']).ok_or_else(|| {
         wrong(format!(
@@ -103,8 +106,11 @@ pub(crate) fn condition<'a>(
     let found = signs
         .into_iter()
         .find_map(|(sign, beyond)| Some((beyond, rest.strip_prefix(sign)?)));
-    let (beyond, limit) = found.ok_or_else(|| wrong("expected one of > >= < <=".to_owned()))?;
-    Ok((name.trim(), beyond, limit.trim()))
+    let (beyond, written) = found.ok_or_else(|| wrong("expected one of > >= < <=".to_owned()))?;
+    let (metric, written) = (metric(name.trim()).map_err(wrong)?, written.trim());
+    let limit = limit(&metric, written)
+        .map_err(|expected| wrong(format!("found '{written}' as the limit, expected {expected}")))?;
+    Ok((metric, beyond, limit))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -297,11 +303,8 @@ impl FromStr for Threshold {
     type Err = ThresholdError;
 
     fn from_str(text: &str) -> Result<Self, ThresholdError> {
-        let (name, beyond, limit) = condition(text, "p99>5ms")?;
-        let metric = Metric::parse(name).map_err(|wrong| ThresholdError::new(text, wrong))?;
-        let limit = metric.limit(limit).map_err(|expected| {
-            let wrong = format!("found '{limit}' as the limit, expected {expected}");
-            ThresholdError::new(text, wrong)
+        let (metric, beyond, limit) = condition(text, "p99>5ms", Metric::parse, |metric, limit| {
+            metric.limit(limit)
         })?;
         Ok(Self {
             metric,

@@ -36,17 +36,7 @@ fn columns_are_aligned() {
     assert_eq!(aligned(&rows), "  a    größer\n  bcd  x\n");
 }
 
-/// `UPDATE=1 cargo test -p tollgate-loadtest` writes it anew.
 #[test]
 fn the_committed_schema_is_that_of_the_format() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/drill.schema.json");
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(&path, Report::schema()).unwrap();
-    }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        committed == Report::schema(),
-        "{} is stale: run with UPDATE=1",
-        path.display()
-    );
+    crate::testing::assert_committed("drill.schema.json", &Report::schema());
 }

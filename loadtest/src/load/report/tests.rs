@@ -221,17 +221,7 @@ fn a_report_is_read_back_as_it_was_written() {
     assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report);
 }
 
-/// `UPDATE=1 cargo test -p tollgate-loadtest` writes it anew.
 #[test]
 fn the_committed_schema_is_that_of_the_format() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/bench.schema.json");
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(&path, Report::schema()).unwrap();
-    }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        committed == Report::schema(),
-        "{} is stale: run with UPDATE=1",
-        path.display()
-    );
+    crate::testing::assert_committed("bench.schema.json", &Report::schema());
 }
