@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 #[cfg(target_os = "linux")]
 use tollgate_tests::run_and;
-use tollgate_tests::{Finished, run, scratch_file};
+use tollgate_tests::{Finished, binary, run, scratch_file};
 
 /// What every run here has: short, and not judged by how busy this machine is.
 const SHORT: [&str; 6] = ["--duration", "800ms", "--warm-up", "100ms", "--lag-limit", "1h"];
@@ -100,6 +100,28 @@ fn the_exit_status_tells_thresholds_arguments_and_runs_that_could_not_be_made_ap
     let nobody = bench(&["smoke", "--url", "http://127.0.0.1:1"]);
     assert_eq!(nobody.code, Some(3));
     assert!(nobody.stderr.contains("cannot be reached"), "{}", nobody.stderr);
+}
+
+#[test]
+fn two_builds_are_compared_in_rounds_that_alternate() {
+    let own = binary().to_str().unwrap();
+    let (args, json) = (
+        ["compare", own, own, "--scenario", "smoke", "--rounds", "4"],
+        scratch_file("json"),
+    );
+    let finished = bench(&[&args[..], &SHORT].concat());
+    assert_eq!(finished.code, Some(0), "{}{}", finished.stdout, finished.stderr);
+    let figures = ["latency p50", "answered a second", "server CPU a request"];
+    for figure in &figures[..if cfg!(target_os = "linux") { 3 } else { 2 }] {
+        let line = finished.stdout.lines().find(|line| line.starts_with(figure));
+        let line = line.unwrap_or_else(|| panic!("no {figure}: {}", finished.stdout));
+        assert!(line.contains(" × ") && !line.contains("no verdict"), "{line}");
+    }
+    std::fs::write(&json, "{}").unwrap();
+    let refused = bench(&["compare", own, json.to_str().unwrap()]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("is no report"), "{}", refused.stderr);
+    std::fs::remove_file(&json).unwrap();
 }
 
 #[test]

@@ -22,7 +22,7 @@ mod wire;
 pub use bodies::{chat, chat_stream, data, messages, messages_stream, text_of_chat, text_of_messages};
 pub use http2::Http2;
 pub use metrics::Metrics;
-pub use process::{Finished, Process, run, run_and, run_within, spawn};
+pub use process::{Finished, Process, binary, run, run_and, run_within, spawn};
 pub use routes::{broken, failing, slow, tally};
 pub use scripted::{Scripted, is_whole, json_answer, refusing};
 pub use stack::{BEARER, KEY, Stack, eventually, scratch_file};

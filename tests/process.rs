@@ -220,7 +220,7 @@ fn listening(stderr: &str) -> Option<(SocketAddr, SocketAddr)> {
 }
 
 /// The binary, built once, in the profile and the folder of these tests.
-fn binary() -> &'static Path {
+pub fn binary() -> &'static Path {
     static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
     BUILT
         .get_or_init(build)

@@ -116,6 +116,16 @@ pub fn told(a: &Report, b: &Report) -> String {
             );
         }
     }
+    for (name, report) in [("first", a), ("second", b)] {
+        let requests = report.contestants.first().map(|it| {
+            it.rounds.iter().fold((0, 0), |(failed, sent), round| {
+                (failed + round.requests.failed, sent + round.requests.sent)
+            })
+        });
+        if let Some((failed @ 1.., sent)) = requests {
+            let _ = writeln!(text, "{name}: {failed} of {sent} requests failed");
+        }
+    }
     let all = differences(a, b);
     if all.is_empty() {
         text.push_str("nothing that both reports have\n");

@@ -4,6 +4,7 @@
 //! Exit status: 0 done, 1 a threshold failed, 2 unusable arguments, 3 the run cannot be believed or could not be made.
 
 mod change;
+mod compare;
 mod line_up;
 mod own;
 mod progress;
@@ -19,7 +20,6 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use tokio::signal::unix::{SignalKind, signal};
 use tollgate_core::Clock;
-use tollgate_loadtest::load::compare::told;
 use tollgate_loadtest::load::report::Report;
 use tollgate_loadtest::load::{Outside, Scenario, names, rounds, shipped_text};
 
@@ -60,13 +60,8 @@ enum Verb {
         /// Its name.
         name: String,
     },
-    /// Compare two reports, figure by figure, with confidence from their rounds.
-    Compare {
-        /// A report, as `--json` wrote it.
-        first: PathBuf,
-        /// Another one.
-        second: PathBuf,
-    },
+    /// Compare two servers, figure by figure, with confidence from rounds that alternate; or two reports.
+    Compare(Box<compare::Args>),
     /// Print the JSON Schema of reports.
     Schema,
 }
@@ -92,10 +87,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.verb {
         None => bench(&args.run),
         Some(Verb::Scenarios) => super::print(&listed()),
-        Some(Verb::Compare { first, second }) => match (report(first), report(second)) {
-            (Ok(first), Ok(second)) => super::print(&told(&first, &second)),
-            (Err(why), _) | (_, Err(why)) => Ok(unusable(format_args!("{why:#}"))),
-        },
+        Some(Verb::Compare(args)) => compare::run(args),
         Some(Verb::Schema) => super::print(&Report::schema()),
         Some(Verb::Show { name }) => match shipped_text(name) {
             Some(text) => super::print(text),
@@ -110,11 +102,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn unusable(why: std::fmt::Arguments<'_>) -> ExitCode {
     crate::say(why);
     ExitCode::from(UNUSABLE)
-}
-
-fn report(path: &Path) -> anyhow::Result<Report> {
-    let text = std::fs::read(path).with_context(|| path.display().to_string())?;
-    serde_json::from_slice(&text).with_context(|| format!("{} is no report", path.display()))
 }
 
 fn listed() -> String {
@@ -155,11 +142,25 @@ fn bench(args: &Run) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.html {
         write(path, &report.page())?;
     }
-    Ok(match (report.invalid.is_empty(), report.has_failed()) {
-        (false, _) => ExitCode::from(INVALID),
-        (true, true) => ExitCode::FAILURE,
-        (true, false) => ExitCode::SUCCESS,
-    })
+    Ok(status(&[&report]))
+}
+
+fn status(reports: &[&Report]) -> ExitCode {
+    if reports.iter().any(|it| !it.invalid.is_empty()) {
+        ExitCode::from(INVALID)
+    } else if reports.iter().any(|it| it.has_failed()) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// A report that says so if it ends early.
+fn or_interrupted(mut report: Report, stop: &AtomicBool) -> Report {
+    if stop.load(Ordering::Relaxed) {
+        report.invalid.insert(0, "interrupted before its end".to_owned());
+    }
+    report
 }
 
 fn not_run(error: &anyhow::Error) -> ExitCode {
@@ -203,10 +204,7 @@ fn measure(scenario: &Scenario, line_up: &LineUp, stop: &Arc<AtomicBool>) -> any
     line.clear();
     let mut report = Report::new(scenario, now.to_string(), line_up.cores, results?);
     report.skipped.clone_from(&line_up.skipped);
-    if stop.load(Ordering::Relaxed) {
-        report.invalid.insert(0, "interrupted before its end".to_owned());
-    }
-    Ok(report)
+    Ok(or_interrupted(report, stop))
 }
 
 /// What becomes true at the first interrupt or order to terminate: the run ends early, and its report is written. The

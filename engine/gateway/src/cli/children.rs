@@ -4,7 +4,7 @@
 //! Start them from a thread that lives as long as they should: the kernel ends them with it.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context as _;
@@ -31,18 +31,20 @@ pub(super) struct GatewayChild {
 }
 
 impl GatewayChild {
-    /// Starts it with a config file, and waits until it serves. `cores`: where it runs; empty: anywhere.
-    pub(super) fn start(config: &Path, cores: &[usize]) -> anyhow::Result<Self> {
-        Self::start_with(config, cores, |_| {})
+    /// Starts `program`, which is a build of this one, with a config file, and waits until it serves. `cores`: where it
+    /// runs; empty: anywhere.
+    pub(super) fn start(program: &Path, config: &Path, cores: &[usize]) -> anyhow::Result<Self> {
+        Self::start_with(program, config, cores, |_| {})
     }
 
     /// The same; `prepare` may change its environment.
     pub(super) fn start_with(
+        program: &Path,
         config: &Path,
         cores: &[usize],
         prepare: impl FnOnce(&mut Command),
     ) -> anyhow::Result<Self> {
-        let mut command = own(cores)?;
+        let mut command = leashed(program, cores)?;
         command.arg("serve").arg("--config").arg(config);
         prepare(&mut command);
         let (process, (addr, admin)) =
@@ -81,7 +83,7 @@ pub(super) struct MockChild {
 impl MockChild {
     /// Starts them, and waits until they listen.
     pub(super) fn start(setup: &MockSetup<'_>) -> anyhow::Result<Self> {
-        let mut command = own(setup.cores)?;
+        let mut command = leashed(&own()?, setup.cores)?;
         let listen = setup.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
         command.args(["mock", "--listen", &listen.to_string()]);
         command.args(["--journal", &setup.journal.to_string()]);
@@ -105,12 +107,9 @@ impl MockChild {
     }
 }
 
-/// This program, on a leash.
-fn own(cores: &[usize]) -> anyhow::Result<Command> {
-    leashed(
-        &std::env::current_exe().context("this program's own file")?,
-        cores,
-    )
+/// This program's own file.
+pub(super) fn own() -> anyhow::Result<PathBuf> {
+    std::env::current_exe().context("this program's own file")
 }
 
 fn addresses(line: &str) -> Option<(SocketAddr, SocketAddr)> {

@@ -2,12 +2,13 @@
 //! gone with the value.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use tollgate_loadtest::load::stage::Nginx;
 use tollgate_loadtest::load::{Contestant, Protocol, Scenario};
 
-use super::super::{cores, leash};
+use super::super::{children, cores, leash};
 use super::own::Own;
 
 /// Files that a process has open besides its connections.
@@ -74,6 +75,20 @@ struct Places {
 }
 
 impl Places {
+    /// As they are, or divided where `pin` says so.
+    fn of(cores: &[usize], workers: usize, pin: bool) -> Result<Self, Failure> {
+        if !pin {
+            return Ok(Self::default());
+        }
+        Self::divide(cores, workers).ok_or_else(|| {
+            Failure::Arguments(format!(
+                "--pin: {} workers and everything else need more cores than the {} there are",
+                workers.max(1),
+                cores.len()
+            ))
+        })
+    }
+
     /// The first cores are the server's. `None`: none would be left.
     fn divide(cores: &[usize], workers: usize) -> Option<Self> {
         let (server, rest) = cores.split_at_checked(workers.max(1))?;
@@ -89,19 +104,16 @@ impl Asked {
     pub(super) fn line_up(&self, scenario: &Scenario) -> Result<LineUp, Failure> {
         let url = self.url.clone().or_else(|| scenario.url.clone());
         let cores = cores::allowed();
-        let places = self.places(&cores)?;
-        let (ours, proxys) = files_needed(scenario);
-        let allowed = super::super::files::raise(proxys);
-        if allowed < ours {
-            return Err(Failure::Arguments(format!(
-                "{} requests under way need {ours} open files, allowed are {allowed}: raise the limit (ulimit -n), or send \
-                 fewer",
-                scenario.outstanding,
-            )));
-        }
+        let places = Places::of(&cores, self.workers, self.pin)?;
+        let allowed = files_for(scenario)?;
         let own = match &url {
             Some(_) => None,
-            None => Some(Own::start(self.workers, &places.server, &places.rest)?),
+            None => Some(Own::start(
+                &[&children::own()?],
+                self.workers,
+                &places.server,
+                &places.rest,
+            )?),
         };
         // Threads that send are started later, and stay there too.
         cores::stay_on(&places.rest)?;
@@ -111,7 +123,11 @@ impl Asked {
         };
         let tested = match (url, &own) {
             (Some(url), _) => contestant("server", &url, self.pid),
-            (None, own) => own.as_ref().context("neither a URL nor a gateway")?.contestant(),
+            (None, own) => own
+                .iter()
+                .flat_map(Own::contestants)
+                .next()
+                .context("neither a URL nor a gateway")?,
         };
         let mut contestants = vec![tested];
         let mut skipped = Vec::new();
@@ -140,19 +156,58 @@ impl Asked {
             _own: own,
         })
     }
+}
 
-    fn places(&self, cores: &[usize]) -> Result<Places, Failure> {
-        if !self.pin {
-            return Ok(Places::default());
-        }
-        Places::divide(cores, self.workers).ok_or_else(|| {
-            Failure::Arguments(format!(
-                "--pin: {} workers and everything else need more cores than the {} there are",
-                self.workers.max(1),
-                cores.len()
-            ))
+/// A server that is compared to another.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Server {
+    /// It runs somewhere.
+    Url(String),
+    /// A build of this program, which is started.
+    Program(PathBuf),
+}
+
+/// Two servers, side by side. Programs have `workers` each, and stand in front of the same simulated providers.
+pub(super) fn side_by_side(
+    servers: [&Server; 2],
+    workers: usize,
+    pin: bool,
+    scenario: &Scenario,
+) -> Result<LineUp, Failure> {
+    let cores = cores::allowed();
+    let places = Places::of(&cores, workers, pin)?;
+    files_for(scenario)?;
+    let programs = servers.into_iter().filter_map(|it| match it {
+        Server::Program(path) => Some(path.as_path()),
+        Server::Url(_) => None,
+    });
+    let programs: Vec<_> = programs.collect();
+    let own = if programs.is_empty() {
+        None
+    } else {
+        Some(Own::start(&programs, workers, &places.server, &places.rest)?)
+    };
+    cores::stay_on(&places.rest)?;
+    let mut started = own.iter().flat_map(Own::contestants);
+    let contestants = ["first", "second"]
+        .into_iter()
+        .zip(servers)
+        .filter_map(|(name, server)| match server {
+            Server::Url(url) => Some(contestant(name, url, None)),
+            Server::Program(_) => started.next().map(|it| Contestant {
+                name: name.to_owned(),
+                ..it
+            }),
         })
-    }
+        .collect();
+    drop(started);
+    Ok(LineUp {
+        contestants,
+        skipped: Vec::new(),
+        cores: cores.len(),
+        _nginx: None,
+        _own: own,
+    })
 }
 
 fn contestant(name: &str, url: &str, pid: Option<u32>) -> Contestant {
@@ -161,6 +216,20 @@ fn contestant(name: &str, url: &str, pid: Option<u32>) -> Contestant {
         url: url.to_owned(),
         pid,
     }
+}
+
+/// Raises the limit of open files as far as it may be, and says what is allowed.
+fn files_for(scenario: &Scenario) -> Result<u64, Failure> {
+    let (ours, proxys) = files_needed(scenario);
+    let allowed = super::super::files::raise(proxys);
+    if allowed < ours {
+        return Err(Failure::Arguments(format!(
+            "{} requests under way need {ours} open files, allowed are {allowed}: raise the limit (ulimit -n), or send \
+             fewer",
+            scenario.outstanding,
+        )));
+    }
+    Ok(allowed)
 }
 
 /// Files that we need, with a connection for each request under way, and that a proxy needs, with two.

@@ -1,7 +1,8 @@
-//! The gateway that is loaded where no URL is given, in front of simulated providers: each a process of its own, so that
+//! The gateways that are loaded where no URL is given, in front of simulated providers: each a process of its own, so that
 //! what each of them costs can be told from what the generator costs.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::Context as _;
 use tollgate_loadtest::load::Contestant;
@@ -10,43 +11,54 @@ use tollgate_loadtest::{Behaviour, BehaviourTable, Pacing, Reply};
 
 use super::super::children::{GatewayChild, MockChild, MockSetup};
 
-/// A gateway with all that it needs. Dropping it ends the processes.
+/// Gateways with all that they need. Dropping it ends the processes.
 pub(super) struct Own {
-    // In this order: the gateway ends before its upstream and its files go.
-    gateway: GatewayChild,
+    // In this order: a gateway ends before its upstream and its files go.
+    gateways: Vec<GatewayChild>,
     mock: MockChild,
     _files: Scratch,
 }
 
 impl Own {
-    /// The gateway runs on the cores of `server`, the providers on those of `rest`; empty: anywhere.
-    pub(super) fn start(workers: usize, server: &[usize], rest: &[usize]) -> anyhow::Result<Self> {
+    /// A gateway of each program. Gateways run on the cores of `server`, the providers on those of `rest`; empty: anywhere.
+    pub(super) fn start(
+        programs: &[&Path],
+        workers: usize,
+        server: &[usize],
+        rest: &[usize],
+    ) -> anyhow::Result<Self> {
         let mock = MockChild::start(&MockSetup {
             behaviours: Some(behaviours()),
             cores: rest,
             ..MockSetup::default()
         })?;
         let files = Scratch::new("gateway")?;
-        let config = files.path().join("tollgate.yaml");
-        let access_log = files.path().join("access.log");
-        let text = include_str!("../bench.yaml")
-            .replace("{mock}", &mock.addr.to_string())
-            .replace("{workers}", &workers.max(1).to_string())
-            .replace("{access_log}", &access_log.display().to_string());
-        std::fs::write(&config, text).with_context(|| format!("{} cannot be written", config.display()))?;
+        let mut gateways = Vec::new();
+        for (number, program) in programs.iter().enumerate() {
+            let config = files.path().join(format!("tollgate-{number}.yaml"));
+            let access_log = files.path().join(format!("access-{number}.log"));
+            let text = include_str!("../bench.yaml")
+                .replace("{mock}", &mock.addr.to_string())
+                .replace("{workers}", &workers.max(1).to_string())
+                .replace("{access_log}", &access_log.display().to_string());
+            std::fs::write(&config, text)
+                .with_context(|| format!("{} cannot be written", config.display()))?;
+            gateways.push(GatewayChild::start(program, &config, server)?);
+        }
         Ok(Self {
-            gateway: GatewayChild::start(&config, server)?,
+            gateways,
             mock,
             _files: files,
         })
     }
 
-    pub(super) fn contestant(&self) -> Contestant {
-        Contestant {
+    /// One for each gateway, in their order.
+    pub(super) fn contestants(&self) -> impl Iterator<Item = Contestant> {
+        self.gateways.iter().map(|it| Contestant {
             name: "tollgate".to_owned(),
-            url: self.gateway.url(),
-            pid: Some(self.gateway.process.pid()),
-        }
+            url: it.url(),
+            pid: Some(it.process.pid()),
+        })
     }
 
     /// The simulated provider itself.

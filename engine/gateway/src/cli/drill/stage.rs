@@ -14,7 +14,7 @@ use tollgate_loadtest::drill::{Site, Tuning, everyday};
 use tollgate_loadtest::load::stage::{Scratch, Signal};
 use tollgate_routing::Board;
 
-use super::super::children::{GatewayChild, MockChild, MockSetup};
+use super::super::children::{GatewayChild, MockChild, MockSetup, own};
 use super::rewrite::{Stand, keeps_cache, providers, rewritten, state, variables};
 
 /// Any free port of loopback.
@@ -302,7 +302,7 @@ impl Site for Stage<'_> {
     fn start_gateway(&mut self, gateway: usize) -> anyhow::Result<()> {
         let environment = self.environment.clone();
         let it = self.gateway_mut(gateway)?;
-        let child = GatewayChild::start_with(&it.config, &[], |command| {
+        let child = GatewayChild::start_with(&own()?, &it.config, &[], |command| {
             command.env_clear().envs(environment);
         })?;
         (it.listen, it.admin) = (child.addr, child.admin);
