@@ -126,3 +126,29 @@ async fn a_provider_that_restarts_is_found_again() {
     assert_eq!(stack.chat(&chat("m")).await.status, 200);
     assert_eq!(again.control().journal().len(), 1);
 }
+
+#[tokio::test]
+async fn a_client_that_does_not_read_holds_up_nobody_on_the_same_connection() {
+    let stack = Stack::start(&config(1, 100)).await;
+    let mut unread = Vec::new();
+    for _ in 0..3 {
+        let endless = chat_stream("m--endless--pace0");
+        unread.push(stack.begin("/v1/chat/completions", &endless).await);
+    }
+    let control = stack.mock.control();
+    let written = || -> u64 { control.journal().iter().map(|entry| entry.chunks).sum() };
+    // Until nothing more goes through: what lies between the provider and the clients is full.
+    let mut before = 0;
+    loop {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let now = written();
+        if now == before && now > 0 {
+            break;
+        }
+        before = now;
+    }
+    let answered = tokio::time::timeout(Duration::from_secs(5), stack.chat(&chat("m"))).await;
+    assert_eq!(answered.expect("it waits behind the others").status, 200);
+    let metrics = stack.metrics().await;
+    assert_eq!(metrics.sum("tollgate_upstream_connects_total", &[]), 1.0);
+}

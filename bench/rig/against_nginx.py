@@ -8,7 +8,7 @@ Rounds alternate between the contestants; medians are printed.
 
 Tollgate runs as it is meant to: virtual keys, metering, pricing, metrics and the access log on (to a file).
 """
-import json, os, statistics, subprocess, sys, time, urllib.request
+import contextlib, json, os, resource, socket, statistics, subprocess, sys, time, urllib.request
 
 from rig import (KEY, MOCK, NGINX, NGINX_STREAM, TOLLGATE, UPSTREAM, arguments, body, measure, nginx_conf, post, rss_mib,
                  serving, stage, start, tell, wrk)
@@ -31,9 +31,84 @@ def read_stream(port, payload, streams):
                          input=payload, capture_output=True, text=True, check=True).stdout
     return (int(out),)
 
+def median(values):
+    return round(statistics.median(values), 2)
+
+def requests(a, where, pids):
+    """Requests answered at once: 1, 10 and 100 KiB in one dialect, and 1 KiB from Anthropic's to OpenAI's."""
+    found = {}
+    kinds = [(f"{size // 1024}KiB", body(size), "/v1/chat/completions") for size in (1024, 10240, 102400)]
+    kinds.append(("1KiB_other_dialect", json.dumps({**json.loads(body(1024)), "max_tokens": 500}), "/v1/messages"))
+    for name, payload, path in kinds:
+        script = post(payload)
+        ports = {"nginx": NGINX, "tollgate": TOLLGATE}
+        for port in ports.values():
+            wrk(where, port, script, 2, a.connections, path)
+        cpu, rate, alone = ({who: [] for who in ports} for _ in range(3))
+        direct = []
+        for _ in range(a.rounds):
+            direct.append(wrk(where, UPSTREAM, script, 2, 1, path)[2])
+            for who, port in ports.items():
+                cost, (_, answered, _, _) = measure(pids[who], lambda: wrk(where, port, script, a.seconds, a.connections, path))
+                cpu[who].append(cost)
+                rate[who].append(answered)
+                alone[who].append(wrk(where, port, script, 2, 1, path)[2])
+        found[name] = {who: {"cpu_us_per_request": median(cpu[who]), "requests_per_second": median(rate[who]),
+                             "added_p50_us_one_connection": round(median(alone[who]) - median(direct), 1)} for who in ports}
+        found[name]["cpu_ratio"] = round(median(cpu["tollgate"]) / median(cpu["nginx"]), 2)
+        found[name]["throughput_ratio"] = round(median(rate["tollgate"]) / median(rate["nginx"]), 2)
+    small, large = found["1KiB"], found["100KiB"]
+    slope = {who: round((large[who]["cpu_us_per_request"] - small[who]["cpu_us_per_request"]) / 99, 3) for who in pids}
+    found["cpu_us_per_KiB"] = {**slope, "ratio": round(slope["tollgate"] / slope["nginx"], 2)}
+    return found
+
+def streams(a, where, pids, proxy):
+    """Fifty streams of four hundred chunks at once."""
+    found = {}
+    for name, model in (("same", "stream"), ("translated", "streamcross")):
+        cpu = {"nginx": [], "tollgate": []}
+        for _ in range(a.rounds):
+            for who, pid, port in (("nginx", proxy.pid, NGINX_STREAM), ("tollgate", pids["tollgate"], TOLLGATE)):
+                asked = model if who == "tollgate" else "any--tokens400--pace2"
+                payload = json.dumps({"model": asked, "stream": True, "messages": [{"role": "user", "content": "go"}]})
+                cpu[who].append(measure(pid, lambda: read_stream(port, payload, 50))[0])
+        found[f"stream_{name}"] = {who: {"cpu_us_per_chunk": median(values)} for who, values in cpu.items()}
+        found[f"stream_{name}"]["cpu_ratio"] = round(median(cpu["tollgate"]) / median(cpu["nginx"]), 2)
+    return found
+
+@contextlib.contextmanager
+def waiting(port, count):
+    """So many connections that have been answered once, and are kept alive."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit[1], limit[1]))
+    opened = []
+    try:
+        for _ in range(count):
+            it = socket.create_connection(("127.0.0.1", port))
+            it.sendall(b"GET /readyz HTTP/1.1\r\nhost: rig\r\n\r\n")
+            if not it.recv(4096).startswith(b"HTTP/1.1 200"):
+                sys.exit("a connection was not answered")
+            opened.append(it)
+        yield
+    finally:
+        for it in opened:
+            it.close()
+
+def crowd(a, where, pids):
+    """The same requests beside ten open connections, and beside ten thousand."""
+    script, cpu, rss = post(body(1024)), {10: [], 10000: []}, {10: [], 10000: []}
+    for _ in range(a.rounds):
+        for count in cpu:
+            with waiting(TOLLGATE, count):
+                cost, _ = measure(pids["tollgate"], lambda: wrk(where, TOLLGATE, script, a.seconds, a.connections))
+                cpu[count].append(cost)
+                rss[count].append(rss_mib(pids["tollgate"]))
+    found = {f"{count}_connections": {"cpu_us_per_request": median(cpu[count]), "rss_mib": median(rss[count])} for count in cpu}
+    return {"open": {**found, "cpu_ratio": round(median(cpu[10000]) / median(cpu[10]), 3)}}
+
 def main():
     arg = arguments(__doc__, seconds=8)
-    arg.add_argument("--only", choices=["requests", "streams"])
+    arg.add_argument("--only", choices=["requests", "streams", "crowd"])
     a = arg.parse_args()
     report = {}
     with stage(CONFIG) as (where, running):
@@ -54,46 +129,16 @@ def main():
         time.sleep(1)
         report["idle_rss_mib"] = round(rss_mib(gate.pid), 1)
         report["binary_mib"] = round(os.path.getsize(a.binary) / 2**20, 1)
-        contestants = {"nginx": (proxy.pid, NGINX), "tollgate": (gate.pid, TOLLGATE)}
-        for size in () if a.only == "streams" else (1024, 10240):
-            script = post(body(size))
-            for pid, port in contestants.values():
-                wrk(where, port, script, 2, a.connections)
-            rows = {name: [] for name in contestants}
-            for _ in range(a.rounds):
-                for name, (pid, port) in contestants.items():
-                    cpu, (_, rate, p50, p99) = measure(pid, lambda: wrk(where, port, script, a.seconds, a.connections))
-                    rows[name].append((cpu, rate, p50, p99))
-            latency = {name: [] for name in contestants}
-            direct = []
-            for _ in range(a.rounds):
-                direct.append(wrk(where, UPSTREAM, script, 3, 1)[2])
-                for name, (pid, port) in contestants.items():
-                    latency[name].append(wrk(where, port, script, 3, 1)[2])
-            table = {}
-            for name in contestants:
-                columns = list(zip(*rows[name]))
-                table[name] = {"cpu_us_per_request": round(statistics.median(columns[0]), 2),
-                               "requests_per_second": round(statistics.median(columns[1])),
-                               "added_p50_us_one_connection": round(statistics.median(latency[name]) - statistics.median(direct), 1)}
-            table["cpu_ratio"] = round(table["tollgate"]["cpu_us_per_request"] / table["nginx"]["cpu_us_per_request"], 2)
-            report[f"{size // 1024}KiB"] = table
-        mock = start([a.binary, "mock", "--journal", "0", "--listen", f"127.0.0.1:{MOCK}"], 1, MOCK, stdout=subprocess.DEVNULL)
-        running.append(mock)
-        stream_proxy = start(["nginx", "-c", nginx_conf(where, NGINX_STREAM, "stream", MOCK)], 0, NGINX_STREAM)
-        running.append(stream_proxy)
-        for name, model in () if a.only == "requests" else (("same", "stream"), ("translated", "streamcross")):
-            rows = {"nginx": [], "tollgate": []}
-            for _ in range(a.rounds):
-                for who, pid, port in (("nginx", stream_proxy.pid, NGINX_STREAM), ("tollgate", gate.pid, TOLLGATE)):
-                    asked = model if who == "tollgate" else "any--tokens400--pace2"
-                    payload = json.dumps({"model": asked, "stream": True,
-                                          "messages": [{"role": "user", "content": "go"}]})
-                    cpu, _ = measure(pid, lambda: read_stream(port, payload, 50))
-                    rows[who].append(cpu)
-            table = {who: {"cpu_us_per_chunk": round(statistics.median(values), 2)} for who, values in rows.items()}
-            table["cpu_ratio"] = round(statistics.median(rows["tollgate"]) / statistics.median(rows["nginx"]), 2)
-            report[f"stream_{name}"] = table
+        pids = {"nginx": proxy.pid, "tollgate": gate.pid}
+        if a.only in (None, "requests"):
+            report |= requests(a, where, pids)
+        if a.only in (None, "crowd"):
+            report |= crowd(a, where, pids)
+        if a.only in (None, "streams"):
+            running.append(start([a.binary, "mock", "--journal", "0", "--listen", f"127.0.0.1:{MOCK}"], 1, MOCK,
+                                 stdout=subprocess.DEVNULL))
+            running.append(start(["nginx", "-c", nginx_conf(where, NGINX_STREAM, "stream", MOCK)], 0, NGINX_STREAM))
+            report |= streams(a, where, pids, running[-1])
     tell(report, a.json)
 
 if __name__ == "__main__":

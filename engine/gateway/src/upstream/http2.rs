@@ -19,6 +19,11 @@ use tollgate_routing::Provider;
 use super::connect::{Connected, Connector};
 use super::{Answer, IDLE_FOR, SendError, UpstreamBody, UpstreamRequest, lease};
 
+/// What a stream may be ahead of its reader, in bytes: enough for 2.5 MB/s at a distance of 100 ms.
+const STREAM_WINDOW: u32 = 256 << 10;
+/// The most that HTTP/2 lets a connection be ahead.
+const MOST_WINDOW: u32 = (1 << 31) - 1;
+
 /// The connections to one origin.
 #[derive(Default)]
 pub(super) struct Lanes {
@@ -110,7 +115,8 @@ async fn open(
     let handshake = Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
         .keep_alive_interval(IDLE_FOR / 2)
-        .adaptive_window(true)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(connection_window(provider.max_streams_per_connection))
         .handshake(io);
     let (requests, connection) = handshake
         .await
@@ -126,6 +132,12 @@ async fn open(
         drop(open);
     });
     Ok(requests)
+}
+
+/// Room for every stream's window at once: a client that does not read fills its own stream's, and nobody else waits.
+fn connection_window(max_streams: usize) -> u32 {
+    let streams = u32::try_from(max_streams.max(1)).unwrap_or(u32::MAX);
+    STREAM_WINDOW.saturating_mul(streams).min(MOST_WINDOW)
 }
 
 impl Lanes {
