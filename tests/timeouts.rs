@@ -49,6 +49,25 @@ async fn a_handshake_that_hangs_is_a_connect_timeout() {
 }
 
 #[tokio::test]
+async fn requests_that_wait_for_the_same_connection_fail_together() {
+    const REQUESTS: usize = 12;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("\"https://{}/v1\", http: 2", listener.local_addr().unwrap());
+    let config = config("connect: 1s").replacen("\"http://{mock}/v1\"", &silent, 1);
+    let config = format!("{config}server: {{ listen: \"127.0.0.1:0\", workers: 1 }}\n");
+    let stack = Stack::start(&config).await;
+    let began = std::time::Instant::now();
+    let body = chat("o/m");
+    let asked = (0..REQUESTS).map(|_| stack.chat(&body));
+    for response in futures_util::future::join_all(asked).await {
+        assert_eq!(response.json()["error"]["code"], "upstream_timeout");
+    }
+    // One after the other they would take a second each.
+    assert!(began.elapsed().as_secs() < 6, "{:?}", began.elapsed());
+    assert_eq!(counted(&stack, "connect_timeout").await, 12.0);
+}
+
+#[tokio::test]
 async fn a_queue_of_connections_that_is_full_is_a_connect_timeout() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();

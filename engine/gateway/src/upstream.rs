@@ -14,6 +14,7 @@ mod lease;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -51,15 +52,23 @@ enum Origin {
     Http2(Rc<http2::Lanes>),
 }
 
+/// Why there is no connection. Whoever waited for the same one is told the same.
+#[derive(Debug, Clone, Error)]
+pub(crate) enum ConnectError {
+    /// None within the connect timeout.
+    #[error("no connection within {0:?}")]
+    Timeout(Duration),
+    /// None at all.
+    #[error("no connection: {0}")]
+    Failed(#[source] Arc<dyn std::error::Error + Send + Sync>),
+}
+
 /// Why an exchange came to no answer.
 #[derive(Debug, Error)]
 pub(crate) enum SendError {
-    /// No connection within the connect timeout.
-    #[error("no connection within {0:?}")]
-    ConnectTimeout(Duration),
     /// No connection.
-    #[error("no connection: {0}")]
-    Connect(#[source] BoxError),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// A connection, but no head of an answer within the first-byte timeout.
     #[error("no answer within {0:?}")]
     FirstByteTimeout(Duration),
@@ -89,6 +98,12 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// A request to a provider.
 pub(crate) type UpstreamRequest = Request<Full<Bytes>>;
 
+impl ConnectError {
+    fn failed(why: impl Into<BoxError>) -> Self {
+        Self::Failed(Arc::from(why.into()))
+    }
+}
+
 impl SendError {
     /// Whether an idle connection was closed, without a byte of an answer, instead of taking the request.
     pub(crate) fn was_stale(&self) -> bool {
@@ -97,8 +112,8 @@ impl SendError {
 
     pub(crate) fn class(&self) -> OutcomeClass {
         match self {
-            Self::ConnectTimeout(_) => OutcomeClass::ConnectTimeout,
-            Self::Connect(_) => OutcomeClass::ConnectFailed,
+            Self::Connect(ConnectError::Timeout(_)) => OutcomeClass::ConnectTimeout,
+            Self::Connect(ConnectError::Failed(_)) => OutcomeClass::ConnectFailed,
             Self::FirstByteTimeout(_) => OutcomeClass::FirstByteTimeout,
             Self::Reset { .. } => OutcomeClass::Reset,
         }
@@ -131,21 +146,19 @@ impl Upstream {
     }
 
     /// Puts a connection that somebody else has opened with the idle ones: benches bring theirs along.
-    pub(crate) async fn adopt<T>(&self, provider: &Provider, io: T) -> Result<(), SendError>
+    pub(crate) async fn adopt<T>(&self, provider: &Provider, io: T) -> Result<(), ConnectError>
     where
         T: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
     {
         match self.origin(provider, &provider.base_url)? {
             Origin::Http1(pool) => pool.adopt(io, provider.max_idle_connections).await,
-            Origin::Http2(_) => Err(SendError::Connect(
-                "a connection of HTTP/1.1 is brought along".into(),
-            )),
+            Origin::Http2(_) => Err(ConnectError::failed("a connection of HTTP/1.1 is brought along")),
         }
     }
 
-    fn origin(&self, provider: &Provider, uri: &http::Uri) -> Result<Origin, SendError> {
+    fn origin(&self, provider: &Provider, uri: &http::Uri) -> Result<Origin, ConnectError> {
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
-            return Err(SendError::Connect(format!("{uri} is not an absolute URI").into()));
+            return Err(ConnectError::failed(format!("{uri} is not an absolute URI")));
         };
         let key = OriginKey {
             scheme: scheme.clone(),

@@ -15,7 +15,7 @@ use tollgate_routing::{HttpVersion, Provider};
 use tollgate_telemetry::{Meters, UpstreamMeters};
 use tower_service::Service;
 
-use super::{BoxError, SendError};
+use super::{BoxError, ConnectError};
 
 /// A connection, plain or TLS.
 pub(crate) type Io = MaybeHttpsStream<TokioIo<TcpStream>>;
@@ -93,7 +93,7 @@ impl Connector {
     }
 
     /// Opens a connection to `uri`'s origin within the provider's connect timeout.
-    pub(crate) async fn connect(&self, provider: &Provider, uri: &Uri) -> Result<Connected, SendError> {
+    pub(crate) async fn connect(&self, provider: &Provider, uri: &Uri) -> Result<Connected, ConnectError> {
         let limit = provider.timeouts.connect;
         let meters = self.meters.upstream(&provider.name);
         let failed = match tokio::time::timeout(limit, self.open(uri, provider.http)).await {
@@ -105,8 +105,8 @@ impl Connector {
                     via,
                 });
             }
-            Ok(Err(source)) => SendError::Connect(source),
-            Err(_) => SendError::ConnectTimeout(limit),
+            Ok(Err(source)) => ConnectError::failed(source),
+            Err(_) => ConnectError::Timeout(limit),
         };
         meters.failed();
         Err(failed)

@@ -16,7 +16,7 @@ use tollgate_core::Clock;
 use tollgate_routing::Provider;
 
 use super::connect::{Connected, Connector, Via};
-use super::{Answer, IDLE_FOR, SendError, UpstreamBody, UpstreamRequest, lease};
+use super::{Answer, ConnectError, IDLE_FOR, SendError, UpstreamBody, UpstreamRequest, lease};
 
 /// Idle connections to one origin, the one used last at the back.
 #[derive(Default)]
@@ -98,18 +98,18 @@ pub(super) async fn exchange(
     }
 }
 
-async fn open(connector: &Connector, provider: &Provider, origin: &Uri) -> Result<Connection, SendError> {
+async fn open(connector: &Connector, provider: &Provider, origin: &Uri) -> Result<Connection, ConnectError> {
     let Connected { io, open, via } = connector.connect(provider, origin).await?;
     over(io, open, via).await
 }
 
 /// A connection over `io`; `open` is dropped when it ends.
-async fn over<T>(io: T, open: impl Sized + 'static, via: Option<Via>) -> Result<Connection, SendError>
+async fn over<T>(io: T, open: impl Sized + 'static, via: Option<Via>) -> Result<Connection, ConnectError>
 where
     T: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
 {
     let handshake = Builder::new().handshake(io).await;
-    let (requests, connection) = handshake.map_err(|source| SendError::Connect(source.into()))?;
+    let (requests, connection) = handshake.map_err(|source| ConnectError::failed(source))?;
     // How it ends is told to whoever uses it: an idle connection that is closed is nobody's error.
     let driver = Driver(actix_rt::spawn(async move {
         drop(connection.await);
@@ -150,13 +150,13 @@ impl Pool {
     }
 
     /// Keeps a connection over `io`.
-    pub(super) async fn adopt<T>(&self, io: T, max_idle: usize) -> Result<(), SendError>
+    pub(super) async fn adopt<T>(&self, io: T, max_idle: usize) -> Result<(), ConnectError>
     where
         T: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
     {
         let mut connection = over(io, (), None).await?;
         let ready = connection.requests.ready().await;
-        ready.map_err(|source| SendError::Connect(source.into()))?;
+        ready.map_err(|source| ConnectError::failed(source))?;
         self.push(connection, max_idle);
         Ok(())
     }

@@ -17,7 +17,7 @@ use tollgate_core::Clock;
 use tollgate_routing::Provider;
 
 use super::connect::{Connected, Connector};
-use super::{Answer, IDLE_FOR, SendError, UpstreamBody, UpstreamRequest, lease};
+use super::{Answer, ConnectError, IDLE_FOR, SendError, UpstreamBody, UpstreamRequest, lease};
 
 /// What a stream may be ahead of its reader, in bytes: enough for 2.5 MB/s at a distance of 100 ms.
 const STREAM_WINDOW: u32 = 256 << 10;
@@ -33,13 +33,13 @@ pub(super) struct Lanes {
 /// One connection, from the moment somebody wants it.
 #[derive(Default)]
 struct Lane {
-    /// Empty while it is being opened: whoever was given this lane waits for the same connection.
-    requests: OnceCell<SendRequest<Full<Bytes>>>,
+    /// Empty while it is being opened: whoever was given this lane waits for the same connection, or the same failure.
+    requests: OnceCell<Result<SendRequest<Full<Bytes>>, ConnectError>>,
     /// Streams in use or promised.
     streams: Cell<usize>,
     /// The provider's own limit of streams, as last announced. Written by the task that drives the connection.
     limit: Rc<Cell<Option<usize>>>,
-    /// No new streams: it broke, or never came about.
+    /// No new streams: it broke.
     closed: Cell<bool>,
 }
 
@@ -72,15 +72,9 @@ pub(super) async fn exchange(
         let opened = lease
             .lane
             .requests
-            .get_or_try_init(|| open(connector, provider, &origin, limit))
+            .get_or_init(|| open(connector, provider, &origin, limit))
             .await;
-        let mut requests = match opened {
-            Ok(requests) => requests.clone(),
-            Err(failed) => {
-                lease.lane.closed.set(true);
-                return Err(failed);
-            }
-        };
+        let mut requests = opened.clone()?;
         let sent_at = Clock.now();
         let limit = provider.timeouts.first_byte;
         let head = timeout(limit, requests.try_send_request(request));
@@ -110,7 +104,7 @@ async fn open(
     provider: &Provider,
     origin: &Uri,
     limit: Rc<Cell<Option<usize>>>,
-) -> Result<SendRequest<Full<Bytes>>, SendError> {
+) -> Result<SendRequest<Full<Bytes>>, ConnectError> {
     let Connected { io, open, .. } = connector.connect(provider, origin).await?;
     let handshake = Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
@@ -118,9 +112,7 @@ async fn open(
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(connection_window(provider.max_streams_per_connection))
         .handshake(io);
-    let (requests, connection) = handshake
-        .await
-        .map_err(|source| SendError::Connect(source.into()))?;
+    let (requests, connection) = handshake.await.map_err(ConnectError::failed)?;
     actix_rt::spawn(async move {
         let mut connection = pin!(connection);
         let watched = std::future::poll_fn(|cx| {
@@ -165,7 +157,9 @@ impl Lanes {
 
 impl Lane {
     fn is_usable(&self) -> bool {
-        !self.closed.get() && self.requests.get().is_none_or(|requests| !requests.is_closed())
+        let is_open =
+            |opened: &Result<SendRequest<_>, _>| opened.as_ref().is_ok_and(|requests| !requests.is_closed());
+        !self.closed.get() && self.requests.get().is_none_or(is_open)
     }
 
     fn has_room(&self, max_streams: usize) -> bool {
