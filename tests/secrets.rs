@@ -105,6 +105,23 @@ async fn a_provider_that_repeats_our_key_is_not_quoted() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_a_string_with_our_key_is_not_quoted() {
+    let said = format!("\"Incorrect API key provided: {OPENAI_KEY}\"");
+    let upstream = Scripted::start(move |_| json_answer(200, &said)).await;
+    let mock = MockServer::start(MockOptions::default()).await.unwrap();
+    let stack = Stack::in_front_of(mock, &config().replace("{mock}", &upstream.addr.to_string()));
+    for model in ["o/m", "a/m", "p/m"] {
+        for response in [
+            stack.chat(&chat(model)).await,
+            stack.messages(&messages(model)).await,
+        ] {
+            assert_ne!(response.status, 200);
+            assert_none("a body", &response.text());
+        }
+    }
+}
+
+#[tokio::test]
 async fn ordinary_traffic_shows_no_key() {
     let stack = Stack::start(&config()).await;
     for model in ["o/m", "a/m", "p/m--status500", "o/m--reset4", "a/m--error3"] {

@@ -51,6 +51,10 @@ impl<'a> Fields<'a> {
     /// The fields of `json`; `Err` says what is wrong and where.
     pub(crate) fn parse(json: &'a [u8]) -> Result<Self, serde_json::Error> {
         let text = std::str::from_utf8(json).map_err(serde_json::Error::custom)?;
+        if matches!(json.get(skip_space(json, 0)), Some(other) if *other != b'{') {
+            // The parser's own words quote what it has found instead: text that may hold anything, a key for one.
+            return Err(serde_json::Error::custom("expected an object"));
+        }
         serde_json::from_str(text)
     }
 
@@ -195,6 +199,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_found_instead_of_an_object_is_not_quoted() {
+        for bad in [
+            r#""the key sk-123""#,
+            r#" ["sk-123"]"#,
+            "123",
+            "sk-123",
+            r#"{"a":sk-123}"#,
+        ] {
+            let told = Fields::parse(bad.as_bytes()).unwrap_err().to_string();
+            assert!(!told.contains("123"), "{told}");
+        }
+    }
+
+    #[test]
     fn arrays_are_taken_apart() {
         assert_eq!(
             elements(r#" [ 1 , "a,]" ,{"b":[2]}, [] ] "#),
@@ -220,6 +238,11 @@ mod tests {
                 prop_assert_eq!(&found, value);
             }
             prop_assert_eq!(fields.0.len(), pairs.len());
+            let by_hand = Fields::of(&json).unwrap();
+            let texts = |fields: &Fields<'_>| -> Vec<(String, String)> {
+                fields.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+            };
+            prop_assert_eq!(texts(&by_hand), texts(&fields));
             let array = format!("[{}]", values.join(","));
             prop_assert_eq!(elements(&array).len(), values.len());
         }
