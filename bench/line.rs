@@ -239,7 +239,8 @@ impl Line {
         self.connected.set(Clock.now());
     }
 
-    /// A client asks so many times over one connection, and hangs up: each answer is a 200, or this stops the process.
+    /// A client asks so many times over one connection, and hangs up: each answer is a 200, and all of them come,
+    /// or this stops the process.
     #[expect(
         clippy::async_yields_async,
         reason = "it is got ready here, and run where it is measured"
@@ -250,6 +251,7 @@ impl Line {
             Some(latencies) => client.timed(latencies.clone()),
             None => client,
         };
+        let answers = client.answers();
         let gateway = self.gateway.clone();
         let app = move || {
             let (routes, bare) = (gateway.clone(), gateway.clone());
@@ -261,13 +263,12 @@ impl Line {
                         HttpResponse::Ok().body(gateway.exchange(&provider, body).await.expect("an answer"))
                     }
                 };
+                let constant = |_: Bytes| async { HttpResponse::Ok().body("constant") };
+                // In front of the gateway's: whoever comes last is found last.
                 let app = App::new()
-                    .configure(|config| routes.routes(config))
                     .route("/bare", web::post().to(bare))
-                    .route(
-                        "/constant",
-                        web::post().to(|_: Bytes| async { HttpResponse::Ok().body("constant") }),
-                    );
+                    .route("/constant", web::post().to(constant))
+                    .configure(|config| routes.routes(config));
                 Ok::<_, ()>(init_service(app).await)
             }
         };
@@ -279,7 +280,10 @@ impl Line {
                 .h1(fn_factory(app));
             let service = service.new_service(()).await.expect("a service");
             let conversation = service.call((client, None));
-            Box::pin(async move { conversation.await.expect("a conversation without an error") })
+            Box::pin(async move {
+                conversation.await.expect("a conversation without an error");
+                assert_eq!(answers.get(), times, "requests went unanswered");
+            })
         })
     }
 

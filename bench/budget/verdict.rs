@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use super::{ALLOCATIONS_OFF, Budget, Counted, real};
+use super::{Budget, Counted, allocations_off, real};
 
 /// How one figure compares with its budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum Verdict {
     Kept,
     /// It is kept by so much that the budget could be less.
     CouldBeLess,
+    /// Less than half of its instructions were counted: that is not less work, but work that was not done.
+    Doubtful,
     /// It is not kept.
     Exceeded,
     /// It has a budget, and was not counted.
@@ -60,7 +62,7 @@ pub fn judge(budget: &Budget, counted: &Counted) -> Judgement {
             measured: counts.map(|counts| counts.allocations),
             budget: room.map(|room| room.allocations),
         };
-        let about = |usual| usual - ALLOCATIONS_OFF..=usual + ALLOCATIONS_OFF;
+        let about = |usual| usual - allocations_off(usual)..=usual + allocations_off(usual);
         lines.push(allocations.line(name, "allocations", about));
     }
     for (name, ratio) in &budget.ratios {
@@ -92,7 +94,14 @@ impl Compared {
             (None, _) => Verdict::NotCounted,
             (Some(_), None) => Verdict::NoBudget,
             (Some(measured), Some(fitting)) if measured > *fitting.end() => Verdict::Exceeded,
-            (Some(measured), Some(fitting)) if measured < *fitting.start() => Verdict::CouldBeLess,
+            (Some(measured), Some(fitting)) if measured < *fitting.start() => {
+                // Of few allocations half may well have gone.
+                if unit == "instructions" && measured < *fitting.end() / 2.0 {
+                    Verdict::Doubtful
+                } else {
+                    Verdict::CouldBeLess
+                }
+            }
             _ => Verdict::Kept,
         };
         Line {
@@ -123,6 +132,7 @@ impl fmt::Display for Verdict {
         f.pad(match self {
             Self::Kept => "kept",
             Self::CouldBeLess => "kept; could be less",
+            Self::Doubtful => "DOUBTFUL: less than half; if so, --write",
             Self::Exceeded => "EXCEEDED",
             Self::NotCounted => "NOT COUNTED",
             Self::NoBudget => "NO BUDGET",
@@ -223,9 +233,9 @@ line = { instructions = 2060, allocations = 0 }
 
     #[test]
     fn an_allocation_now_and_then_is_none_each_time() {
-        let judgement = judged(&[("plan", 1_000.0, 6.5), ("line", 2_000.0, 0.02)]);
+        let judgement = judged(&[("plan", 1_000.0, 6.7), ("line", 2_000.0, 0.02)]);
         assert!(judgement.is_good(), "{judgement}");
-        let judgement = judged(&[("plan", 1_000.0, 6.6), ("line", 2_000.0, 0.02)]);
+        let judgement = judged(&[("plan", 1_000.0, 6.9), ("line", 2_000.0, 0.02)]);
         assert!(!judgement.is_good(), "{judgement}");
     }
 
@@ -238,6 +248,15 @@ line = { instructions = 2060, allocations = 0 }
         assert_eq!(verdict(&judgement, "line", "instructions"), Verdict::CouldBeLess);
         assert_eq!(verdict(&judgement, "line", "allocations"), Verdict::Kept);
         assert_eq!(verdict(&judgement, "line over plan", "ratio"), Verdict::Kept);
+    }
+
+    #[test]
+    fn less_than_half_is_doubted() {
+        for instructions in [500.0, 0.0] {
+            let judgement = judged(&[("plan", instructions, 6.0), ("line", 2_000.0, 0.0)]);
+            assert_eq!(verdict(&judgement, "plan", "instructions"), Verdict::Doubtful);
+            assert!(!judgement.is_good(), "{judgement}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A client in memory: its requests are there to be read, one after the other, each when the one before is answered.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -37,6 +37,8 @@ pub struct Client {
     /// When the request at hand was begun; `None`: nobody wants to know.
     sent_at: Option<Instant>,
     latencies: Option<Latencies>,
+    /// How many were answered whole.
+    answers: Rc<Cell<u64>>,
 }
 
 impl Client {
@@ -51,7 +53,13 @@ impl Client {
             reader: None,
             sent_at: None,
             latencies: None,
+            answers: Rc::default(),
         }
+    }
+
+    /// How many requests have been answered whole, also when this is gone.
+    pub fn answers(&self) -> Rc<Cell<u64>> {
+        self.answers.clone()
     }
 
     /// Writes down how long each answer takes.
@@ -71,6 +79,7 @@ impl Client {
                 .push(u64::try_from(took).unwrap_or(u64::MAX));
         }
         self.is_answering = false;
+        self.answers.set(self.answers.get() + 1);
         self.left -= 1;
         self.read = Some(0);
         if let Some(reader) = self.reader.take() {

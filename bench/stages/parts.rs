@@ -32,7 +32,9 @@ pub(super) fn stages() -> Vec<Stage> {
 
 fn read(name: &'static str, bytes: usize) -> Stage {
     let (body, mut scratch) = (chat_request(bytes, false), Scratch::default());
-    Stage::plain(name, move || read_head(CHAT, &body, &mut scratch).is_ok())
+    Stage::plain(name, move || {
+        read_head(CHAT, &body, &mut scratch).expect("a good body")
+    })
 }
 
 /// About 1 KiB in the words of a surface.
@@ -149,7 +151,8 @@ fn decided() -> Vec<Stage> {
         let mut ranking = Ranking::default();
         Stage::plain(name, move || {
             question.seed = question.seed.wrapping_add(1);
-            ranking.rank(&question).len()
+            let ranked = u32::try_from(ranking.rank(&question).len());
+            assert_eq!(ranked, Ok(targets), "not every target was ranked");
         })
     };
     let planned = |name, targets| {
@@ -157,7 +160,7 @@ fn decided() -> Vec<Stage> {
         let mut seed = 0_u64;
         Stage::plain(name, move || {
             seed = seed.wrapping_add(1);
-            planner.plan(&routed.catalog, &ask(seed)).is_ok()
+            planner.plan(&routed.catalog, &ask(seed)).expect("a plan")
         })
     };
     let routed = Routed::new(1).expect("a route");
@@ -169,7 +172,7 @@ fn decided() -> Vec<Stage> {
             .admit(&ring, NOW, Urgency::Ordinary)
             .expect("a permit");
         permit.ended(NOW, answered());
-        ring.pop().is_some()
+        ring.pop().expect("the outcome was told")
     };
     vec![
         scored("plan/score_8", 8),

@@ -2,6 +2,7 @@
 //!
 //! Allocations are counted, on the thread that makes them: a figure that no busy machine changes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use allocation_counter::measure;
@@ -133,8 +134,9 @@ fn a_plan_allocates_as_often_for_a_hundred_targets_as_for_eight() {
 #[test]
 fn no_stage_of_a_request_allocates_more_than_its_budget_allows() {
     let budget = Budget::parse(include_str!("../budget.toml")).unwrap();
-    let mut exceeded = Vec::new();
+    let (mut exceeded, mut counted) = (Vec::new(), BTreeSet::new());
     for mut stage in stages::all() {
+        counted.insert(stage.name.to_owned());
         stage.warm_up();
         let (mut count, times) = (0, stage.times);
         stage.run(times, &mut |work| count = measure(work).count_total);
@@ -145,4 +147,6 @@ fn no_stage_of_a_request_allocates_more_than_its_budget_allows() {
         }
     }
     assert_eq!(exceeded, [], "stage, allocations each time, budget");
+    let budgets: BTreeSet<String> = budget.stages.into_keys().collect();
+    assert_eq!(counted, budgets, "what is counted, and what has a budget");
 }
