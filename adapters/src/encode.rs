@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use tollgate_core::{Dialect, ProviderKind, Refusal, RefusalKind, Surface};
 
@@ -24,7 +26,7 @@ use crate::translate;
 #[derive(Debug)]
 pub struct Encoded {
     /// Path and query, to be appended to the base URL (see [`crate::base_url`]); begins with `/`.
-    pub path: String,
+    pub path: Cow<'static, str>,
     /// The body.
     pub body: Bytes,
     /// What of the client's request it does not carry. Empty where the dialects are the same.
@@ -156,23 +158,23 @@ fn mend(
 }
 
 /// Path and query of a request.
-fn path(surface: Surface, egress: &Egress<'_>) -> String {
+fn path(surface: Surface, egress: &Egress<'_>) -> Cow<'static, str> {
     let surface = match (egress.kind.dialect(), surface) {
-        (Dialect::Anthropic, Surface::CountTokens) => return "/v1/messages/count_tokens".to_owned(),
-        (Dialect::Anthropic, _) => return "/v1/messages".to_owned(),
+        (Dialect::Anthropic, Surface::CountTokens) => return Cow::Borrowed("/v1/messages/count_tokens"),
+        (Dialect::Anthropic, _) => return Cow::Borrowed("/v1/messages"),
         (Dialect::OpenAi, Surface::Completions) => "/completions",
         (Dialect::OpenAi, Surface::Embeddings) => "/embeddings",
         (Dialect::OpenAi, _) => "/chat/completions",
     };
-    match (egress.kind, egress.api_version) {
+    Cow::Owned(match (egress.kind, egress.api_version) {
         (ProviderKind::Azure, Some(version)) => format!(
             "/openai/deployments/{}{surface}?api-version={}",
             percent_encoded(egress.model),
             percent_encoded(version)
         ),
         (ProviderKind::Azure, None) => format!("/openai/v1{surface}"),
-        _ => surface.to_owned(),
-    }
+        _ => return Cow::Borrowed(surface),
+    })
 }
 
 /// As one segment of a path: everything but RFC 3986's unreserved characters is encoded.

@@ -10,6 +10,7 @@ mod tape;
 mod tests;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use simd_json::{Buffers, Node, StaticNode, Tape};
 use smallvec::SmallVec;
@@ -56,7 +57,7 @@ impl std::fmt::Debug for Scratch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     /// The model asked for. Never empty.
-    pub model: Box<str>,
+    pub model: Arc<str>,
     /// Whether the answer is to be streamed; never for embeddings and counts.
     pub stream: bool,
     /// Whether the client asked for usage in the stream (`stream_options.include_usage`); OpenAI surfaces only.
@@ -207,7 +208,7 @@ fn head(surface: Surface, body: &[u8], nodes: &[Node<'_>], top: &Top<'_>) -> Res
     })
 }
 
-fn model(body: &[u8], top: &Top<'_>) -> Result<(Box<str>, Range<usize>), Refusal> {
+fn model(body: &[u8], top: &Top<'_>) -> Result<(Arc<str>, Range<usize>), Refusal> {
     let Some(field) = top.model else {
         return Err(invalid(
             "model",

@@ -96,7 +96,9 @@ impl Patches {
             return Ok(None);
         };
         let added: usize = self.sorted.iter().map(|patch| patch.with.len()).sum();
-        let mut patched = Vec::with_capacity(body.len() + added);
+        let removed: usize = self.sorted.iter().map(|patch| patch.place.len()).sum();
+        // Exact: a vector with room left over is not taken for shared bytes without another allocation.
+        let mut patched = Vec::with_capacity((body.len() + added).saturating_sub(removed));
         let mut from = 0;
         for patch in &self.sorted {
             patched.extend_from_slice(body.get(from..patch.place.start).ok_or(Misplaced)?);

@@ -117,7 +117,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_quote_is_found_where_a_look_at_each_byte_finds_it(bytes in r##"[a"\\#\]]{0,4}[a-z"\\é#\]]{0,48}"##) {
+        fn a_quote_is_found_where_a_look_at_each_byte_finds_it(bytes in r#"[a"\\#\]]{0,4}[a-z"\\é#\]]{0,48}"#) {
             let bytes = bytes.as_bytes();
             for start in 0..=bytes.len() {
                 let mut at = start;

@@ -10,7 +10,7 @@ use actix_web::web::{BytesMut, Payload};
 use actix_web::{HttpRequest, error::PayloadError};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tollgate_adapters::{Head, Scratch, read_head};
 use tollgate_core::{Clock, Refusal, RefusalKind, Surface};
 
@@ -56,7 +56,7 @@ pub(crate) async fn accept(
         let body = body.clone();
         off_thread(move || read_head(surface, &body, &mut Scratch::default())).await??
     };
-    let model = head.model.as_ref().into();
+    let model = head.model.clone();
     let call = Call {
         surface,
         body,
@@ -122,7 +122,12 @@ async fn receive(request: &HttpRequest, mut payload: Payload, limit_bytes: usize
 }
 
 async fn next_piece(payload: &mut Payload) -> Result<Option<Bytes>, Refusal> {
-    match tokio::time::timeout(BODY_PAUSE, payload.next()).await {
+    // Most bodies are there with their head: no clock is needed for those.
+    let piece = match payload.next().now_or_never() {
+        Some(piece) => Ok(piece),
+        None => tokio::time::timeout(BODY_PAUSE, payload.next()).await,
+    };
+    match piece {
         Ok(None) => Ok(None),
         Ok(Some(Ok(piece))) => Ok(Some(piece)),
         Ok(Some(Err(PayloadError::Incomplete(_)))) => Err(gone().await),

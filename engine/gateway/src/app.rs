@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
+use actix_web::http::Method;
 use actix_web::web::{self, Payload, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, guard};
 use tollgate_core::{Dialect, Refusal, RefusalKind, Surface};
 
 use crate::respond::refuse;
@@ -53,7 +54,9 @@ pub(crate) fn routes(worker: &Rc<Worker>, config: &mut ServiceConfig) {
             move |request: HttpRequest, payload: Payload| serve(serving.clone(), surface, request, payload);
         let other = move |request: HttpRequest| wrong_method(refusing.clone(), request);
         for path in paths {
-            let resource = web::resource(*path).route(web::post().to(post.clone()));
+            // Not `web::post`: that keeps a list of methods with each request.
+            let posted = guard::fn_guard(|context| context.head().method == Method::POST);
+            let resource = web::resource(*path).route(web::route().guard(posted).to(post.clone()));
             config.service(resource.default_service(web::to(other.clone())));
         }
     }

@@ -8,6 +8,7 @@
 mod answer;
 mod circuit;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -239,7 +240,7 @@ impl Embeddings {
     }
 
     /// The request, as the provider's kind wants it. Of the conversation, only what was said last is in it.
-    fn question(&self, provider: &Provider, words: &str) -> Option<(String, Bytes)> {
+    fn question(&self, provider: &Provider, words: &str) -> Option<(Cow<'static, str>, Bytes)> {
         let mut body = json!({ "model": &*self.endpoint.model, "input": words, "encoding_format": "base64" });
         if let (Some(dimensions), Some(body)) = (self.endpoint.dimensions, body.as_object_mut()) {
             body.insert("dimensions".to_owned(), dimensions.into());

@@ -63,14 +63,51 @@ const PROVIDER_REQUEST_IDS: [http::HeaderName; 5] = [
     http::HeaderName::from_static("x-ds-trace-id"),
 ];
 
+/// Those that the large providers send: a name that is known is not made anew for each answer.
+static USUAL_PASSED: [HeaderName; 19] = [
+    HeaderName::from_static("openai-processing-ms"),
+    HeaderName::from_static("x-ratelimit-limit-requests"),
+    HeaderName::from_static("x-ratelimit-limit-tokens"),
+    HeaderName::from_static("x-ratelimit-remaining-requests"),
+    HeaderName::from_static("x-ratelimit-remaining-tokens"),
+    HeaderName::from_static("x-ratelimit-reset-requests"),
+    HeaderName::from_static("x-ratelimit-reset-tokens"),
+    HeaderName::from_static("anthropic-ratelimit-requests-limit"),
+    HeaderName::from_static("anthropic-ratelimit-requests-remaining"),
+    HeaderName::from_static("anthropic-ratelimit-requests-reset"),
+    HeaderName::from_static("anthropic-ratelimit-tokens-limit"),
+    HeaderName::from_static("anthropic-ratelimit-tokens-remaining"),
+    HeaderName::from_static("anthropic-ratelimit-tokens-reset"),
+    HeaderName::from_static("anthropic-ratelimit-input-tokens-limit"),
+    HeaderName::from_static("anthropic-ratelimit-input-tokens-remaining"),
+    HeaderName::from_static("anthropic-ratelimit-input-tokens-reset"),
+    HeaderName::from_static("anthropic-ratelimit-output-tokens-limit"),
+    HeaderName::from_static("anthropic-ratelimit-output-tokens-remaining"),
+    HeaderName::from_static("anthropic-ratelimit-output-tokens-reset"),
+];
+
+/// A provider's header name as the server's; `None` if it is none there.
+fn known(name: &str) -> Option<HeaderName> {
+    let usual = USUAL_PASSED.iter().find(|usual| usual.as_str() == name);
+    usual
+        .cloned()
+        .or_else(|| HeaderName::from_bytes(name.as_bytes()).ok())
+}
+
 impl Passed {
     /// Picks from a provider's headers.
     pub(crate) fn from_provider(headers: &http::HeaderMap) -> Self {
         let wanted =
             |name: &str| PASSED.contains(&name) || PASSED_PREFIXES.iter().any(|it| name.starts_with(it));
-        let convert = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
-            let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
-            Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
+        let mut values = BytesMut::new();
+        let mut convert = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+            let name = known(name.as_str())?;
+            if values.capacity() < value.len() {
+                values.reserve(USUAL_BYTES.max(value.len()));
+            }
+            values.extend_from_slice(value.as_bytes());
+            let value = HeaderValue::from_maybe_shared(values.split().freeze()).ok()?;
+            Some((name, value))
         };
         let is_id = |text: &&str| {
             let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"._:-".contains(&b);
@@ -84,7 +121,7 @@ impl Passed {
             headers: headers
                 .iter()
                 .filter(|(name, _)| wanted(name.as_str()))
-                .filter_map(convert)
+                .filter_map(&mut convert)
                 .collect(),
             request_id: request_id.map(Into::into),
         }
@@ -108,8 +145,8 @@ impl Passed {
 /// Answers the client.
 pub(crate) fn respond(answered: Answered, mut settlement: Box<Settlement>) -> HttpResponse {
     match answered {
-        Answered::Whole(Answer { body, report }, passed) => {
-            settlement.answering(200, passed.request_id.clone());
+        Answered::Whole(Answer { body, report }, mut passed) => {
+            settlement.answering(200, passed.request_id.take());
             settlement.answered(&report);
             send(StatusCode::OK, &passed, body, settlement)
         }

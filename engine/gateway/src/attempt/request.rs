@@ -1,6 +1,7 @@
 //! What is sent to a provider: URI, headers and credential.
 
 use actix_web::HttpRequest;
+use actix_web::http::header;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST, USER_AGENT};
 use http::uri::PathAndQuery;
@@ -24,9 +25,24 @@ const MOST_HEADERS: usize = 12;
 #[derive(Clone, Copy)]
 pub(crate) struct ClientHeaders<'r>(pub(crate) &'r HttpRequest);
 
+/// Those that are usually asked for. By a name that is only text, the server's table of headers makes a name first.
+static USUAL: [header::HeaderName; 6] = [
+    header::HeaderName::from_static("idempotency-key"),
+    header::HeaderName::from_static("anthropic-version"),
+    header::HeaderName::from_static("anthropic-beta"),
+    header::HeaderName::from_static("openai-organization"),
+    header::HeaderName::from_static("openai-project"),
+    header::HeaderName::from_static("openai-beta"),
+];
+
 impl ClientHeaders<'_> {
     fn get(self, name: &str) -> Option<String> {
-        self.0.headers().get(name)?.to_str().ok().map(str::to_owned)
+        let headers = self.0.headers();
+        let value = match USUAL.iter().find(|usual| usual.as_str() == name) {
+            Some(usual) => headers.get(usual),
+            None => headers.get(name),
+        };
+        value?.to_str().ok().map(str::to_owned)
     }
 }
 
@@ -152,7 +168,7 @@ fn authorize(
     };
     let key = credential.secret.expose();
     let (name, value) = match auth {
-        Auth::Bearer => (AUTHORIZATION, Bytes::from(format!("Bearer {key}"))),
+        Auth::Bearer => (AUTHORIZATION, Bytes::from(["Bearer ", key].concat())),
         Auth::XApiKey => (X_API_KEY, Bytes::copy_from_slice(key.as_bytes())),
         Auth::ApiKey => (API_KEY, Bytes::copy_from_slice(key.as_bytes())),
         Auth::None => return Ok(()),
@@ -166,7 +182,7 @@ fn authorize(
 /// `base` and `path` as one URI, with exactly one slash between them.
 fn join(base: &Uri, path: &str) -> Result<Uri, http::Error> {
     let prefix = base.path().trim_end_matches('/');
-    let joined = PathAndQuery::from_maybe_shared(Bytes::from(format!("{prefix}{path}")))?;
+    let joined = PathAndQuery::from_maybe_shared(Bytes::from([prefix, path].concat()))?;
     let mut parts = base.clone().into_parts();
     parts.path_and_query = Some(joined);
     Ok(Uri::from_parts(parts)?)

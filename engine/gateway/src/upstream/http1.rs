@@ -109,7 +109,7 @@ where
     T: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
 {
     let handshake = Builder::new().handshake(io).await;
-    let (requests, connection) = handshake.map_err(|source| ConnectError::failed(source))?;
+    let (requests, connection) = handshake.map_err(ConnectError::failed)?;
     // How it ends is told to whoever uses it: an idle connection that is closed is nobody's error.
     let driver = Driver(actix_rt::spawn(async move {
         drop(connection.await);
@@ -156,7 +156,7 @@ impl Pool {
     {
         let mut connection = over(io, (), None).await?;
         let ready = connection.requests.ready().await;
-        ready.map_err(|source| ConnectError::failed(source))?;
+        ready.map_err(ConnectError::failed)?;
         self.push(connection, max_idle);
         Ok(())
     }
