@@ -264,6 +264,25 @@ async fn cancelled_answers_are_given_up_where_asked_and_are_no_failures() {
 }
 
 #[tokio::test]
+async fn a_failure_stays_one_where_it_would_have_been_given_up() {
+    for (model, stream, chunks, name) in [
+        ("m--status503", "0%", 1, "status"),
+        ("m--status404", "100%", 1, "status"),
+        ("m--error2", "100%", 16, "error_event"),
+    ] {
+        let server = server().await;
+        let text = format!(
+            "requests: [ {{ model: {model}, stream: {stream} }} ]\narrival: {{ constant: 50 }}\nduration: 200ms\n\
+             cancels: {{ share: 100%, after_chunks: {chunks} }}\n"
+        );
+        let summary = loaded(&server, &text).await;
+        let errors = serde_json::to_value(&summary.errors).expect("JSON");
+        assert_eq!(errors, serde_json::json!({ name: 10 }), "{model}");
+        assert_eq!(summary.requests.cancelled, 0, "{model}");
+    }
+}
+
+#[tokio::test]
 async fn a_run_that_is_stopped_ends_soon() {
     let server = server().await;
     let stop = Arc::new(AtomicBool::new(true));

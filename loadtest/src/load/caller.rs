@@ -113,6 +113,17 @@ struct Progress {
     last_content: Option<Duration>,
 }
 
+impl Progress {
+    /// What makes a failure of the answer whatever still comes of it. Only a good answer is given up on purpose.
+    fn failure(&self) -> Option<ErrorClass> {
+        if self.status.is_some_and(|status| !(200..300).contains(&status)) {
+            return Some(ErrorClass::Status);
+        }
+        let events = self.events.as_ref()?;
+        events.has_error.then_some(ErrorClass::ErrorEvent)
+    }
+}
+
 impl Caller {
     /// # Errors
     /// A key that is no header value.
@@ -204,7 +215,7 @@ impl Caller {
         let exchange = self.exchange(&ask, body, due, &mut progress);
         let ending = tokio::time::timeout(patience, exchange)
             .await
-            .unwrap_or(out_of_it);
+            .unwrap_or_else(|_elapsed| progress.failure().map_or(out_of_it, Ending::Failed));
         self.live.ends(ending);
         let ended = self.now();
         let chunks = progress.events.as_ref().map_or(0, |events| events.content);
@@ -297,15 +308,15 @@ impl Caller {
                 .events
                 .as_ref()
                 .map_or(progress.pieces, |events| events.content);
-            if matches!(ask.cancel, Some(CancelWhen::AfterChunks(most)) if chunks >= most) {
+            let is_enough = matches!(ask.cancel, Some(CancelWhen::AfterChunks(most)) if chunks >= most);
+            if is_enough && progress.failure().is_none() {
                 return Ending::Cancelled;
             }
         }
-        match &progress.events {
-            _ if !is_good => Ending::Failed(ErrorClass::Status),
-            Some(events) if events.has_error => Ending::Failed(ErrorClass::ErrorEvent),
-            Some(events) if !events.is_complete => Ending::Failed(ErrorClass::Unfinished),
-            _ => Ending::Answered,
+        match (progress.failure(), &progress.events) {
+            (Some(class), _) => Ending::Failed(class),
+            (None, Some(events)) if !events.is_complete => Ending::Failed(ErrorClass::Unfinished),
+            (None, _) => Ending::Answered,
         }
     }
 
