@@ -40,20 +40,53 @@ struct Servers {
 
 #[derive(Debug)]
 struct Server {
-    addr: SocketAddr,
+    /// Where it may be reached, in the order in which that is tried.
+    addrs: Vec<SocketAddr>,
+    /// Written by all workers: the place of the address that was reached last, which is tried first.
+    reached: AtomicUsize,
     /// Written by whoever watches the servers.
     is_out: AtomicBool,
+}
+
+impl Server {
+    const fn new(addrs: Vec<SocketAddr>) -> Self {
+        Self {
+            addrs,
+            reached: AtomicUsize::new(0),
+            is_out: AtomicBool::new(false),
+        }
+    }
+
+    /// To the first of its addresses that can be reached.
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let mut error = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        let first = self.reached.load(Ordering::Relaxed);
+        let places = (0..self.addrs.len()).filter(|place| *place != first);
+        for place in std::iter::once(first).chain(places) {
+            let Some(addr) = self.addrs.get(place) else {
+                continue;
+            };
+            match TcpStream::connect(addr).await {
+                Ok(stream) => {
+                    self.reached.store(place, Ordering::Relaxed);
+                    return Ok(stream);
+                }
+                Err(refused) => error = refused,
+            }
+        }
+        Err(error)
+    }
 }
 
 impl Spread {
     /// All of them in service.
     pub fn new(addrs: impl IntoIterator<Item = SocketAddr>) -> Self {
-        let server = |addr| Server {
-            addr,
-            is_out: AtomicBool::new(false),
-        };
+        Self::of(addrs.into_iter().map(|addr| Server::new(vec![addr])).collect())
+    }
+
+    fn of(servers: Vec<Server>) -> Self {
         Self(Arc::new(Servers {
-            servers: addrs.into_iter().map(server).collect(),
+            servers,
             turn: AtomicUsize::new(0),
         }))
     }
@@ -80,10 +113,10 @@ impl Spread {
     }
 
     /// The servers in the order in which a new connection tries them: those in service, or all where none is.
-    fn candidates(&self) -> Vec<(usize, SocketAddr)> {
+    fn candidates(&self) -> Vec<(usize, &Server)> {
         let Servers { servers, turn } = &*self.0;
         let first = turn.fetch_add(1, Ordering::Relaxed);
-        let mut all: Vec<_> = servers.iter().map(|it| it.addr).enumerate().collect();
+        let mut all: Vec<_> = servers.iter().enumerate().collect();
         if let Some(shift) = first.checked_rem(all.len()) {
             all.rotate_left(shift);
         }
@@ -124,12 +157,14 @@ impl Endpoint {
         anyhow::ensure!(uri.query().is_none(), "'{url}': expected no query");
         let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        let mut found = tokio::net::lookup_host((host, port))
+        let found = tokio::net::lookup_host((host, port))
             .await
             .with_context(|| format!("'{host}'"))?;
+        let addrs: Vec<_> = found.collect();
+        anyhow::ensure!(!addrs.is_empty(), "'{host}' has no address");
         let base = uri.path().trim_end_matches('/');
         Ok(Self {
-            spread: Spread::new([found.next().with_context(|| format!("'{host}' has no address"))?]),
+            spread: Spread::of(vec![Server::new(addrs)]),
             tls: is_tls.then(|| tls(host, protocol)).transpose()?,
             authority: authority.clone(),
             base: base.strip_suffix("/v1").unwrap_or(base).to_owned(),
@@ -171,10 +206,11 @@ impl Endpoint {
     /// To the first server that can be reached.
     async fn connect(&self) -> io::Result<Lane> {
         let mut error = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for (server, addr) in self.spread.candidates() {
-            match TcpStream::connect(addr).await {
+        for (place, server) in self.spread.candidates() {
+            match server.connect().await {
                 Ok(stream) => {
                     let sender = self.secure(stream).await?;
+                    let server = place;
                     return Ok(Lane { sender, server });
                 }
                 Err(refused) => error = refused,
@@ -385,11 +421,34 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_host_with_several_addresses_is_reached_at_the_first_that_listens() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listens = listener.local_addr().unwrap();
+        let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
+        let server = Server::new(vec![nobody, listens, nobody]);
+        for _ in 0..2 {
+            assert_eq!(server.connect().await.unwrap().peer_addr().unwrap(), listens);
+            assert_eq!(
+                server.reached.load(Ordering::Relaxed),
+                1,
+                "tried first from now on"
+            );
+        }
+        assert!(Server::new(vec![nobody, nobody]).connect().await.is_err());
+        assert!(Server::new(Vec::new()).connect().await.is_err());
+    }
+
     #[test]
     fn new_connections_take_turns_among_the_servers_in_service() {
         let addr = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let spread = Spread::new([addr(1), addr(2)]);
-        let first = || spread.candidates().first().map(|(_, addr)| addr.port());
+        let first = || {
+            spread
+                .candidates()
+                .first()
+                .map(|(_, server)| server.addrs[0].port())
+        };
         assert_eq!([first(), first(), first()], [Some(1), Some(2), Some(1)]);
         spread.take_out(0);
         assert_eq!([first(), first(), first()], [Some(2); 3]);

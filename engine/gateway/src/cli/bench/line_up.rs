@@ -1,8 +1,9 @@
 //! Who is loaded: the server under test, and what it is set beside. All of it is there before the first request, and
 //! gone with the value.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tollgate_loadtest::load::stage::Nginx;
@@ -13,6 +14,8 @@ use super::own::Own;
 
 /// Files that a process has open besides its connections.
 const OTHER_FILES: u64 = 200;
+/// How long an address of an upstream may take to answer where it has several.
+const SOON: Duration = Duration::from_secs(1);
 
 /// What is loaded.
 #[derive(Debug, clap::Args)]
@@ -270,9 +273,12 @@ fn start_nginx(
     )
 }
 
+/// Of a host with several addresses: the first that somebody listens on, or else the first.
 fn address(url: &str) -> Option<SocketAddr> {
     let address = url.strip_prefix("http://")?.trim_end_matches('/');
-    address.to_socket_addrs().ok()?.next()
+    let all: Vec<_> = address.to_socket_addrs().ok()?.collect();
+    let listens = |addr: &&SocketAddr| TcpStream::connect_timeout(addr, SOON).is_ok();
+    all.iter().find(listens).or(all.first()).copied()
 }
 
 #[cfg(test)]
