@@ -216,6 +216,25 @@ async fn an_open_loop_does_not_wait_for_a_server_that_stands_still() {
 }
 
 #[tokio::test]
+async fn a_stream_that_stalls_is_slow_where_it_stalled() {
+    let server = server().await;
+    for (model, place) in [("m--hang", "first"), ("m--hang2", "gap")] {
+        let text = format!(
+            "requests: [ {{ model: {model}, stream: 100% }} ]\narrival: {{ constant: 20 }}\nduration: 200ms\n\
+             connections: 1\ntimeout: 500ms\n"
+        );
+        let summary = loaded(&server, &text).await;
+        assert_eq!(summary.requests.failed, 4, "{model}: {:?}", summary.errors);
+        let slow = if place == "first" {
+            summary.first
+        } else {
+            summary.gap
+        };
+        assert!(slow.expect("it is measured").max > 300_000.0, "{model}");
+    }
+}
+
+#[tokio::test]
 async fn every_way_to_fail_has_its_name() {
     for (model, stream, name) in [
         ("m--status503", "0%", "status"),

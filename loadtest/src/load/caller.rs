@@ -239,7 +239,13 @@ impl Caller {
             bytes_received: progress.bytes,
             from_cache: progress.from_cache,
         };
-        self.figures.lock().record(&sample);
+        {
+            let mut figures = self.figures.lock();
+            figures.record(&sample);
+            if let (Ending::Failed(ErrorClass::Timeout), Some(last)) = (ending, progress.last_content) {
+                figures.record_gap(due, ended.saturating_sub(last));
+            }
+        }
         self.testify(&ask, &sample, &progress);
         ending
     }

@@ -140,9 +140,9 @@ pub struct Figures {
     pub(crate) latency: Histogram<u64>,
     /// From the sending to the end, of the same.
     pub(crate) service: Histogram<u64>,
-    /// From the due time to the first content, of streams.
+    /// From the due time to the first content, of streams; to the end, of those that timed out without any.
     pub(crate) first: Histogram<u64>,
-    /// Between two events of a stream that carry content.
+    /// Between two events of a stream that carry content; from the last one to the end, of those that timed out.
     pub(crate) gap: Histogram<u64>,
     /// From the due time to the sending: how late the generator was.
     pub(crate) lag: Histogram<u64>,
@@ -233,7 +233,11 @@ impl Figures {
             Some(false) => self.cache_misses += 1,
             None => {}
         }
-        if let (true, Some(first)) = (sample.streamed, sample.first) {
+        let is_timeout = sample.ending == Ending::Failed(ErrorClass::Timeout);
+        // The first content of a stream that timed out without any took at least so long.
+        if let Some(first) = sample.first.or_else(|| is_timeout.then_some(sample.ended))
+            && sample.streamed
+        {
             self.first.saturating_record(since_due(first));
         }
         match sample.ending {
@@ -241,10 +245,7 @@ impl Figures {
             Ending::Cancelled => self.cancelled += 1,
             Ending::Failed(class) => *self.errors.entry(class).or_default() += 1,
         }
-        let is_timed = matches!(
-            sample.ending,
-            Ending::Answered | Ending::Failed(ErrorClass::Timeout)
-        );
+        let is_timed = is_timeout || sample.ending == Ending::Answered;
         if is_timed {
             self.latency.saturating_record(since_due(sample.ended));
             self.service

@@ -32,9 +32,9 @@ pub struct Summary {
     pub latency: Option<Quantiles>,
     /// From the actual sending to the end of the answer.
     pub service: Option<Quantiles>,
-    /// From the moment a stream was due to its first event with content.
+    /// From the moment a stream was due to its first event with content; to its end, where it timed out without any.
     pub first: Option<Quantiles>,
-    /// Between two events with content of a stream.
+    /// Between two events with content of a stream; from the last one to the end, where it timed out.
     pub gap: Option<Quantiles>,
     /// Streams, and their events with content.
     pub streams: Streams,

@@ -178,6 +178,27 @@ fn a_fast_failure_does_not_improve_latency_and_a_timeout_counts_as_slow() {
 }
 
 #[test]
+fn a_stream_that_times_out_before_its_first_content_counts_as_slow_there() {
+    let mut figures = Figures::new(WINDOW);
+    let timed_out = |first, streamed| Sample {
+        first,
+        streamed,
+        ending: Ending::Failed(ErrorClass::Timeout),
+        ..after(Duration::ZERO, Duration::from_secs(5))
+    };
+    figures.record(&timed_out(None, true));
+    figures.record(&timed_out(Some(Duration::from_secs(1)), true));
+    figures.record(&timed_out(None, false));
+    figures.record(&Sample {
+        ending: Ending::Failed(ErrorClass::NoAnswer),
+        ..timed_out(None, true)
+    });
+    assert_eq!(figures.first.len(), 2);
+    assert!(near(figures.first.min(), Duration::from_secs(1)));
+    assert!(near(figures.first.max(), Duration::from_secs(5)));
+}
+
+#[test]
 fn merged_figures_are_those_of_one_worker_that_saw_everything() {
     let (mut all, mut parts) = (Figures::new(WINDOW), [Figures::new(WINDOW), Figures::new(WINDOW)]);
     for number in 0..1000_u64 {
