@@ -122,6 +122,21 @@ async fn a_closed_loop_keeps_each_connection_busy_and_ends_by_count() {
 }
 
 #[tokio::test]
+async fn throughput_is_over_what_was_measured_however_late_the_last_answer_is() {
+    let server = server().await;
+    let kinds =
+        "requests: [ { model: m, weight: 9 }, { model: m--latency1500 } ]\narrival: { constant: 100 }\n";
+    let summary = loaded(&server, &format!("{kinds}duration: 500ms\n")).await;
+    assert!((summary.seconds - 0.5).abs() < 1e-9, "{}", summary.seconds);
+    let answered = summary.answered_per_second * summary.seconds;
+    assert!(answered < 49.5, "those that came later are not in it: {answered}");
+    // A schedule that is quiet at its end lasts as long as it says.
+    let quiet = "requests: [ { model: m } ]\narrival: { steps: [ { rate: 100, for: 100ms }, { rate: 1, for: 10s } ] }\n";
+    let summary = loaded(&server, &format!("{quiet}duration: 600ms\n")).await;
+    assert!((summary.seconds - 0.6).abs() < 1e-9, "{}", summary.seconds);
+}
+
+#[tokio::test]
 async fn several_threads_send_each_request_of_the_schedule_once() {
     let server = server().await;
     for arrival in [

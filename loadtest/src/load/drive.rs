@@ -18,7 +18,7 @@ use tollgate_core::Clock;
 
 use super::alarm::Alarm;
 use super::caller::{Caller, Live, Witness};
-use super::figures::{Ending, ErrorClass, Figures};
+use super::figures::{Ending, ErrorClass, Figures, Window};
 use super::lanes::{Endpoint, Spread};
 use super::mix::Mix;
 use super::number::{count, float, nanos, share};
@@ -84,6 +84,17 @@ struct Worked {
     cpu: Option<Duration>,
     /// When its last answer was in, since the start.
     ended: Duration,
+    /// Why it sent no more.
+    last: Last,
+}
+
+/// Why a worker sends no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// The time to measure is over.
+    Time,
+    /// All requests are sent that there are, or the run was told to end.
+    Request,
 }
 
 /// What all workers share.
@@ -187,6 +198,7 @@ fn run_on(
     );
     let mut all = Figures::new(scenario.window);
     let (mut cpu, mut ended) = (Some(Duration::ZERO), Duration::ZERO);
+    let mut last = Last::Request;
     for thread in threads {
         let worked = thread
             .join()
@@ -194,11 +206,19 @@ fn run_on(
         all.merge(&worked.figures);
         cpu = cpu.zip(worked.cpu).map(|(sum, more)| sum + more);
         ended = ended.max(worked.ended);
+        if worked.last == Last::Time {
+            last = Last::Time;
+        }
     }
-    let elapsed = ended.saturating_sub(scenario.window.warm_up);
+    let Window { warm_up, measured } = scenario.window;
+    let worked = ended.saturating_sub(warm_up);
+    let elapsed = match last {
+        Last::Time => measured,
+        Last::Request => worked.min(measured),
+    };
     let mut summary = summarise(&all, elapsed, workers);
     summary.requests.most_under_way = shared.live.most_under_way();
-    add_cpu(&mut summary.generator, cpu, elapsed, all.sent());
+    add_cpu(&mut summary.generator, cpu, worked, all.sent());
     summary.server = seen.zip(idle).map(|(seen, idle)| seen.used(&summary, idle));
     Ok(summary)
 }
@@ -234,8 +254,12 @@ impl Shared {
         self.stop.load(Ordering::Relaxed) || self.enough.load(Ordering::Relaxed)
     }
 
-    fn is_over(&self, now: Duration) -> bool {
-        now >= self.scenario.window.warm_up + self.scenario.window.measured || self.is_told_to_end()
+    /// Why request `number`, which is due then, is not sent. `None`: it is.
+    fn last(&self, number: u64, due: Duration) -> Option<Last> {
+        if number >= self.scenario.requests_at_most || self.is_told_to_end() {
+            return Some(Last::Request);
+        }
+        (due >= self.scenario.window.end()).then_some(Last::Time)
     }
 }
 
@@ -253,11 +277,11 @@ fn work(shared: &Arc<Shared>, number: usize) -> anyhow::Result<Worked> {
     runtime.block_on(async {
         let caller = Arc::new(caller.started(shared.origin()));
         let warm = tokio::spawn(cpu_at(shared.origin() + shared.scenario.window.warm_up));
-        if shared.scenario.arrival.is_closed() {
-            closed(shared, &caller, number).await;
+        let last = if shared.scenario.arrival.is_closed() {
+            closed(shared, &caller, number).await
         } else {
-            open(shared, &caller, number).await?;
-        }
+            open(shared, &caller, number).await?
+        };
         let ended = caller.now();
         let before = if warm.is_finished() {
             warm.await.ok().flatten()
@@ -271,6 +295,7 @@ fn work(shared: &Arc<Shared>, number: usize) -> anyhow::Result<Worked> {
             figures: caller.figures(),
             cpu,
             ended,
+            last,
         })
     })
 }
@@ -315,14 +340,15 @@ async fn cpu_at(moment: Instant) -> Option<Duration> {
 }
 
 /// Sends what is due when it is due, and waits for the answers after the last.
-async fn open(shared: &Shared, caller: &Arc<Caller>, worker: usize) -> anyhow::Result<()> {
+async fn open(shared: &Shared, caller: &Arc<Caller>, worker: usize) -> anyhow::Result<Last> {
     let alarm = Alarm::new().context("no timer")?;
     let most = shared.part(shared.scenario.outstanding, worker);
     let slots = Arc::new(Semaphore::new(most));
     let numbered = (0_u64..).zip(shared.scenario.arrival.due_times(shared.scenario.seed));
-    let mut in_a_row = 0;
+    let (mut in_a_row, mut last) = (0, Last::Request);
     for (number, due) in numbered.skip(worker).step_by(shared.workers) {
-        if number >= shared.scenario.requests_at_most || shared.is_over(due) {
+        if let Some(why) = shared.last(number, due) {
+            last = why;
             break;
         }
         in_a_row = if caller.now() < due { 0 } else { in_a_row + 1 };
@@ -346,7 +372,7 @@ async fn open(shared: &Shared, caller: &Arc<Caller>, worker: usize) -> anyhow::R
     let all = u32::try_from(most).unwrap_or(u32::MAX);
     // Each ends within its timeout. The semaphore is never closed.
     unless_stopped(shared, async { drop(slots.acquire_many(all).await) }).await;
-    Ok(())
+    Ok(last)
 }
 
 /// Waits until a request is due. `false`: the run was stopped before.
@@ -377,7 +403,7 @@ async fn unless_stopped(shared: &Shared, answers: impl Future<Output = ()>) {
 }
 
 /// Each lane sends as soon as its last answer is in.
-async fn closed(shared: &Arc<Shared>, caller: &Arc<Caller>, worker: usize) {
+async fn closed(shared: &Arc<Shared>, caller: &Arc<Caller>, worker: usize) -> Last {
     let mut lanes = JoinSet::new();
     for _ in 0..shared.part(shared.scenario.connections, worker) {
         let (shared, caller) = (Arc::clone(shared), Arc::clone(caller));
@@ -385,8 +411,8 @@ async fn closed(shared: &Arc<Shared>, caller: &Arc<Caller>, worker: usize) {
             loop {
                 let due = caller.now();
                 let number = shared.next.fetch_add(1, Ordering::Relaxed);
-                if number >= shared.scenario.requests_at_most || shared.is_over(due) {
-                    break;
+                if let Some(why) = shared.last(number, due) {
+                    break why;
                 }
                 if caller.call(number, due).await == Ending::Failed(ErrorClass::Connect) {
                     tokio::time::sleep(BREATHER).await;
@@ -394,5 +420,14 @@ async fn closed(shared: &Arc<Shared>, caller: &Arc<Caller>, worker: usize) {
             }
         });
     }
-    unless_stopped(shared, async { while lanes.join_next().await.is_some() {} }).await;
+    let mut last = Last::Request;
+    let ends = async {
+        while let Some(ended) = lanes.join_next().await {
+            if matches!(ended, Ok(Last::Time)) {
+                last = Last::Time;
+            }
+        }
+    };
+    unless_stopped(shared, ends).await;
+    last
 }

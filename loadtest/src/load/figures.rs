@@ -110,7 +110,12 @@ pub struct Window {
 impl Window {
     /// Whether a request due then counts.
     pub fn counts(&self, due: Duration) -> bool {
-        due >= self.warm_up && due < self.warm_up + self.measured
+        due >= self.warm_up && due < self.end()
+    }
+
+    /// When nothing is sent any more.
+    pub fn end(&self) -> Duration {
+        self.warm_up + self.measured
     }
 
     /// The width of the points of plots over time: at least a quarter of a second.
@@ -149,6 +154,8 @@ pub struct Figures {
     pub(crate) statuses: BTreeMap<u16, u64>,
     pub(crate) errors: BTreeMap<ErrorClass, u64>,
     pub(crate) answered: u64,
+    /// Good answers that were complete within the window, whenever they were due: throughput.
+    pub(crate) completed: u64,
     pub(crate) cancelled: u64,
     /// Due, but not sent: too many were under way.
     pub(crate) not_sent: u64,
@@ -191,6 +198,7 @@ impl Figures {
             statuses: BTreeMap::new(),
             errors: BTreeMap::new(),
             answered: 0,
+            completed: 0,
             cancelled: 0,
             not_sent: 0,
             warm_up: 0,
@@ -213,6 +221,8 @@ impl Figures {
 
     /// Writes down what became of a request.
     pub fn record(&mut self, sample: &Sample) {
+        let is_good = sample.ending == Ending::Answered;
+        self.completed += u64::from(is_good && self.window.counts(sample.ended));
         if !self.window.counts(sample.due) {
             self.warm_up += 1;
             return;
@@ -245,7 +255,7 @@ impl Figures {
             Ending::Cancelled => self.cancelled += 1,
             Ending::Failed(class) => *self.errors.entry(class).or_default() += 1,
         }
-        let is_timed = is_timeout || sample.ending == Ending::Answered;
+        let is_timed = is_timeout || is_good;
         if is_timed {
             self.latency.saturating_record(since_due(sample.ended));
             self.service
@@ -258,7 +268,7 @@ impl Figures {
             }
         }
         if let Some(bucket) = self.bucket(sample.ended) {
-            bucket.answered += u64::from(sample.ending == Ending::Answered);
+            bucket.answered += u64::from(is_good);
             bucket.failed += u64::from(matches!(sample.ending, Ending::Failed(_)));
         }
     }
@@ -299,6 +309,7 @@ impl Figures {
         }
         for (mine, theirs) in [
             (&mut self.answered, other.answered),
+            (&mut self.completed, other.completed),
             (&mut self.cancelled, other.cancelled),
             (&mut self.not_sent, other.not_sent),
             (&mut self.warm_up, other.warm_up),

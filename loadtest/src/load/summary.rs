@@ -18,9 +18,9 @@ const CURVE_TICKS: u32 = 4;
 pub struct Summary {
     /// How many requests, by what became of them.
     pub requests: Requests,
-    /// Seconds from the end of the warm-up to the last answer, or to the end of the schedule.
+    /// Seconds that were measured: as many as the scenario has, or to the last answer of a run that ended before.
     pub seconds: f64,
-    /// Good answers a second.
+    /// Good answers that were complete within these seconds, a second; whenever they were due.
     pub answered_per_second: f64,
     /// Requests without a good answer, of those sent: `0.0..=1.0`.
     pub error_share: f64,
@@ -172,7 +172,7 @@ pub struct ServerPoint {
     pub rss_mib: f64,
 }
 
-/// Figures as a summary. `elapsed`: from the end of the warm-up to the end of the run. What the generator and the
+/// Figures as a summary. `elapsed`: how long was measured. What the generator and the
 /// server used is added by whoever measured it.
 pub(crate) fn summarise(figures: &Figures, elapsed: Duration, threads: usize) -> Summary {
     let seconds = elapsed.as_secs_f64();
@@ -191,7 +191,7 @@ pub(crate) fn summarise(figures: &Figures, elapsed: Duration, threads: usize) ->
         },
         seconds,
         answered_per_second: if seconds > 0.0 {
-            float(figures.answered) / seconds
+            float(figures.completed) / seconds
         } else {
             0.0
         },

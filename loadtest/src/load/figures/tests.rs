@@ -156,6 +156,19 @@ fn what_was_due_while_warming_up_is_not_counted_however_late_it_ended() {
 }
 
 #[test]
+fn throughput_counts_answers_that_were_complete_within_the_window_whenever_they_were_due() {
+    let mut figures = Figures::new(Window {
+        warm_up: Duration::from_secs(2),
+        measured: Duration::from_secs(3),
+    });
+    let secs = Duration::from_secs;
+    for (due, ended) in [(0, 1), (1, 3), (2, 4), (4, 9)] {
+        figures.record(&answered(secs(due), secs(due), secs(ended)));
+    }
+    assert_eq!((figures.completed, figures.answered, figures.warm_up), (2, 2, 2));
+}
+
+#[test]
 fn a_fast_failure_does_not_improve_latency_and_a_timeout_counts_as_slow() {
     let mut figures = Figures::new(WINDOW);
     let failed = |class, status, ended| Sample {
@@ -219,7 +232,7 @@ fn merged_figures_are_those_of_one_worker_that_saw_everything() {
     assert_eq!(merged.first, all.first);
     let counts = |of: &Figures| {
         let totals = (
-            of.sent(),
+            (of.sent(), of.completed),
             of.streams,
             of.chunks,
             of.chunks_lost,
