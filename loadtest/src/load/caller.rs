@@ -233,6 +233,7 @@ impl Caller {
             streamed: ask.streamed,
             status: progress.status,
             ending,
+            cancel: ask.cancel,
             chunks,
             chunks_lost,
             bytes_sent,
@@ -242,7 +243,9 @@ impl Caller {
         {
             let mut figures = self.figures.lock();
             figures.record(&sample);
-            if let (Ending::Failed(ErrorClass::Timeout), Some(last)) = (ending, progress.last_content) {
+            if let (Ending::Failed(ErrorClass::Timeout), Some(last)) = (ending, progress.last_content)
+                && !sample.shows_only_if_fast()
+            {
                 figures.record_gap(due, ended.saturating_sub(last));
             }
         }
@@ -309,7 +312,7 @@ impl Caller {
                 return Ending::Failed(ErrorClass::CutShort);
             };
             let Some(piece) = frame.data_ref() else { continue };
-            self.note(piece, due, progress);
+            self.note(ask, piece, due, progress);
             let chunks = progress
                 .events
                 .as_ref()
@@ -327,7 +330,7 @@ impl Caller {
     }
 
     /// Notes a piece of a body. Content that comes in one piece came at one time: there is one gap before it.
-    fn note(&self, piece: &[u8], due: Duration, progress: &mut Progress) {
+    fn note(&self, ask: &Ask, piece: &[u8], due: Duration, progress: &mut Progress) {
         progress.bytes += u64::try_from(piece.len()).unwrap_or(u64::MAX);
         progress.pieces += 1;
         let has_content = match &mut progress.events {
@@ -342,7 +345,8 @@ impl Caller {
         if progress.events.is_none() {
             return;
         }
-        if let Some(last) = progress.last_content.replace(now) {
+        let last = progress.last_content.replace(now);
+        if let (Some(last), None | Some(CancelWhen::AfterChunks(_))) = (last, ask.cancel) {
             self.figures.lock().record_gap(due, now.saturating_sub(last));
         }
     }

@@ -12,6 +12,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::number::{count, index, nanos};
+use super::scenario::CancelWhen;
 
 const SHORTEST_NS: u64 = 1_000;
 const LONGEST_NS: u64 = 3_600_000_000_000;
@@ -86,6 +87,8 @@ pub struct Sample {
     pub status: Option<u16>,
     /// How it ended.
     pub ending: Ending,
+    /// When it was to be given up. `None`: not on purpose.
+    pub cancel: Option<CancelWhen>,
     /// Events with content.
     pub chunks: u64,
     /// Events with content that should have come and did not.
@@ -96,6 +99,13 @@ pub struct Sample {
     pub bytes_received: u64,
     /// Whether the answer says that it is from a cache; `None`: it does not say.
     pub from_cache: Option<bool>,
+}
+
+impl Sample {
+    /// Whether it was to be given up at a moment, whatever had come until then: what is seen of it favours the fast.
+    pub(crate) const fn shows_only_if_fast(&self) -> bool {
+        matches!(self.cancel, Some(CancelWhen::After(_)))
+    }
 }
 
 /// The window that counts.
@@ -141,7 +151,8 @@ pub(crate) struct Bucket {
 #[derive(Debug, Clone)]
 pub struct Figures {
     window: Window,
-    /// From the due time to the end, of good answers and of those that timed out (which are at least so slow).
+    /// From the due time to the end, of good answers and of those that timed out (which are at least so slow), except those
+    /// that were to be given up.
     pub(crate) latency: Histogram<u64>,
     /// From the sending to the end, of the same.
     pub(crate) service: Histogram<u64>,
@@ -247,6 +258,7 @@ impl Figures {
         // The first content of a stream that timed out without any took at least so long.
         if let Some(first) = sample.first.or_else(|| is_timeout.then_some(sample.ended))
             && sample.streamed
+            && !sample.shows_only_if_fast()
         {
             self.first.saturating_record(since_due(first));
         }
@@ -255,7 +267,8 @@ impl Figures {
             Ending::Cancelled => self.cancelled += 1,
             Ending::Failed(class) => *self.errors.entry(class).or_default() += 1,
         }
-        let is_timed = is_timeout || is_good;
+        // Of those that are to be given up, only the fast come to an end.
+        let is_timed = (is_timeout || is_good) && sample.cancel.is_none();
         if is_timed {
             self.latency.saturating_record(since_due(sample.ended));
             self.service

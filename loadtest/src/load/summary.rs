@@ -28,7 +28,8 @@ pub struct Summary {
     pub statuses: BTreeMap<u16, u64>,
     /// Requests without a good answer, by cause.
     pub errors: BTreeMap<ErrorClass, u64>,
-    /// From the moment a request was due to the end of its answer. Of good answers, and of requests that timed out.
+    /// From the moment a request was due to the end of its answer. Of good answers, and of requests that timed out; not of
+    /// those that were to be given up.
     pub latency: Option<Quantiles>,
     /// From the actual sending to the end of the answer.
     pub service: Option<Quantiles>,
@@ -291,6 +292,7 @@ mod tests {
                 } else {
                     Ending::Answered
                 },
+                cancel: None,
                 chunks: 0,
                 chunks_lost: 0,
                 bytes_sent: 1,

@@ -348,6 +348,7 @@ mod tests {
                 } else {
                     Ending::Answered
                 },
+                cancel: None,
                 chunks: 0,
                 chunks_lost: 0,
                 bytes_sent: 0,

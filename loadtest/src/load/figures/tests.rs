@@ -18,6 +18,7 @@ fn answered(due: Duration, sent: Duration, ended: Duration) -> Sample {
         streamed: false,
         status: Some(200),
         ending: Ending::Answered,
+        cancel: None,
         chunks: 0,
         chunks_lost: 0,
         bytes_sent: 100,
@@ -188,6 +189,32 @@ fn a_fast_failure_does_not_improve_latency_and_a_timeout_counts_as_slow() {
     assert!(near(figures.latency.max(), Duration::from_secs(5)));
     assert_eq!((figures.sent(), figures.failed(), figures.cancelled), (4, 2, 1));
     assert_eq!(figures.statuses, BTreeMap::from([(200, 2), (503, 1)]));
+}
+
+#[test]
+fn a_request_that_is_to_be_given_up_does_not_make_latency_better_by_being_fast() {
+    let mut figures = Figures::new(WINDOW);
+    let fast = |cancel| Sample {
+        cancel,
+        streamed: true,
+        ..after(Duration::ZERO, Duration::from_millis(1))
+    };
+    figures.record(&fast(Some(CancelWhen::After(Duration::from_millis(40)))));
+    assert_eq!(
+        (figures.latency.len(), figures.service.len(), figures.first.len()),
+        (0, 0, 0)
+    );
+    figures.record(&fast(Some(CancelWhen::AfterChunks(3))));
+    assert_eq!(
+        (figures.latency.len(), figures.first.len()),
+        (0, 1),
+        "its first content is awaited"
+    );
+    figures.record(&fast(None));
+    assert_eq!(
+        (figures.latency.len(), figures.first.len(), figures.answered),
+        (1, 2, 3)
+    );
 }
 
 #[test]

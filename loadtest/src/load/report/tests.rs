@@ -34,6 +34,7 @@ fn round(scenario: &Scenario, micros: u64, lag: Duration, fails: bool) -> Summar
             } else {
                 Ending::Answered
             },
+            cancel: None,
             chunks: 0,
             chunks_lost: 0,
             bytes_sent: 1000,
