@@ -257,6 +257,8 @@ async fn every_way_to_fail_has_its_name() {
         ("m--cut2", "100%", "cut_short"),
         ("m--error2", "100%", "error_event"),
         ("m--hang", "0%", "timeout"),
+        ("m--status404", "100%", "status"),
+        ("m--reset", "100%", "no_answer"),
     ] {
         let server = server().await;
         let text = format!(

@@ -219,10 +219,9 @@ impl Caller {
         self.live.ends(ending);
         let ended = self.now();
         let chunks = progress.events.as_ref().map_or(0, |events| events.content);
-        let expected = self.mix.kind(&ask).and_then(|kind| kind.chunks_expected);
-        let was_given_up = ending == Ending::Cancelled;
-        let chunks_lost = match (&progress.events, expected) {
-            (Some(_), Some(expected)) if !was_given_up => expected.saturating_sub(chunks),
+        let chunks_expected = match self.mix.kind(&ask).and_then(|kind| kind.chunks_expected) {
+            // Also of a stream that never began.
+            Some(expected) if ask.streamed && ending != Ending::Cancelled => expected,
             _ => 0,
         };
         let sample = Sample {
@@ -235,7 +234,8 @@ impl Caller {
             ending,
             cancel: ask.cancel,
             chunks,
-            chunks_lost,
+            chunks_expected,
+            chunks_lost: chunks_expected.saturating_sub(chunks),
             bytes_sent,
             bytes_received: progress.bytes,
             from_cache: progress.from_cache,

@@ -91,7 +91,9 @@ pub struct Sample {
     pub cancel: Option<CancelWhen>,
     /// Events with content.
     pub chunks: u64,
-    /// Events with content that should have come and did not.
+    /// Events with content that should have come, where that is known; 0 of a stream that was given up on purpose.
+    pub chunks_expected: u64,
+    /// Those of them that did not.
     pub chunks_lost: u64,
     /// Bytes of the request's body.
     pub bytes_sent: u64,
@@ -174,6 +176,7 @@ pub struct Figures {
     pub(crate) warm_up: u64,
     pub(crate) streams: u64,
     pub(crate) chunks: u64,
+    pub(crate) chunks_expected: u64,
     pub(crate) chunks_lost: u64,
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_received: u64,
@@ -215,6 +218,7 @@ impl Figures {
             warm_up: 0,
             streams: 0,
             chunks: 0,
+            chunks_expected: 0,
             chunks_lost: 0,
             bytes_sent: 0,
             bytes_received: 0,
@@ -245,6 +249,7 @@ impl Figures {
         self.bytes_received += sample.bytes_received;
         self.streams += u64::from(sample.streamed);
         self.chunks += sample.chunks;
+        self.chunks_expected += sample.chunks_expected;
         self.chunks_lost += sample.chunks_lost;
         if let Some(status) = sample.status {
             *self.statuses.entry(status).or_default() += 1;
@@ -328,6 +333,7 @@ impl Figures {
             (&mut self.warm_up, other.warm_up),
             (&mut self.streams, other.streams),
             (&mut self.chunks, other.chunks),
+            (&mut self.chunks_expected, other.chunks_expected),
             (&mut self.chunks_lost, other.chunks_lost),
             (&mut self.bytes_sent, other.bytes_sent),
             (&mut self.bytes_received, other.bytes_received),

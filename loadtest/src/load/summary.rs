@@ -79,7 +79,10 @@ pub struct Streams {
     pub asked: u64,
     /// Events with content that came.
     pub chunks: u64,
-    /// Events with content that should have come and did not.
+    /// Events with content that should have come, where the scenario says how many; not of streams that were given up.
+    #[serde(default)]
+    pub chunks_expected: u64,
+    /// Those of them that did not. A stream that failed before its first has lost all.
     pub chunks_lost: u64,
 }
 
@@ -206,6 +209,7 @@ pub(crate) fn summarise(figures: &Figures, elapsed: Duration, threads: usize) ->
         streams: Streams {
             asked: figures.streams,
             chunks: figures.chunks,
+            chunks_expected: figures.chunks_expected,
             chunks_lost: figures.chunks_lost,
         },
         bytes_sent: figures.bytes_sent,
@@ -294,6 +298,7 @@ mod tests {
                 },
                 cancel: None,
                 chunks: 0,
+                chunks_expected: 0,
                 chunks_lost: 0,
                 bytes_sent: 1,
                 bytes_received: 1,

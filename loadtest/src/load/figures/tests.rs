@@ -20,6 +20,7 @@ fn answered(due: Duration, sent: Duration, ended: Duration) -> Sample {
         ending: Ending::Answered,
         cancel: None,
         chunks: 0,
+        chunks_expected: 0,
         chunks_lost: 0,
         bytes_sent: 100,
         bytes_received: 200,
@@ -246,6 +247,7 @@ fn merged_figures_are_those_of_one_worker_that_saw_everything() {
         let sample = Sample {
             streamed: number % 3 == 0,
             chunks: number % 5,
+            chunks_expected: number % 7,
             chunks_lost: u64::from(number % 100 == 0),
             from_cache: Some(number % 2 == 0),
             ..after(Duration::from_millis(number * 40), latency)
@@ -262,7 +264,7 @@ fn merged_figures_are_those_of_one_worker_that_saw_everything() {
             (of.sent(), of.completed),
             of.streams,
             of.chunks,
-            of.chunks_lost,
+            (of.chunks_expected, of.chunks_lost),
             of.cache_hits,
             of.last_end,
         );

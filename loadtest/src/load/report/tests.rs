@@ -36,6 +36,7 @@ fn round(scenario: &Scenario, micros: u64, lag: Duration, fails: bool) -> Summar
             },
             cancel: None,
             chunks: 0,
+            chunks_expected: 0,
             chunks_lost: 0,
             bytes_sent: 1000,
             bytes_received: 2000,
