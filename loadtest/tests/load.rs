@@ -250,6 +250,39 @@ async fn a_stream_that_stalls_is_slow_where_it_stalled() {
 }
 
 #[tokio::test]
+async fn a_generator_that_cannot_keep_up_ends_soon_and_says_what_it_did_not_send() {
+    let server = server().await;
+    let contestant = Contestant {
+        name: "mock".to_owned(),
+        url: server.url(),
+        pid: None,
+    };
+    let scenario = scenario(
+        "requests: [ { model: m } ]\nprompt: 100B\narrival: { constant: 20000 }\nduration: 200ms\noutstanding: 60000\n\
+         lag_limit: 1s\n",
+    );
+    let round = move || {
+        let mut watcher = Watcher {
+            progress: &mut |_| {},
+            stop: Arc::default(),
+            enough: Arc::default(),
+            // It is called by the thread that sends, and takes its time.
+            witness: Some(Arc::new(|_| {
+                std::thread::sleep(std::time::Duration::from_millis(5))
+            })),
+        };
+        run(&scenario, &contestant, 1, &mut watcher)
+    };
+    let summary = tokio::task::spawn_blocking(round)
+        .await
+        .expect("no panic")
+        .expect("a round");
+    let requests = summary.requests;
+    assert_eq!(requests.sent + requests.not_sent, 4000, "{requests:?}");
+    assert!(requests.not_sent > 0 && requests.sent > 0, "{requests:?}");
+}
+
+#[tokio::test]
 async fn every_way_to_fail_has_its_name() {
     for (model, stream, name) in [
         ("m--status503", "0%", "status"),

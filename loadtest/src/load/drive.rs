@@ -2,8 +2,9 @@
 //! that reads the server's CPU time and memory.
 //!
 //! An open loop never waits for answers: each request is sent when it is due, on a connection that is free or a new
-//! one. What is due while too many are under way is counted as not sent. Requests are dealt to the threads in turns,
-//! so that the schedule is the same however many there are.
+//! one. What is due while too many are under way is counted as not sent, and so is what a generator that cannot keep up
+//! has not sent soon after the end. Requests are dealt to the threads in turns, so that the schedule is the same however
+//! many there are.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, OnceLock};
@@ -35,6 +36,8 @@ const BREATHER: Duration = Duration::from_millis(20);
 const LISTEN_EVERY: Duration = Duration::from_millis(50);
 /// How long answers are waited for in a run that is stopped.
 const GRACE: Duration = Duration::from_secs(1);
+/// So long after its end, or the scenario's limit of lag where that is more, nothing is sent any more that was due before.
+const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// A server to load.
 #[derive(Debug, Clone)]
@@ -345,13 +348,19 @@ async fn open(shared: &Shared, caller: &Arc<Caller>, worker: usize) -> anyhow::R
     let most = shared.part(shared.scenario.outstanding, worker);
     let slots = Arc::new(Semaphore::new(most));
     let numbered = (0_u64..).zip(shared.scenario.arrival.due_times(shared.scenario.seed));
+    let too_late = shared.scenario.window.end() + CATCH_UP.max(shared.scenario.lag_limit);
     let (mut in_a_row, mut last) = (0, Last::Request);
     for (number, due) in numbered.skip(worker).step_by(shared.workers) {
         if let Some(why) = shared.last(number, due) {
             last = why;
             break;
         }
-        in_a_row = if caller.now() < due { 0 } else { in_a_row + 1 };
+        let now = caller.now();
+        if now >= too_late {
+            caller.not_sent(due);
+            continue;
+        }
+        in_a_row = if now < due { 0 } else { in_a_row + 1 };
         if in_a_row >= AT_ONCE {
             in_a_row = 0;
             tokio::task::yield_now().await;

@@ -170,7 +170,7 @@ pub struct Figures {
     /// Good answers that were complete within the window, whenever they were due: throughput.
     pub(crate) completed: u64,
     pub(crate) cancelled: u64,
-    /// Due, but not sent: too many were under way.
+    /// Due, but not sent: too many were under way, or it was too late.
     pub(crate) not_sent: u64,
     /// Sent while warming up.
     pub(crate) warm_up: u64,

@@ -188,7 +188,7 @@ fn doubts(scenario: &Scenario, contestant: &Contestant) -> Vec<String> {
     let not_sent: Doubt<'_> = &|round| {
         let Requests { sent, not_sent, .. } = round.requests;
         let said = format!(
-            "{not_sent} requests ({:.1} %) were due while {} were under way, and were not sent",
+            "{not_sent} requests ({:.1} %) were due and not sent: {} were under way, or the generator could not keep up",
             100.0 * share(not_sent, not_sent + sent),
             scenario.outstanding,
         );

@@ -64,7 +64,7 @@ pub struct Requests {
     pub cancelled: u64,
     /// Without a good answer.
     pub failed: u64,
-    /// Due, but not sent, as too many were under way.
+    /// Due, but not sent: too many were under way, or the generator could not keep up.
     pub not_sent: u64,
     /// Sent while warming up, and not counted.
     pub warm_up: u64,
