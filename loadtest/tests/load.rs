@@ -268,7 +268,7 @@ async fn a_generator_that_cannot_keep_up_ends_soon_and_says_what_it_did_not_send
             enough: Arc::default(),
             // It is called by the thread that sends, and takes its time.
             witness: Some(Arc::new(|_| {
-                std::thread::sleep(std::time::Duration::from_millis(5))
+                std::thread::sleep(std::time::Duration::from_millis(5));
             })),
         };
         run(&scenario, &contestant, 1, &mut watcher)
