@@ -31,7 +31,7 @@ pub use caller::{Witness, Witnessed};
 pub use drive::{Contestant, Progress, Watcher, run, run_spread};
 pub use figures::{Ending, ErrorClass, Figures, Sample, Window};
 pub use lanes::Spread;
-pub use rounds::rounds;
+pub use rounds::{Measured, rounds};
 pub(crate) use scenario::unknown;
 pub use scenario::{
     CancelWhen, Cancels, Outside, Problem as ScenarioProblem, Problems as ScenarioProblems, PromptSize,

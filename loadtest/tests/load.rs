@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tollgate_loadtest::load::{Contestant, Outside, Scenario, Summary, Watcher, run};
+use tollgate_loadtest::load::{Contestant, Measured, Outside, Scenario, Summary, Watcher, rounds, run};
 use tollgate_loadtest::{MockOptions, MockServer};
 
 fn scenario(text: &str) -> Scenario {
@@ -375,4 +375,54 @@ fn a_server_that_is_not_there_is_an_error() {
     let scenario = scenario("requests: [ { model: m } ]\narrival: { constant: 1 }\nthreads: 2\n");
     let error = run(&scenario, &contestant, 1, &mut watcher).expect_err("nobody listens there");
     assert!(format!("{error:#}").contains("cannot be reached"), "{error:#}");
+}
+
+async fn measured(contestants: Vec<Contestant>, text: &str) -> anyhow::Result<Measured> {
+    let scenario = scenario(text);
+    let all = move || rounds(&scenario, &contestants, 1, &Arc::default(), &mut |_, _, _| {});
+    tokio::task::spawn_blocking(all).await.expect("no panic")
+}
+
+fn named(name: &str, url: String) -> Contestant {
+    Contestant {
+        name: name.to_owned(),
+        url,
+        pid: None,
+    }
+}
+
+const SOME: &str = "requests: [ { model: m } ]\narrival: { constant: 100 }\nduration: 200ms\nrounds: 3\n";
+
+#[tokio::test]
+async fn nothing_is_measured_before_all_contestants_are_reached() {
+    let server = server().await;
+    let both = vec![
+        named("mock", server.url()),
+        named("nobody", "http://127.0.0.1:1".to_owned()),
+    ];
+    let error = format!(
+        "{:#}",
+        measured(both, SOME).await.expect_err("nobody listens there")
+    );
+    assert!(
+        error.contains("nobody (http://127.0.0.1:1): ") && error.contains("cannot be reached"),
+        "{error}"
+    );
+    assert_eq!(server.control().stats().total.requests, 0);
+}
+
+#[tokio::test]
+async fn a_contestant_that_goes_away_leaves_what_was_measured_before() {
+    let server = server().await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    // It is there when it is looked for, and never again.
+    let gone = std::thread::spawn(move || drop(listener.accept()));
+    let both = vec![named("mock", server.url()), named("gone", url)];
+    let found = measured(both, SOME).await.expect("all were there");
+    gone.join().expect("no panic");
+    let counts: Vec<usize> = found.contestants.iter().map(|it| it.rounds.len()).collect();
+    assert_eq!(counts, [1, 0]);
+    let why = format!("{:#}", found.ended_by.expect("a reason"));
+    assert!(why.starts_with("gone (http://"), "{why}");
 }

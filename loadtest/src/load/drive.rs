@@ -20,7 +20,7 @@ use tollgate_core::Clock;
 use super::alarm::Alarm;
 use super::caller::{Caller, Live, Witness};
 use super::figures::{Ending, ErrorClass, Figures, Window};
-use super::lanes::{Endpoint, Spread};
+use super::lanes::{Endpoint, Lanes, Spread};
 use super::mix::Mix;
 use super::number::{count, float, nanos, share};
 use super::proc;
@@ -117,6 +117,16 @@ struct Shared {
     /// Written by whoever watches.
     enough: Arc<AtomicBool>,
     witness: Option<Witness>,
+}
+
+/// Whether a server is there at all: looks its host up and opens a connection.
+///
+/// # Errors
+/// Why it cannot be reached.
+pub(super) fn reach(scenario: &Scenario, contestant: &Contestant) -> anyhow::Result<()> {
+    let runtime = runtime()?;
+    let endpoint = runtime.block_on(Endpoint::find(&contestant.url, scenario.protocol))?;
+    opened(&runtime, &Lanes::new(endpoint), 1, scenario.timeout)
 }
 
 /// One round of a scenario against a server. Blocks until it is over; not to be called within a runtime.
@@ -315,11 +325,14 @@ fn prepare(shared: &Shared, number: usize) -> anyhow::Result<(Runtime, Caller)> 
         Clock.now(),
     )?;
     let lanes = shared.part(scenario.connections, number);
-    let opened =
-        runtime.block_on(async { tokio::time::timeout(scenario.timeout, caller.lanes.open(lanes)).await });
-    let opened = opened.map_err(|_elapsed| anyhow::anyhow!("no connection within {:?}", scenario.timeout))?;
-    opened.map_err(unreachable)?;
+    opened(&runtime, &caller.lanes, lanes, scenario.timeout)?;
     Ok((runtime, caller))
+}
+
+fn opened(runtime: &Runtime, lanes: &Lanes, many: usize, patience: Duration) -> anyhow::Result<()> {
+    let opened = runtime.block_on(async { tokio::time::timeout(patience, lanes.open(many)).await });
+    let opened = opened.map_err(|_elapsed| anyhow::anyhow!("no connection within {patience:?}"))?;
+    opened.map_err(unreachable)
 }
 
 /// Why there is no connection; who has no descriptor left is told so, as nothing is wrong with the server then.

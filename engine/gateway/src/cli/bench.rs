@@ -131,7 +131,7 @@ fn bench(args: &Run) -> anyhow::Result<ExitCode> {
         crate::say(format_args!("SKIPPED {why}"));
     }
     let report = match measure(&scenario, &line_up, &stop) {
-        Ok(report) => report,
+        Ok((report, early)) => cut_short(report, early.as_ref()),
         Err(error) => return Ok(not_run(&error)),
     };
     drop(line_up);
@@ -156,9 +156,9 @@ fn status(reports: &[&Report]) -> ExitCode {
 }
 
 /// A report that says so if it ends early.
-fn or_interrupted(mut report: Report, stop: &AtomicBool) -> Report {
-    if stop.load(Ordering::Relaxed) {
-        report.invalid.insert(0, "interrupted before its end".to_owned());
+fn cut_short(mut report: Report, why: Option<&String>) -> Report {
+    if let Some(why) = why {
+        report.invalid.insert(0, why.clone());
     }
     report
 }
@@ -189,10 +189,15 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
 }
 
-fn measure(scenario: &Scenario, line_up: &LineUp, stop: &Arc<AtomicBool>) -> anyhow::Result<Report> {
+/// What was measured, and why it is not all if it is not.
+fn measure(
+    scenario: &Scenario,
+    line_up: &LineUp,
+    stop: &Arc<AtomicBool>,
+) -> anyhow::Result<(Report, Option<String>)> {
     let now = Clock.wall();
     let mut line = ProgressLine::new(scenario.rounds);
-    let results = rounds(
+    let measured = rounds(
         scenario,
         &line_up.contestants,
         now.unix_millis(),
@@ -202,9 +207,14 @@ fn measure(scenario: &Scenario, line_up: &LineUp, stop: &Arc<AtomicBool>) -> any
         },
     );
     line.clear();
-    let mut report = Report::new(scenario, now.to_string(), line_up.cores, results?);
+    let measured = measured?;
+    let mut report = Report::new(scenario, now.to_string(), line_up.cores, measured.contestants);
     report.skipped.clone_from(&line_up.skipped);
-    Ok(or_interrupted(report, stop))
+    let interrupted = stop
+        .load(Ordering::Relaxed)
+        .then(|| "interrupted before its end".to_owned());
+    let early = interrupted.or_else(|| Some(format!("ended early: {:#}", measured.ended_by?)));
+    Ok((report, early))
 }
 
 /// What becomes true at the first interrupt or order to terminate: the run ends early, and its report is written. The

@@ -8,7 +8,7 @@ use tollgate_loadtest::load::compare::told;
 use tollgate_loadtest::load::report::Report;
 
 use super::line_up::{Failure, Server, side_by_side};
-use super::{change, interrupted, measure, not_run, or_interrupted, read, status, unusable};
+use super::{change, cut_short, interrupted, measure, not_run, read, status, unusable};
 
 /// Rounds of each where nothing is said: with fewer than four there is no verdict.
 const ROUNDS: u32 = 6;
@@ -81,8 +81,8 @@ fn servers(args: &Args, servers: [&Server; 2]) -> anyhow::Result<ExitCode> {
         Err(Failure::Arguments(why)) => return Ok(unusable(format_args!("{why}"))),
         Err(Failure::Start(error)) => return Ok(not_run(&error)),
     };
-    let report = match measure(&scenario, &line_up, &stop) {
-        Ok(report) => report,
+    let (report, early) = match measure(&scenario, &line_up, &stop) {
+        Ok(measured) => measured,
         Err(error) => return Ok(not_run(&error)),
     };
     drop(line_up);
@@ -95,7 +95,7 @@ fn servers(args: &Args, servers: [&Server; 2]) -> anyhow::Result<ExitCode> {
             report.cores,
             it.into_iter().collect(),
         );
-        or_interrupted(alone, &stop)
+        cut_short(alone, early.as_ref())
     };
     let (first, second) = (alone(0), alone(1));
     super::super::print(&told(&first, &second))?;
