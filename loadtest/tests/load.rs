@@ -37,6 +37,7 @@ async fn loaded_until(server: &MockServer, text: &str, stop: Arc<AtomicBool>) ->
         name: "mock".to_owned(),
         url: server.url(),
         pid: Some(std::process::id()),
+        ..Contestant::default()
     };
     let scenario = scenario(text);
     let round = move || {
@@ -181,6 +182,7 @@ async fn a_run_that_is_stopped_midway_waits_for_no_answer_that_does_not_come() {
         name: "mock".to_owned(),
         url: server.url(),
         pid: None,
+        ..Contestant::default()
     };
     for arrival in ["{ constant: 100 }", "closed"] {
         let stop = Arc::<AtomicBool>::default();
@@ -256,6 +258,7 @@ async fn a_generator_that_cannot_keep_up_ends_soon_and_says_what_it_did_not_send
         name: "mock".to_owned(),
         url: server.url(),
         pid: None,
+        ..Contestant::default()
     };
     let scenario = scenario(
         "requests: [ { model: m } ]\nprompt: 100B\narrival: { constant: 20000 }\nduration: 200ms\noutstanding: 60000\n\
@@ -365,6 +368,7 @@ fn a_server_that_is_not_there_is_an_error() {
         name: "nobody".to_owned(),
         url: "http://127.0.0.1:1".to_owned(),
         pid: None,
+        ..Contestant::default()
     };
     let mut watcher = Watcher {
         progress: &mut |_| {},
@@ -388,6 +392,7 @@ fn named(name: &str, url: String) -> Contestant {
         name: name.to_owned(),
         url,
         pid: None,
+        ..Contestant::default()
     }
 }
 
@@ -425,4 +430,39 @@ async fn a_contestant_that_goes_away_leaves_what_was_measured_before() {
     assert_eq!(counts, [1, 0]);
     let why = format!("{:#}", found.ended_by.expect("a reason"));
     assert!(why.starts_with("gone (http://"), "{why}");
+}
+
+#[tokio::test]
+async fn a_baseline_has_its_own_key_and_model() {
+    let server = server().await;
+    let baseline = Contestant {
+        key: Some(tollgate_loadtest::load::Secret("of-the-upstream".to_owned())),
+        model: Some("its-own".to_owned()),
+        ..named("direct", server.url())
+    };
+    let text = SOME.replace("rounds: 3", "keys: [ { key: of-the-server } ]");
+    let found = measured(vec![named("server", server.url()), baseline], &text)
+        .await
+        .expect("reached");
+    assert!(found.ended_by.is_none());
+    let asked: Vec<String> = server
+        .control()
+        .journal()
+        .into_iter()
+        .map(|it| it.model)
+        .collect();
+    assert_eq!(
+        (
+            asked.first().map(String::as_str),
+            asked.last().map(String::as_str)
+        ),
+        (Some("m"), Some("its-own"))
+    );
+    let keys: HashSet<_> = server
+        .control()
+        .journal()
+        .iter()
+        .filter_map(|it| it.header("authorization").map(str::to_owned))
+        .collect();
+    assert_eq!(keys.len(), 2, "{keys:?}");
 }

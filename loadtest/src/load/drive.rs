@@ -24,7 +24,7 @@ use super::lanes::{Endpoint, Lanes, Spread};
 use super::mix::Mix;
 use super::number::{count, float, nanos, share};
 use super::proc;
-use super::scenario::Scenario;
+use super::scenario::{Scenario, Secret};
 use super::summary::{Generator, Summary, summarise};
 use super::watch::{Watch, watch};
 
@@ -40,7 +40,7 @@ const GRACE: Duration = Duration::from_secs(1);
 const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// A server to load.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Contestant {
     /// What reports call it.
     pub name: String,
@@ -48,6 +48,25 @@ pub struct Contestant {
     pub url: String,
     /// Its process, where it runs on this machine. `None`: its CPU time and memory are not read.
     pub pid: Option<u32>,
+    /// The key it is sent. `None`: the scenario's.
+    pub key: Option<Secret>,
+    /// The model it is asked for. `None`: the scenario's.
+    pub model: Option<String>,
+}
+
+impl Contestant {
+    /// The scenario as it is run against this one.
+    fn own(&self, scenario: &Scenario) -> Scenario {
+        let mut own = scenario.clone();
+        if let Some(key) = &self.key {
+            own.keys = vec![(key.clone(), 1.0)];
+        }
+        if let Some(model) = &self.model {
+            let kinds = own.requests.iter_mut();
+            kinds.for_each(|(kind, _)| kind.model.clone_from(model));
+        }
+        own
+    }
 }
 
 /// How a round goes, for whoever watches.
@@ -171,6 +190,7 @@ fn run_on(
     novelty: u64,
     watcher: &mut Watcher<'_>,
 ) -> anyhow::Result<Summary> {
+    let scenario = &contestant.own(scenario);
     let workers = scenario.threads.clamp(1, scenario.connections.max(1));
     let shared = Arc::new(Shared {
         mix: Arc::new(Mix::new(scenario, novelty)),

@@ -132,7 +132,11 @@ impl Report {
             started,
             scenario: Described::of(scenario),
             cores,
-            invalid: contestants.iter().flat_map(|it| doubts(scenario, it)).collect(),
+            invalid: contestants
+                .iter()
+                .flat_map(|it| doubts(scenario, it))
+                .chain(baselines.iter().filter_map(failing))
+                .collect(),
             skipped: Vec::new(),
             added: added.collect(),
             verdicts,
@@ -213,22 +217,36 @@ fn doubts(scenario: &Scenario, contestant: &Contestant) -> Vec<String> {
         let said = format!("only {sent} requests were measured");
         (sent < FEWEST).then(|| (-float(sent), said))
     };
-    let told = |doubt: Doubt<'_>| {
-        let rounds = (1..).zip(&contestant.rounds);
-        let found: Vec<_> = rounds
-            .filter_map(|(number, round)| doubt(round).map(|(much, said)| (number, much, said)))
-            .collect();
-        let worst = found.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
-        let others = match found.len() - 1 {
-            0 => String::new(),
-            more => format!(" (and {more} more rounds)"),
-        };
-        Some(format!(
-            "{} round {}: {}{others}",
-            contestant.name, worst.0, worst.2
-        ))
+    let all = [not_sent, late, busy, few].into_iter();
+    all.filter_map(|doubt| told(contestant, doubt)).collect()
+}
+
+/// What a server adds to a baseline that mostly fails is no figure.
+fn failing(baseline: &Contestant) -> Option<String> {
+    told(baseline, &|round| {
+        let Requests { sent, failed, .. } = round.requests;
+        let said = format!(
+            "{failed} of {sent} requests failed: it is no baseline (does it have other keys or models?)"
+        );
+        (failed * 2 > sent).then(|| (share(failed, sent), said))
+    })
+}
+
+/// A doubt of the round in which it is greatest.
+fn told(contestant: &Contestant, doubt: Doubt<'_>) -> Option<String> {
+    let rounds = (1..).zip(&contestant.rounds);
+    let found: Vec<_> = rounds
+        .filter_map(|(number, round)| doubt(round).map(|(much, said)| (number, much, said)))
+        .collect();
+    let worst = found.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let others = match found.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more rounds)"),
     };
-    [not_sent, late, busy, few].into_iter().filter_map(told).collect()
+    Some(format!(
+        "{} round {}: {}{others}",
+        contestant.name, worst.0, worst.2
+    ))
 }
 
 fn added(tested: &Contestant, baseline: &Contestant, baselines: &[Contestant]) -> Added {

@@ -227,3 +227,24 @@ fn a_report_is_read_back_as_it_was_written() {
 fn the_committed_schema_is_that_of_the_format() {
     crate::testing::assert_committed("bench.schema.json", &Report::schema());
 }
+
+#[test]
+fn a_baseline_that_mostly_fails_is_doubted_and_the_server_under_test_is_judged_instead() {
+    let scenario = scenario("");
+    let mut failing = round(&scenario, 100, Duration::ZERO, false);
+    (failing.requests.failed, failing.requests.answered) = (51, 49);
+    let sound = round(&scenario, 100, Duration::ZERO, false);
+    let invalid = |tested: &Summary, baseline: &Summary| {
+        let both = vec![
+            contestant("tollgate", vec![tested.clone()]),
+            contestant("direct", vec![baseline.clone()]),
+        ];
+        report(&scenario, both).invalid
+    };
+    let told = invalid(&sound, &failing);
+    assert!(
+        told.len() == 1 && told[0].starts_with("direct round 1: 51 of 100 requests failed"),
+        "{told:?}"
+    );
+    assert_eq!(invalid(&failing, &sound), Vec::<String>::new());
+}

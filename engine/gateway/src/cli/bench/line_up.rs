@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tollgate_loadtest::load::stage::Nginx;
-use tollgate_loadtest::load::{Contestant, Protocol, Scenario};
+use tollgate_loadtest::load::{Contestant, Protocol, Scenario, Secret};
 
 use super::super::{children, cores, leash};
 use super::own::Own;
@@ -33,6 +33,17 @@ pub(super) struct Asked {
     /// Load the upstream as well: what the server adds to it is told. Without --url, that is the simulated provider.
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     direct: Option<String>,
+    /// Send this key to the upstream, instead of the server's.
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "TOLLGATE_BENCH_DIRECT_KEY",
+        hide_env_values = true
+    )]
+    direct_key: Option<String>,
+    /// Ask the upstream for this model, instead of the server's.
+    #[arg(long, value_name = "MODEL")]
+    direct_model: Option<String>,
     /// Load a plain nginx proxy in front of that upstream as well.
     #[arg(long)]
     nginx: bool,
@@ -124,6 +135,7 @@ impl Asked {
             Some("") | None => own.as_ref().map(Own::direct),
             Some(url) => Some(contestant("direct", url, None)),
         };
+        let direct = direct.map(|it| self.as_upstream(it));
         let tested = match (url, &own) {
             (Some(url), _) => contestant("server", &url, self.pid),
             (None, own) => own
@@ -145,7 +157,9 @@ impl Asked {
         if self.baselines || self.nginx {
             match start_nginx(direct.as_ref(), scenario, &places.server, allowed) {
                 Ok(started) => {
-                    contestants.push(contestant("nginx", &started.url(), Some(started.pid())));
+                    let nginx_itself = contestant("nginx", &started.url(), Some(started.pid()));
+                    // What it passes on is the upstream's.
+                    contestants.push(self.as_upstream(nginx_itself));
                     nginx = Some(started);
                 }
                 Err(why) => skipped.push(format!("nginx: {why:#}")),
@@ -158,6 +172,17 @@ impl Asked {
             _nginx: nginx,
             _own: own,
         })
+    }
+}
+
+impl Asked {
+    /// Asked as the upstream is to be asked.
+    fn as_upstream(&self, contestant: Contestant) -> Contestant {
+        Contestant {
+            key: self.direct_key.clone().map(Secret),
+            model: self.direct_model.clone(),
+            ..contestant
+        }
     }
 }
 
@@ -218,6 +243,7 @@ fn contestant(name: &str, url: &str, pid: Option<u32>) -> Contestant {
         name: name.to_owned(),
         url: url.to_owned(),
         pid,
+        ..Contestant::default()
     }
 }
 
