@@ -30,7 +30,7 @@ pub use arrivals::{Arrival, DueTimes, Leg, Profile, Spacing, Then};
 pub use caller::{Witness, Witnessed};
 pub use drive::{Contestant, Progress, Watcher, run, run_spread};
 pub use figures::{Ending, ErrorClass, Figures, Sample, Window};
-pub use lanes::Spread;
+pub use lanes::{Spread, check_url};
 pub use rounds::{Measured, rounds};
 pub(crate) use scenario::unknown;
 pub use scenario::{

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use super::scenario::Protocol;
 
 pub(crate) use endpoint::Endpoint;
+pub use endpoint::check_url;
 pub use spread::Spread;
 
 /// The near end of a connection.

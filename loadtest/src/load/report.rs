@@ -154,6 +154,11 @@ impl Report {
         table::of(self)
     }
 
+    /// As JSON, for people to read as well.
+    pub fn json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
     /// As one page of HTML that needs nothing else.
     pub fn page(&self) -> String {
         page::of(self)

@@ -1,7 +1,8 @@
 //! `tollgate bench`: load a gateway, and say what it adds. Without a URL: a gateway of its own in front of simulated
 //! providers, as `tollgate demo` has.
 //!
-//! Exit status: 0 done, 1 a threshold failed, 2 unusable arguments, 3 the run cannot be believed or could not be made.
+//! Exit status: 0 done, 1 a threshold failed, 2 unusable arguments, 3 the run cannot be believed, could not be made, or its
+//! report could not be written.
 
 mod change;
 mod compare;
@@ -16,7 +17,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::Subcommand;
 use tokio::signal::unix::{SignalKind, signal};
 use tollgate_core::Clock;
@@ -136,13 +136,12 @@ fn bench(args: &Run) -> anyhow::Result<ExitCode> {
     };
     drop(line_up);
     super::print(&report.table())?;
-    if let Some(path) = &args.json {
-        write(path, &serde_json::to_string_pretty(&report)?)?;
+    let json = args.json.as_ref().map(|path| written(path, &report.json()));
+    let html = args.html.as_ref().map(|path| written(path, &report.page()));
+    if [json, html].into_iter().flatten().all(|is_written| is_written) {
+        return Ok(status(&[&report]));
     }
-    if let Some(path) = &args.html {
-        write(path, &report.page())?;
-    }
-    Ok(status(&[&report]))
+    Ok(ExitCode::from(INVALID))
 }
 
 fn status(reports: &[&Report]) -> ExitCode {
@@ -185,8 +184,13 @@ fn prepared(args: &Run) -> anyhow::Result<Scenario> {
     Ok(scenario)
 }
 
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
+/// Writes a report; says so if it cannot be.
+fn written(path: &Path, text: &str) -> bool {
+    let done = std::fs::write(path, text);
+    if let Err(error) = &done {
+        crate::say(format_args!("{} cannot be written: {error}", path.display()));
+    }
+    done.is_ok()
 }
 
 /// What was measured, and why it is not all if it is not.

@@ -46,16 +46,7 @@ impl Endpoint {
     /// # Errors
     /// It is no such URL, or nobody knows the host.
     pub(crate) async fn find(url: &str, protocol: Protocol) -> anyhow::Result<Self> {
-        let uri: Uri = url.parse().with_context(|| format!("'{url}'"))?;
-        let authority = uri
-            .authority()
-            .with_context(|| format!("'{url}': expected http://host:port"))?;
-        let is_tls = uri.scheme() == Some(&Scheme::HTTPS);
-        anyhow::ensure!(
-            is_tls || uri.scheme() == Some(&Scheme::HTTP),
-            "'{url}': expected http:// or https://"
-        );
-        anyhow::ensure!(uri.query().is_none(), "'{url}': expected no query");
+        let (uri, authority, is_tls) = parts(url)?;
         let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         let found = tokio::net::lookup_host((host, port))
@@ -67,8 +58,8 @@ impl Endpoint {
         Ok(Self {
             spread: Spread::of(vec![Server::new(addrs)]),
             tls: is_tls.then(|| tls(host, protocol)).transpose()?,
-            authority: authority.clone(),
             base: base.strip_suffix("/v1").unwrap_or(base).to_owned(),
+            authority,
             protocol,
         })
     }
@@ -180,6 +171,25 @@ impl Endpoint {
             }
         }
     }
+}
+
+/// Whether a server's URL is `http://host:port/base`, or the same with `https`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_url(url: &str) -> anyhow::Result<()> {
+    parts(url).map(drop)
+}
+
+/// A URL with its authority, and whether that speaks TLS.
+fn parts(url: &str) -> anyhow::Result<(Uri, Authority, bool)> {
+    let expected = || format!("'{url}': expected http://host:port or https://host:port");
+    let uri: Uri = url.parse().with_context(expected)?;
+    let authority = uri.authority().with_context(expected)?.clone();
+    let is_tls = uri.scheme() == Some(&Scheme::HTTPS);
+    anyhow::ensure!(is_tls || uri.scheme() == Some(&Scheme::HTTP), expected());
+    anyhow::ensure!(uri.query().is_none(), "'{url}': expected no query");
+    Ok((uri, authority, is_tls))
 }
 
 /// TLS as clients speak it: certificates that the system trusts, or the public ones where it has none.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tollgate_loadtest::load::stage::Nginx;
-use tollgate_loadtest::load::{Contestant, Protocol, Scenario, Secret};
+use tollgate_loadtest::load::{Contestant, Protocol, Scenario, Secret, check_url};
 
 use super::super::{children, cores, leash};
 use super::own::Own;
@@ -117,6 +117,14 @@ impl Asked {
     /// Starts what the scenario needs and the arguments ask for.
     pub(super) fn line_up(&self, scenario: &Scenario) -> Result<LineUp, Failure> {
         let url = self.url.clone().or_else(|| scenario.url.clone());
+        let upstream = self.direct.as_ref().filter(|url| !url.is_empty());
+        for url in [&url, &upstream.cloned()].into_iter().flatten() {
+            check_url(url).map_err(|wrong| Failure::Arguments(format!("{wrong:#}")))?;
+        }
+        if self.direct_model.is_some() && !(self.baselines || self.nginx || self.direct.is_some()) {
+            let wrong = "--direct-model: expected with --direct, --nginx or --baselines";
+            return Err(Failure::Arguments(wrong.to_owned()));
+        }
         let cores = cores::allowed();
         let places = Places::of(&cores, self.workers, self.pin)?;
         let allowed = files_for(scenario)?;
