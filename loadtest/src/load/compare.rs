@@ -104,8 +104,8 @@ fn interval(a: &[f64], b: &[f64]) -> Option<(f64, f64)> {
 /// Differences as text: one line each.
 pub fn told(a: &Report, b: &Report) -> String {
     let mut text = String::new();
-    if a.scenario != b.scenario {
-        text.push_str("NOT THE SAME: these reports are of different scenarios or settings\n");
+    for difference in a.scenario.differences(&b.scenario) {
+        let _ = writeln!(text, "NOT THE SAME: {difference}");
     }
     for (name, report) in [("first", a), ("second", b)] {
         if !report.invalid.is_empty() {

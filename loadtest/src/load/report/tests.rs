@@ -248,3 +248,38 @@ fn a_baseline_that_mostly_fails_is_doubted_and_the_server_under_test_is_judged_i
     );
     assert_eq!(invalid(&failing, &sound), Vec::<String>::new());
 }
+
+#[test]
+fn reports_of_different_loads_are_told_apart_and_keys_are_not_told() {
+    let described = |more: &str| Described::of(&scenario(more));
+    let plain = described("");
+    assert_eq!(
+        plain.differences(&described("fail_if: [ 'p99>1s' ]\n")),
+        Vec::<String>::new()
+    );
+    for (more, name) in [
+        ("prompt: 2KiB\n", "prompt: "),
+        ("cancels: { share: 5% }\n", "cancels: "),
+        ("repeats: { share: 5% }\n", "repeats: "),
+        ("outstanding: 999\n", "outstanding: "),
+        ("timeout: 5s\n", "timeout: "),
+        ("keys: [ { key: secret } ]\n", "keys: "),
+        ("seed: 7\n", "seed: 1 and 7"),
+    ] {
+        let found = plain.differences(&described(more));
+        assert!(
+            found.len() == 1 && found[0].starts_with(name),
+            "{more}: {found:?}"
+        );
+        assert!(!found[0].contains("secret"), "{found:?}");
+    }
+    let trace = |times: &'static str| {
+        let outside = Outside {
+            env: &|_| None,
+            file: &|_| Ok(times.to_owned()),
+        };
+        let text = "name: made-up\nrequests: [ { model: m } ]\narrival: { trace: t }\n";
+        Described::of(&Scenario::parse(text, &outside).unwrap())
+    };
+    assert_eq!(trace("1\n2\n").differences(&trace("1\n3\n")).len(), 1);
+}
