@@ -228,7 +228,12 @@ fn doubts(scenario: &Scenario, contestant: &Contestant) -> Vec<String> {
         let said = format!("only {sent} requests were measured");
         (sent < FEWEST).then(|| (-float(sent), said))
     };
-    let all = [not_sent, late, busy, few].into_iter();
+    let none: Doubt<'_> = &|round| {
+        let Requests { sent, failed, .. } = round.requests;
+        let said = format!("not one of {sent} requests has a good answer");
+        (sent > 0 && failed == sent).then(|| (float(sent), said))
+    };
+    let all = [not_sent, late, busy, few, none].into_iter();
     all.filter_map(|doubt| told(contestant, doubt)).collect()
 }
 
@@ -239,7 +244,8 @@ fn failing(baseline: &Contestant) -> Option<String> {
         let said = format!(
             "{failed} of {sent} requests failed: it is no baseline (does it have other keys or models?)"
         );
-        (failed * 2 > sent).then(|| (share(failed, sent), said))
+        // Where all have failed, that is told of any server.
+        (failed * 2 > sent && failed < sent).then(|| (share(failed, sent), said))
     })
 }
 

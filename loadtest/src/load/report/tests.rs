@@ -283,3 +283,19 @@ fn reports_of_different_loads_are_told_apart_and_keys_are_not_told() {
     };
     assert_eq!(trace("1\n2\n").differences(&trace("1\n3\n")).len(), 1);
 }
+
+#[test]
+fn statuses_are_told_and_a_round_without_a_good_answer_is_no_success() {
+    let scenario = scenario("");
+    let mut refused = round(&scenario, 100, Duration::ZERO, false);
+    (refused.requests.failed, refused.requests.answered) = (100, 0);
+    refused.errors = std::collections::BTreeMap::from([(ErrorClass::Status, 100)]);
+    refused.statuses = std::collections::BTreeMap::from([(404, 99), (503, 1)]);
+    let report = report(&scenario, vec![contestant("server", vec![refused])]);
+    assert_eq!(
+        report.invalid,
+        ["server round 1: not one of 100 requests has a good answer"]
+    );
+    let told = "server: 100 × a status that is not 2xx (404 × 99, 503 × 1)\n";
+    assert!(report.table().contains(told), "{}", report.table());
+}
