@@ -3,7 +3,7 @@
 //! are not repeated differ from run to run.
 
 use super::number::{float, index, whole};
-use super::scenario::{CancelWhen, PromptSize, RequestKind, Scenario, Surface};
+use super::scenario::{CancelWhen, LEAST_DISTINCT, PromptSize, RequestKind, Scenario, Surface};
 use crate::dice::Dice;
 
 const SALT_KIND: u64 = 1;
@@ -92,7 +92,14 @@ impl Mix {
                 least + dice.roll(SALT_SIZE) % (most - least).saturating_add(1)
             }
             PromptSize::LogNormal { median, sigma, most } => {
-                whole(float(*median) * (sigma * dice.normal(SALT_SIZE)).exp()).min(*most)
+                let size = whole(float(*median) * (sigma * dice.normal(SALT_SIZE)).exp());
+                // Where it matters which questions were asked before, none is cut within its words.
+                let least = if self.scenario.repeats.share > 0.0 {
+                    LEAST_DISTINCT
+                } else {
+                    0
+                };
+                size.max(least).min(*most)
             }
             PromptSize::OneOf(sizes) => {
                 let weights = Weights::new(sizes.iter().map(|(_, weight)| *weight));
@@ -232,6 +239,13 @@ mod tests {
             .collect();
         let common: HashSet<_> = later.iter().filter(|it| distinct.contains(it)).collect();
         assert!(common.len() <= 20, "only the repeated ones: {}", common.len());
+    }
+
+    #[test]
+    fn the_words_that_tell_questions_apart_fit_into_the_least_prompt() {
+        let longest = WORDS.iter().map(|word| word.len()).max().unwrap();
+        let words = "how do these relate:".len() + 12 * (longest + 1);
+        assert!(words <= index(LEAST_DISTINCT), "{words}");
     }
 
     #[test]

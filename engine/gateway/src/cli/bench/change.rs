@@ -125,6 +125,9 @@ impl Change {
             scenario.prompt = PromptSize::Fixed(size);
             let kinds = scenario.requests.iter_mut();
             kinds.for_each(|(kind, _)| kind.prompt = None);
+            if let Some(wrong) = scenario.indistinct() {
+                return Err(format!("--prompt: {wrong}"));
+            }
         }
         if let Some(model) = &self.model {
             let kinds = scenario.requests.iter_mut();
@@ -193,6 +196,17 @@ mod tests {
         };
         assert!(nothing.apply(&mut steady()).is_err());
         assert!(span("0s").is_ok() && span("soon").is_err());
+        let small = Change {
+            prompt: Some(50),
+            ..Change::default()
+        };
+        small.apply(&mut steady()).unwrap();
+        let mut cache = tollgate_loadtest::load::shipped("cache").unwrap().unwrap();
+        let wrong = small.apply(&mut cache).unwrap_err();
+        assert!(
+            wrong.starts_with("--prompt: prompts of 50 bytes are too small"),
+            "{wrong}"
+        );
     }
 
     #[test]
