@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tollgate_loadtest::load::stage::Nginx;
 #[cfg(target_os = "linux")]
 use tollgate_tests::run_and;
 use tollgate_tests::{Finished, binary, run, scratch_file};
@@ -186,6 +187,33 @@ fn two_builds_are_compared_in_rounds_that_alternate() {
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     assert!(refused.stderr.contains("is no report"), "{}", refused.stderr);
     std::fs::remove_file(&json).unwrap();
+}
+
+#[test]
+fn nginx_is_set_beside_where_it_is_installed() {
+    let json = scratch_file("json");
+    let args = [
+        &["smoke", "--baselines", "--json", json.to_str().unwrap()][..],
+        &SHORT,
+    ]
+    .concat();
+    let finished = bench(&args);
+    assert_eq!(finished.code, Some(0), "{}{}", finished.stdout, finished.stderr);
+    let report = report(&json);
+    let contestants = report["contestants"].as_array().unwrap();
+    let skipped = report["skipped"].as_array().unwrap();
+    if Nginx::find().is_none() {
+        assert!(skipped[0].as_str().unwrap().starts_with("nginx: "), "{skipped:?}");
+        eprintln!("SKIPPED: there is no nginx on this machine");
+        return;
+    }
+    assert_eq!((contestants.len(), skipped.len()), (3, 0), "{skipped:?}");
+    let nginx = &contestants[2];
+    assert_eq!(nginx["name"], "nginx");
+    let requests = &nginx["rounds"][0]["requests"];
+    assert!(requests["sent"].as_u64().unwrap() > 10, "{requests}");
+    assert_eq!(requests["answered"], requests["sent"], "{requests}");
+    assert!(finished.stdout.contains("beside nginx: "), "{}", finished.stdout);
 }
 
 #[test]

@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tollgate_loadtest::load::{Contestant, Measured, Outside, Scenario, Summary, Watcher, rounds, run};
 use tollgate_loadtest::{MockOptions, MockServer};
@@ -33,13 +33,20 @@ async fn loaded(server: &MockServer, text: &str) -> Summary {
 }
 
 async fn loaded_until(server: &MockServer, text: &str, stop: Arc<AtomicBool>) -> Summary {
+    loaded_at(server.url(), text, stop).await
+}
+
+async fn loaded_at(url: String, text: &str, stop: Arc<AtomicBool>) -> Summary {
+    loaded_with(url, scenario(text), stop).await
+}
+
+async fn loaded_with(url: String, scenario: Scenario, stop: Arc<AtomicBool>) -> Summary {
     let contestant = Contestant {
         name: "mock".to_owned(),
-        url: server.url(),
+        url,
         pid: Some(std::process::id()),
         ..Contestant::default()
     };
-    let scenario = scenario(text);
     let round = move || {
         let mut watcher = Watcher {
             progress: &mut |_| {},
@@ -98,18 +105,83 @@ async fn an_open_loop_sends_what_is_due_and_measures_every_kind() {
     }
 }
 
+/// Passes connections on to a server, and counts them.
+async fn counted(server: &MockServer) -> (String, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let upstream = server.url().replace("http://", "");
+    let accepted = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&accepted);
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::Relaxed);
+            let upstream = upstream.clone();
+            tokio::spawn(async move {
+                let mut far = tokio::net::TcpStream::connect(upstream)
+                    .await
+                    .expect("it listens");
+                // It ends with either side.
+                let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+            });
+        }
+    });
+    (url, accepted)
+}
+
 #[tokio::test]
 async fn http2_carries_many_requests_on_one_connection() {
     let server = server().await;
     let text = "requests: [ { model: m--latency20, stream: 50% } ]\narrival: { poisson: 300 }\nduration: 500ms\n\
-                connections: 1\nprotocol: http2\n";
-    let summary = loaded(&server, text).await;
+                connections: 1\n";
+    let (url, connections) = counted(&server).await;
+    let summary = loaded_at(url, &format!("{text}protocol: http2\n"), Arc::default()).await;
     assert!(summary.requests.sent > 80, "{summary:?}");
     assert_eq!(
         summary.requests.answered, summary.requests.sent,
         "{:?}",
         summary.errors
     );
+    assert!(summary.requests.most_under_way > 1, "{summary:?}");
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+    let journal = server.control().journal();
+    assert!(
+        journal.iter().all(|it| it.version == "HTTP/2.0"),
+        "{:?}",
+        journal.first()
+    );
+
+    let (url, connections) = counted(&server).await;
+    loaded_at(url, text, Arc::default()).await;
+    assert!(
+        connections.load(Ordering::Relaxed) > 1,
+        "without it each request has one of its own"
+    );
+}
+
+#[tokio::test]
+async fn a_recorded_trace_is_sent_as_it_was_recorded() {
+    let server = server().await;
+    let outside = Outside {
+        env: &|_| None,
+        file: &|_| Ok("# seconds\n0.0,chat\n0.2\n0.2\n0.8\n9\n".to_owned()),
+    };
+    let text = "requests: [ { model: m } ]\narrival: { trace: recorded.csv, speed: 2 }\nduration: 600ms\n";
+    let scenario = Scenario::parse(text, &outside).expect("a sound scenario");
+    let summary = loaded_with(server.url(), scenario, Arc::default()).await;
+    assert_eq!(
+        (summary.requests.sent, summary.requests.answered),
+        (4, 4),
+        "the last is due after the end"
+    );
+    assert!((summary.seconds - 0.6).abs() < 1e-9, "{}", summary.seconds);
+    let due: Vec<f64> = summary
+        .over_time
+        .iter()
+        .map(|it| it.due_per_second * 0.25)
+        .collect();
+    assert!(due.starts_with(&[3.0, 1.0]), "in quarters of a second: {due:?}");
 }
 
 #[tokio::test]
