@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tollgate_loadtest::load::stage::Nginx;
 #[cfg(target_os = "linux")]
 use tollgate_tests::run_and;
 use tollgate_tests::{Finished, binary, run, scratch_file};
@@ -90,6 +91,13 @@ fn the_exit_status_tells_thresholds_arguments_and_runs_that_could_not_be_made_ap
             &["smoke", "--url", "http://127.0.0.1:1", "--baselines"],
             "Expected --direct",
         ),
+        (&["smoke", "--url", "localhost:8080"], "expected http://host:port"),
+        (&["smoke", "--direct", "127.0.0.1:1"], "expected http://host:port"),
+        (&["smoke", "--direct-model", "m"], "--direct-model: expected with"),
+        (
+            &["compare", "http://", "http://127.0.0.1:1"],
+            "expected http://host:port",
+        ),
         (&["show", "no-such"], "no scenario 'no-such'"),
         (&["compare", "/nonexistent/a", "/nonexistent/b"], "/nonexistent/a"),
     ] {
@@ -100,6 +108,63 @@ fn the_exit_status_tells_thresholds_arguments_and_runs_that_could_not_be_made_ap
     let nobody = bench(&["smoke", "--url", "http://127.0.0.1:1"]);
     assert_eq!(nobody.code, Some(3));
     assert!(nobody.stderr.contains("cannot be reached"), "{}", nobody.stderr);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_report_that_cannot_be_written_is_no_failed_threshold_and_the_other_is_written() {
+    let html = scratch_file("html");
+    let files = ["--json", "/dev/full", "--html", html.to_str().unwrap()];
+    let finished = bench(&[&["smoke"][..], &SHORT, &files].concat());
+    assert_eq!(finished.code, Some(3), "{}{}", finished.stdout, finished.stderr);
+    assert!(
+        finished.stderr.contains("/dev/full cannot be written"),
+        "{}",
+        finished.stderr
+    );
+    assert!(fs::read_to_string(&html).unwrap().starts_with("<!doctype html>"));
+    fs::remove_file(&html).unwrap();
+}
+
+#[test]
+fn reports_are_compared_as_they_are_and_one_that_cannot_be_believed_is_no_success() {
+    let json = scratch_file("json");
+    let path = json.to_str().unwrap();
+    // A limit of lag that nobody keeps.
+    let args = [
+        "smoke",
+        "--duration",
+        "300ms",
+        "--warm-up",
+        "0s",
+        "--lag-limit",
+        "1us",
+        "--json",
+        path,
+    ];
+    assert_eq!(bench(&args).code, Some(3));
+    let compared = bench(&["compare", path, path]);
+    assert_eq!(compared.code, Some(3), "{}{}", compared.stdout, compared.stderr);
+    assert!(
+        compared.stdout.contains("INVALID: the first report"),
+        "{}",
+        compared.stdout
+    );
+    for flags in [
+        &["--fail-if", "p99>1s"][..],
+        &["--rounds", "4"],
+        &["--scenario", "smoke"],
+        &["--pin"],
+    ] {
+        let refused = bench(&[&["compare", path, path][..], flags].concat());
+        assert_eq!(refused.code, Some(2), "{flags:?}: {}", refused.stderr);
+        assert!(
+            refused.stderr.contains("compared as they are"),
+            "{}",
+            refused.stderr
+        );
+    }
+    fs::remove_file(&json).unwrap();
 }
 
 #[test]
@@ -122,6 +187,33 @@ fn two_builds_are_compared_in_rounds_that_alternate() {
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     assert!(refused.stderr.contains("is no report"), "{}", refused.stderr);
     std::fs::remove_file(&json).unwrap();
+}
+
+#[test]
+fn nginx_is_set_beside_where_it_is_installed() {
+    let json = scratch_file("json");
+    let args = [
+        &["smoke", "--baselines", "--json", json.to_str().unwrap()][..],
+        &SHORT,
+    ]
+    .concat();
+    let finished = bench(&args);
+    assert_eq!(finished.code, Some(0), "{}{}", finished.stdout, finished.stderr);
+    let report = report(&json);
+    let contestants = report["contestants"].as_array().unwrap();
+    let skipped = report["skipped"].as_array().unwrap();
+    if Nginx::find().is_none() {
+        assert!(skipped[0].as_str().unwrap().starts_with("nginx: "), "{skipped:?}");
+        eprintln!("SKIPPED: there is no nginx on this machine");
+        return;
+    }
+    assert_eq!((contestants.len(), skipped.len()), (3, 0), "{skipped:?}");
+    let nginx = &contestants[2];
+    assert_eq!(nginx["name"], "nginx");
+    let requests = &nginx["rounds"][0]["requests"];
+    assert!(requests["sent"].as_u64().unwrap() > 10, "{requests}");
+    assert_eq!(requests["answered"], requests["sent"], "{requests}");
+    assert!(finished.stdout.contains("beside nginx: "), "{}", finished.stdout);
 }
 
 #[test]

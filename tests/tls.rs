@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tollgate_actors::ConfigSource;
-use tollgate_tests::{BEARER, Http2, Stack, chat, chat_stream, scratch_file};
+use tollgate_tests::{BEARER, Http2, KEY, Stack, chat, chat_stream, run, scratch_file};
 
 /// A certificate for `localhost`, in files.
 struct Certificate {
@@ -112,6 +112,61 @@ async fn both_protocols_are_served() {
         );
     }
     stack.settled(3).await;
+}
+
+#[tokio::test]
+async fn a_load_test_runs_over_tls() {
+    let certificate = Certificate::new();
+    let stack = Stack::start(&config(&certificate.cert_file, &certificate.key_file)).await;
+    let (url, roots) = (
+        format!("https://localhost:{}", stack.addr.port()),
+        certificate.cert_file.to_str().unwrap().to_owned(),
+    );
+    let load = move |protocol: &str, roots: &str| {
+        let args = [
+            "bench",
+            "smoke",
+            "--url",
+            &url,
+            "--key",
+            KEY,
+            "--model",
+            "m",
+            "--protocol",
+            protocol,
+            "--duration",
+            "300ms",
+            "--warm-up",
+            "0s",
+            "--lag-limit",
+            "1h",
+            "--rate",
+            "100",
+        ];
+        run(&std::env::temp_dir(), &args, &[("SSL_CERT_FILE", roots)])
+    };
+    let runs = move || {
+        (
+            load("http1", &roots),
+            load("http2", &roots),
+            load("http2", "/dev/null"),
+        )
+    };
+    let (http1, http2, stranger) = tokio::task::spawn_blocking(runs).await.unwrap();
+    for finished in [http1, http2] {
+        assert_eq!(finished.code, Some(0), "{}{}", finished.stdout, finished.stderr);
+        assert!(
+            finished.stdout.contains("passed fail if errors>0%"),
+            "{}",
+            finished.stdout
+        );
+    }
+    assert_eq!(stranger.code, Some(3), "{}{}", stranger.stdout, stranger.stderr);
+    assert!(
+        stranger.stderr.contains("cannot be reached"),
+        "{}",
+        stranger.stderr
+    );
 }
 
 #[tokio::test]

@@ -30,8 +30,8 @@ pub use arrivals::{Arrival, DueTimes, Leg, Profile, Spacing, Then};
 pub use caller::{Witness, Witnessed};
 pub use drive::{Contestant, Progress, Watcher, run, run_spread};
 pub use figures::{Ending, ErrorClass, Figures, Sample, Window};
-pub use lanes::Spread;
-pub use rounds::rounds;
+pub use lanes::{Spread, check_url};
+pub use rounds::{Measured, rounds};
 pub(crate) use scenario::unknown;
 pub use scenario::{
     CancelWhen, Cancels, Outside, Problem as ScenarioProblem, Problems as ScenarioProblems, PromptSize,

@@ -7,9 +7,9 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use tollgate_loadtest::load::{Contestant, Outside, Scenario, Summary, Watcher, run};
+use tollgate_loadtest::load::{Contestant, Measured, Outside, Scenario, Summary, Watcher, rounds, run};
 use tollgate_loadtest::{MockOptions, MockServer};
 
 fn scenario(text: &str) -> Scenario {
@@ -33,12 +33,20 @@ async fn loaded(server: &MockServer, text: &str) -> Summary {
 }
 
 async fn loaded_until(server: &MockServer, text: &str, stop: Arc<AtomicBool>) -> Summary {
+    loaded_at(server.url(), text, stop).await
+}
+
+async fn loaded_at(url: String, text: &str, stop: Arc<AtomicBool>) -> Summary {
+    loaded_with(url, scenario(text), stop).await
+}
+
+async fn loaded_with(url: String, scenario: Scenario, stop: Arc<AtomicBool>) -> Summary {
     let contestant = Contestant {
         name: "mock".to_owned(),
-        url: server.url(),
+        url,
         pid: Some(std::process::id()),
+        ..Contestant::default()
     };
-    let scenario = scenario(text);
     let round = move || {
         let mut watcher = Watcher {
             progress: &mut |_| {},
@@ -97,18 +105,83 @@ async fn an_open_loop_sends_what_is_due_and_measures_every_kind() {
     }
 }
 
+/// Passes connections on to a server, and counts them.
+async fn counted(server: &MockServer) -> (String, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let upstream = server.url().replace("http://", "");
+    let accepted = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&accepted);
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::Relaxed);
+            let upstream = upstream.clone();
+            tokio::spawn(async move {
+                let mut far = tokio::net::TcpStream::connect(upstream)
+                    .await
+                    .expect("it listens");
+                // It ends with either side.
+                let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+            });
+        }
+    });
+    (url, accepted)
+}
+
 #[tokio::test]
 async fn http2_carries_many_requests_on_one_connection() {
     let server = server().await;
     let text = "requests: [ { model: m--latency20, stream: 50% } ]\narrival: { poisson: 300 }\nduration: 500ms\n\
-                connections: 1\nprotocol: http2\n";
-    let summary = loaded(&server, text).await;
+                connections: 1\n";
+    let (url, connections) = counted(&server).await;
+    let summary = loaded_at(url, &format!("{text}protocol: http2\n"), Arc::default()).await;
     assert!(summary.requests.sent > 80, "{summary:?}");
     assert_eq!(
         summary.requests.answered, summary.requests.sent,
         "{:?}",
         summary.errors
     );
+    assert!(summary.requests.most_under_way > 1, "{summary:?}");
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+    let journal = server.control().journal();
+    assert!(
+        journal.iter().all(|it| it.version == "HTTP/2.0"),
+        "{:?}",
+        journal.first()
+    );
+
+    let (url, connections) = counted(&server).await;
+    loaded_at(url, text, Arc::default()).await;
+    assert!(
+        connections.load(Ordering::Relaxed) > 1,
+        "without it each request has one of its own"
+    );
+}
+
+#[tokio::test]
+async fn a_recorded_trace_is_sent_as_it_was_recorded() {
+    let server = server().await;
+    let outside = Outside {
+        env: &|_| None,
+        file: &|_| Ok("# seconds\n0.0,chat\n0.2\n0.2\n0.8\n9\n".to_owned()),
+    };
+    let text = "requests: [ { model: m } ]\narrival: { trace: recorded.csv, speed: 2 }\nduration: 600ms\n";
+    let scenario = Scenario::parse(text, &outside).expect("a sound scenario");
+    let summary = loaded_with(server.url(), scenario, Arc::default()).await;
+    assert_eq!(
+        (summary.requests.sent, summary.requests.answered),
+        (4, 4),
+        "the last is due after the end"
+    );
+    assert!((summary.seconds - 0.6).abs() < 1e-9, "{}", summary.seconds);
+    let due: Vec<f64> = summary
+        .over_time
+        .iter()
+        .map(|it| it.due_per_second * 0.25)
+        .collect();
+    assert!(due.starts_with(&[3.0, 1.0]), "in quarters of a second: {due:?}");
 }
 
 #[tokio::test]
@@ -119,6 +192,21 @@ async fn a_closed_loop_keeps_each_connection_busy_and_ends_by_count() {
     let summary = loaded(&server, text).await;
     assert_eq!((summary.requests.sent, summary.requests.answered), (300, 300));
     assert!(summary.seconds < 20.0);
+}
+
+#[tokio::test]
+async fn throughput_is_over_what_was_measured_however_late_the_last_answer_is() {
+    let server = server().await;
+    let kinds =
+        "requests: [ { model: m, weight: 9 }, { model: m--latency1500 } ]\narrival: { constant: 100 }\n";
+    let summary = loaded(&server, &format!("{kinds}duration: 500ms\n")).await;
+    assert!((summary.seconds - 0.5).abs() < 1e-9, "{}", summary.seconds);
+    let answered = summary.answered_per_second * summary.seconds;
+    assert!(answered < 49.5, "those that came later are not in it: {answered}");
+    // A schedule that is quiet at its end lasts as long as it says.
+    let quiet = "requests: [ { model: m } ]\narrival: { steps: [ { rate: 100, for: 100ms }, { rate: 1, for: 10s } ] }\n";
+    let summary = loaded(&server, &format!("{quiet}duration: 600ms\n")).await;
+    assert!((summary.seconds - 0.6).abs() < 1e-9, "{}", summary.seconds);
 }
 
 #[tokio::test]
@@ -166,6 +254,7 @@ async fn a_run_that_is_stopped_midway_waits_for_no_answer_that_does_not_come() {
         name: "mock".to_owned(),
         url: server.url(),
         pid: None,
+        ..Contestant::default()
     };
     for arrival in ["{ constant: 100 }", "closed"] {
         let stop = Arc::<AtomicBool>::default();
@@ -216,6 +305,59 @@ async fn an_open_loop_does_not_wait_for_a_server_that_stands_still() {
 }
 
 #[tokio::test]
+async fn a_stream_that_stalls_is_slow_where_it_stalled() {
+    let server = server().await;
+    for (model, place) in [("m--hang", "first"), ("m--hang2", "gap")] {
+        let text = format!(
+            "requests: [ {{ model: {model}, stream: 100% }} ]\narrival: {{ constant: 20 }}\nduration: 200ms\n\
+             connections: 1\ntimeout: 500ms\n"
+        );
+        let summary = loaded(&server, &text).await;
+        assert_eq!(summary.requests.failed, 4, "{model}: {:?}", summary.errors);
+        let slow = if place == "first" {
+            summary.first
+        } else {
+            summary.gap
+        };
+        assert!(slow.expect("it is measured").max > 300_000.0, "{model}");
+    }
+}
+
+#[tokio::test]
+async fn a_generator_that_cannot_keep_up_ends_soon_and_says_what_it_did_not_send() {
+    let server = server().await;
+    let contestant = Contestant {
+        name: "mock".to_owned(),
+        url: server.url(),
+        pid: None,
+        ..Contestant::default()
+    };
+    let scenario = scenario(
+        "requests: [ { model: m } ]\nprompt: 100B\narrival: { constant: 20000 }\nduration: 200ms\noutstanding: 60000\n\
+         lag_limit: 1s\n",
+    );
+    let round = move || {
+        let mut watcher = Watcher {
+            progress: &mut |_| {},
+            stop: Arc::default(),
+            enough: Arc::default(),
+            // It is called by the thread that sends, and takes its time.
+            witness: Some(Arc::new(|_| {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            })),
+        };
+        run(&scenario, &contestant, 1, &mut watcher)
+    };
+    let summary = tokio::task::spawn_blocking(round)
+        .await
+        .expect("no panic")
+        .expect("a round");
+    let requests = summary.requests;
+    assert_eq!(requests.sent + requests.not_sent, 4000, "{requests:?}");
+    assert!(requests.not_sent > 0 && requests.sent > 0, "{requests:?}");
+}
+
+#[tokio::test]
 async fn every_way_to_fail_has_its_name() {
     for (model, stream, name) in [
         ("m--status503", "0%", "status"),
@@ -223,6 +365,8 @@ async fn every_way_to_fail_has_its_name() {
         ("m--cut2", "100%", "cut_short"),
         ("m--error2", "100%", "error_event"),
         ("m--hang", "0%", "timeout"),
+        ("m--status404", "100%", "status"),
+        ("m--reset", "100%", "no_answer"),
     ] {
         let server = server().await;
         let text = format!(
@@ -264,6 +408,25 @@ async fn cancelled_answers_are_given_up_where_asked_and_are_no_failures() {
 }
 
 #[tokio::test]
+async fn a_failure_stays_one_where_it_would_have_been_given_up() {
+    for (model, stream, chunks, name) in [
+        ("m--status503", "0%", 1, "status"),
+        ("m--status404", "100%", 1, "status"),
+        ("m--error2", "100%", 16, "error_event"),
+    ] {
+        let server = server().await;
+        let text = format!(
+            "requests: [ {{ model: {model}, stream: {stream} }} ]\narrival: {{ constant: 50 }}\nduration: 200ms\n\
+             cancels: {{ share: 100%, after_chunks: {chunks} }}\n"
+        );
+        let summary = loaded(&server, &text).await;
+        let errors = serde_json::to_value(&summary.errors).expect("JSON");
+        assert_eq!(errors, serde_json::json!({ name: 10 }), "{model}");
+        assert_eq!(summary.requests.cancelled, 0, "{model}");
+    }
+}
+
+#[tokio::test]
 async fn a_run_that_is_stopped_ends_soon() {
     let server = server().await;
     let stop = Arc::new(AtomicBool::new(true));
@@ -277,6 +440,7 @@ fn a_server_that_is_not_there_is_an_error() {
         name: "nobody".to_owned(),
         url: "http://127.0.0.1:1".to_owned(),
         pid: None,
+        ..Contestant::default()
     };
     let mut watcher = Watcher {
         progress: &mut |_| {},
@@ -287,4 +451,90 @@ fn a_server_that_is_not_there_is_an_error() {
     let scenario = scenario("requests: [ { model: m } ]\narrival: { constant: 1 }\nthreads: 2\n");
     let error = run(&scenario, &contestant, 1, &mut watcher).expect_err("nobody listens there");
     assert!(format!("{error:#}").contains("cannot be reached"), "{error:#}");
+}
+
+async fn measured(contestants: Vec<Contestant>, text: &str) -> anyhow::Result<Measured> {
+    let scenario = scenario(text);
+    let all = move || rounds(&scenario, &contestants, 1, &Arc::default(), &mut |_, _, _| {});
+    tokio::task::spawn_blocking(all).await.expect("no panic")
+}
+
+fn named(name: &str, url: String) -> Contestant {
+    Contestant {
+        name: name.to_owned(),
+        url,
+        pid: None,
+        ..Contestant::default()
+    }
+}
+
+const SOME: &str = "requests: [ { model: m } ]\narrival: { constant: 100 }\nduration: 200ms\nrounds: 3\n";
+
+#[tokio::test]
+async fn nothing_is_measured_before_all_contestants_are_reached() {
+    let server = server().await;
+    let both = vec![
+        named("mock", server.url()),
+        named("nobody", "http://127.0.0.1:1".to_owned()),
+    ];
+    let error = format!(
+        "{:#}",
+        measured(both, SOME).await.expect_err("nobody listens there")
+    );
+    assert!(
+        error.contains("nobody (http://127.0.0.1:1): ") && error.contains("cannot be reached"),
+        "{error}"
+    );
+    assert_eq!(server.control().stats().total.requests, 0);
+}
+
+#[tokio::test]
+async fn a_contestant_that_goes_away_leaves_what_was_measured_before() {
+    let server = server().await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    // It is there when it is looked for, and never again.
+    let gone = std::thread::spawn(move || drop(listener.accept()));
+    let both = vec![named("mock", server.url()), named("gone", url)];
+    let found = measured(both, SOME).await.expect("all were there");
+    gone.join().expect("no panic");
+    let counts: Vec<usize> = found.contestants.iter().map(|it| it.rounds.len()).collect();
+    assert_eq!(counts, [1, 0]);
+    let why = format!("{:#}", found.ended_by.expect("a reason"));
+    assert!(why.starts_with("gone (http://"), "{why}");
+}
+
+#[tokio::test]
+async fn a_baseline_has_its_own_key_and_model() {
+    let server = server().await;
+    let baseline = Contestant {
+        key: Some(tollgate_loadtest::load::Secret("of-the-upstream".to_owned())),
+        model: Some("its-own".to_owned()),
+        ..named("direct", server.url())
+    };
+    let text = SOME.replace("rounds: 3", "keys: [ { key: of-the-server } ]");
+    let found = measured(vec![named("server", server.url()), baseline], &text)
+        .await
+        .expect("reached");
+    assert!(found.ended_by.is_none());
+    let asked: Vec<String> = server
+        .control()
+        .journal()
+        .into_iter()
+        .map(|it| it.model)
+        .collect();
+    assert_eq!(
+        (
+            asked.first().map(String::as_str),
+            asked.last().map(String::as_str)
+        ),
+        (Some("m"), Some("its-own"))
+    );
+    let keys: HashSet<_> = server
+        .control()
+        .journal()
+        .iter()
+        .filter_map(|it| it.header("authorization").map(str::to_owned))
+        .collect();
+    assert_eq!(keys.len(), 2, "{keys:?}");
 }

@@ -52,6 +52,7 @@ impl Load {
                 name: "gateway".to_owned(),
                 url: format!("http://{first}"),
                 pid: None,
+                ..Contestant::default()
             },
             spread: Spread::new(gateways.iter().copied()),
             gateways,

@@ -113,6 +113,17 @@ struct Progress {
     last_content: Option<Duration>,
 }
 
+impl Progress {
+    /// What makes a failure of the answer whatever still comes of it. Only a good answer is given up on purpose.
+    fn failure(&self) -> Option<ErrorClass> {
+        if self.status.is_some_and(|status| !(200..300).contains(&status)) {
+            return Some(ErrorClass::Status);
+        }
+        let events = self.events.as_ref()?;
+        events.has_error.then_some(ErrorClass::ErrorEvent)
+    }
+}
+
 impl Caller {
     /// # Errors
     /// A key that is no header value.
@@ -204,14 +215,13 @@ impl Caller {
         let exchange = self.exchange(&ask, body, due, &mut progress);
         let ending = tokio::time::timeout(patience, exchange)
             .await
-            .unwrap_or(out_of_it);
+            .unwrap_or_else(|_elapsed| progress.failure().map_or(out_of_it, Ending::Failed));
         self.live.ends(ending);
         let ended = self.now();
         let chunks = progress.events.as_ref().map_or(0, |events| events.content);
-        let expected = self.mix.kind(&ask).and_then(|kind| kind.chunks_expected);
-        let was_given_up = ending == Ending::Cancelled;
-        let chunks_lost = match (&progress.events, expected) {
-            (Some(_), Some(expected)) if !was_given_up => expected.saturating_sub(chunks),
+        let chunks_expected = match self.mix.kind(&ask).and_then(|kind| kind.chunks_expected) {
+            // Also of a stream that never began.
+            Some(expected) if ask.streamed && ending != Ending::Cancelled => expected,
             _ => 0,
         };
         let sample = Sample {
@@ -222,13 +232,23 @@ impl Caller {
             streamed: ask.streamed,
             status: progress.status,
             ending,
+            cancel: ask.cancel,
             chunks,
-            chunks_lost,
+            chunks_expected,
+            chunks_lost: chunks_expected.saturating_sub(chunks),
             bytes_sent,
             bytes_received: progress.bytes,
             from_cache: progress.from_cache,
         };
-        self.figures.lock().record(&sample);
+        {
+            let mut figures = self.figures.lock();
+            figures.record(&sample);
+            if let (Ending::Failed(ErrorClass::Timeout), Some(last)) = (ending, progress.last_content)
+                && !sample.shows_only_if_fast()
+            {
+                figures.record_gap(due, ended.saturating_sub(last));
+            }
+        }
         self.testify(&ask, &sample, &progress);
         ending
     }
@@ -292,25 +312,25 @@ impl Caller {
                 return Ending::Failed(ErrorClass::CutShort);
             };
             let Some(piece) = frame.data_ref() else { continue };
-            self.note(piece, due, progress);
+            self.note(ask, piece, due, progress);
             let chunks = progress
                 .events
                 .as_ref()
                 .map_or(progress.pieces, |events| events.content);
-            if matches!(ask.cancel, Some(CancelWhen::AfterChunks(most)) if chunks >= most) {
+            let is_enough = matches!(ask.cancel, Some(CancelWhen::AfterChunks(most)) if chunks >= most);
+            if is_enough && progress.failure().is_none() {
                 return Ending::Cancelled;
             }
         }
-        match &progress.events {
-            _ if !is_good => Ending::Failed(ErrorClass::Status),
-            Some(events) if events.has_error => Ending::Failed(ErrorClass::ErrorEvent),
-            Some(events) if !events.is_complete => Ending::Failed(ErrorClass::Unfinished),
-            _ => Ending::Answered,
+        match (progress.failure(), &progress.events) {
+            (Some(class), _) => Ending::Failed(class),
+            (None, Some(events)) if !events.is_complete => Ending::Failed(ErrorClass::Unfinished),
+            (None, _) => Ending::Answered,
         }
     }
 
     /// Notes a piece of a body. Content that comes in one piece came at one time: there is one gap before it.
-    fn note(&self, piece: &[u8], due: Duration, progress: &mut Progress) {
+    fn note(&self, ask: &Ask, piece: &[u8], due: Duration, progress: &mut Progress) {
         progress.bytes += u64::try_from(piece.len()).unwrap_or(u64::MAX);
         progress.pieces += 1;
         let has_content = match &mut progress.events {
@@ -325,7 +345,8 @@ impl Caller {
         if progress.events.is_none() {
             return;
         }
-        if let Some(last) = progress.last_content.replace(now) {
+        let last = progress.last_content.replace(now);
+        if let (Some(last), None | Some(CancelWhen::AfterChunks(_))) = (last, ask.cancel) {
             self.figures.lock().record_gap(due, now.saturating_sub(last));
         }
     }

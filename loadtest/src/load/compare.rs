@@ -2,8 +2,9 @@
 //! the bootstrap (Efron, "Bootstrap methods: another look at the jackknife"): rounds are drawn anew with replacement,
 //! many times, and the middle 95 % of the ratios that come out are the interval.
 //!
-//! With fewer than four rounds a side, the rounds of equal servers separate by chance more often than one time in
-//! twenty, whatever is computed from them: then there is no verdict.
+//! That is for each figure by itself: of the seven, one will seem to differ now and then. With fewer than four rounds a
+//! side, the rounds of equal servers separate by chance more often than one time in twenty, whatever is computed from
+//! them: then there is no verdict.
 
 use std::fmt::Write as _;
 
@@ -104,8 +105,8 @@ fn interval(a: &[f64], b: &[f64]) -> Option<(f64, f64)> {
 /// Differences as text: one line each.
 pub fn told(a: &Report, b: &Report) -> String {
     let mut text = String::new();
-    if a.scenario != b.scenario {
-        text.push_str("NOT THE SAME: these reports are of different scenarios or settings\n");
+    for difference in a.scenario.differences(&b.scenario) {
+        let _ = writeln!(text, "NOT THE SAME: {difference}");
     }
     for (name, report) in [("first", a), ("second", b)] {
         if !report.invalid.is_empty() {
@@ -161,7 +162,7 @@ mod tests {
 
     #[test]
     fn equal_servers_are_seldom_told_apart() {
-        let trials = 150_u64;
+        let trials = 400_u64;
         for many in [4, 6, 10] {
             let told_apart = (0..trials)
                 .filter(|trial| {
@@ -173,7 +174,8 @@ mod tests {
                     low > 1.0 || high < 1.0
                 })
                 .count();
-            assert!(told_apart <= 16, "{many} rounds: {told_apart} of {trials}");
+            // 95 % confidence are 20 of 400, give or take chance.
+            assert!(told_apart <= 26, "{many} rounds: {told_apart} of {trials}");
         }
     }
 

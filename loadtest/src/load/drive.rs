@@ -2,8 +2,9 @@
 //! that reads the server's CPU time and memory.
 //!
 //! An open loop never waits for answers: each request is sent when it is due, on a connection that is free or a new
-//! one. What is due while too many are under way is counted as not sent. Requests are dealt to the threads in turns,
-//! so that the schedule is the same however many there are.
+//! one. What is due while too many are under way is counted as not sent, and so is what a generator that cannot keep up
+//! has not sent soon after the end. Requests are dealt to the threads in turns, so that the schedule is the same however
+//! many there are.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, OnceLock};
@@ -18,12 +19,12 @@ use tollgate_core::Clock;
 
 use super::alarm::Alarm;
 use super::caller::{Caller, Live, Witness};
-use super::figures::{Ending, ErrorClass, Figures};
-use super::lanes::{Endpoint, Spread};
+use super::figures::{Ending, ErrorClass, Figures, Window};
+use super::lanes::{Endpoint, Lanes, Spread};
 use super::mix::Mix;
 use super::number::{count, float, nanos, share};
 use super::proc;
-use super::scenario::Scenario;
+use super::scenario::{Scenario, Secret};
 use super::summary::{Generator, Summary, summarise};
 use super::watch::{Watch, watch};
 
@@ -35,9 +36,11 @@ const BREATHER: Duration = Duration::from_millis(20);
 const LISTEN_EVERY: Duration = Duration::from_millis(50);
 /// How long answers are waited for in a run that is stopped.
 const GRACE: Duration = Duration::from_secs(1);
+/// So long after its end, or the scenario's limit of lag where that is more, nothing is sent any more that was due before.
+const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// A server to load.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Contestant {
     /// What reports call it.
     pub name: String,
@@ -45,6 +48,25 @@ pub struct Contestant {
     pub url: String,
     /// Its process, where it runs on this machine. `None`: its CPU time and memory are not read.
     pub pid: Option<u32>,
+    /// The key it is sent. `None`: the scenario's.
+    pub key: Option<Secret>,
+    /// The model it is asked for. `None`: the scenario's.
+    pub model: Option<String>,
+}
+
+impl Contestant {
+    /// The scenario as it is run against this one.
+    fn own(&self, scenario: &Scenario) -> Scenario {
+        let mut own = scenario.clone();
+        if let Some(key) = &self.key {
+            own.keys = vec![(key.clone(), 1.0)];
+        }
+        if let Some(model) = &self.model {
+            let kinds = own.requests.iter_mut();
+            kinds.for_each(|(kind, _)| kind.model.clone_from(model));
+        }
+        own
+    }
 }
 
 /// How a round goes, for whoever watches.
@@ -84,6 +106,17 @@ struct Worked {
     cpu: Option<Duration>,
     /// When its last answer was in, since the start.
     ended: Duration,
+    /// Why it sent no more.
+    last: Last,
+}
+
+/// Why a worker sends no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// The time to measure is over.
+    Time,
+    /// All requests are sent that there are, or the run was told to end.
+    Request,
 }
 
 /// What all workers share.
@@ -103,6 +136,16 @@ struct Shared {
     /// Written by whoever watches.
     enough: Arc<AtomicBool>,
     witness: Option<Witness>,
+}
+
+/// Whether a server is there at all: looks its host up and opens a connection.
+///
+/// # Errors
+/// Why it cannot be reached.
+pub(super) fn reach(scenario: &Scenario, contestant: &Contestant) -> anyhow::Result<()> {
+    let runtime = runtime()?;
+    let endpoint = runtime.block_on(Endpoint::find(&contestant.url, scenario.protocol))?;
+    opened(&runtime, &Lanes::new(endpoint), 1, scenario.timeout)
 }
 
 /// One round of a scenario against a server. Blocks until it is over; not to be called within a runtime.
@@ -147,6 +190,7 @@ fn run_on(
     novelty: u64,
     watcher: &mut Watcher<'_>,
 ) -> anyhow::Result<Summary> {
+    let scenario = &contestant.own(scenario);
     let workers = scenario.threads.clamp(1, scenario.connections.max(1));
     let shared = Arc::new(Shared {
         mix: Arc::new(Mix::new(scenario, novelty)),
@@ -187,6 +231,7 @@ fn run_on(
     );
     let mut all = Figures::new(scenario.window);
     let (mut cpu, mut ended) = (Some(Duration::ZERO), Duration::ZERO);
+    let mut last = Last::Request;
     for thread in threads {
         let worked = thread
             .join()
@@ -194,11 +239,19 @@ fn run_on(
         all.merge(&worked.figures);
         cpu = cpu.zip(worked.cpu).map(|(sum, more)| sum + more);
         ended = ended.max(worked.ended);
+        if worked.last == Last::Time {
+            last = Last::Time;
+        }
     }
-    let elapsed = ended.saturating_sub(scenario.window.warm_up);
+    let Window { warm_up, measured } = scenario.window;
+    let worked = ended.saturating_sub(warm_up);
+    let elapsed = match last {
+        Last::Time => measured,
+        Last::Request => worked.min(measured),
+    };
     let mut summary = summarise(&all, elapsed, workers);
     summary.requests.most_under_way = shared.live.most_under_way();
-    add_cpu(&mut summary.generator, cpu, elapsed, all.sent());
+    add_cpu(&mut summary.generator, cpu, worked, all.sent());
     summary.server = seen.zip(idle).map(|(seen, idle)| seen.used(&summary, idle));
     Ok(summary)
 }
@@ -234,8 +287,12 @@ impl Shared {
         self.stop.load(Ordering::Relaxed) || self.enough.load(Ordering::Relaxed)
     }
 
-    fn is_over(&self, now: Duration) -> bool {
-        now >= self.scenario.window.warm_up + self.scenario.window.measured || self.is_told_to_end()
+    /// Why request `number`, which is due then, is not sent. `None`: it is.
+    fn last(&self, number: u64, due: Duration) -> Option<Last> {
+        if number >= self.scenario.requests_at_most || self.is_told_to_end() {
+            return Some(Last::Request);
+        }
+        (due >= self.scenario.window.end()).then_some(Last::Time)
     }
 }
 
@@ -253,11 +310,11 @@ fn work(shared: &Arc<Shared>, number: usize) -> anyhow::Result<Worked> {
     runtime.block_on(async {
         let caller = Arc::new(caller.started(shared.origin()));
         let warm = tokio::spawn(cpu_at(shared.origin() + shared.scenario.window.warm_up));
-        if shared.scenario.arrival.is_closed() {
-            closed(shared, &caller, number).await;
+        let last = if shared.scenario.arrival.is_closed() {
+            closed(shared, &caller, number).await
         } else {
-            open(shared, &caller, number).await?;
-        }
+            open(shared, &caller, number).await?
+        };
         let ended = caller.now();
         let before = if warm.is_finished() {
             warm.await.ok().flatten()
@@ -271,6 +328,7 @@ fn work(shared: &Arc<Shared>, number: usize) -> anyhow::Result<Worked> {
             figures: caller.figures(),
             cpu,
             ended,
+            last,
         })
     })
 }
@@ -287,11 +345,14 @@ fn prepare(shared: &Shared, number: usize) -> anyhow::Result<(Runtime, Caller)> 
         Clock.now(),
     )?;
     let lanes = shared.part(scenario.connections, number);
-    let opened =
-        runtime.block_on(async { tokio::time::timeout(scenario.timeout, caller.lanes.open(lanes)).await });
-    let opened = opened.map_err(|_elapsed| anyhow::anyhow!("no connection within {:?}", scenario.timeout))?;
-    opened.map_err(unreachable)?;
+    opened(&runtime, &caller.lanes, lanes, scenario.timeout)?;
     Ok((runtime, caller))
+}
+
+fn opened(runtime: &Runtime, lanes: &Lanes, many: usize, patience: Duration) -> anyhow::Result<()> {
+    let opened = runtime.block_on(async { tokio::time::timeout(patience, lanes.open(many)).await });
+    let opened = opened.map_err(|_elapsed| anyhow::anyhow!("no connection within {patience:?}"))?;
+    opened.map_err(unreachable)
 }
 
 /// Why there is no connection; who has no descriptor left is told so, as nothing is wrong with the server then.
@@ -315,17 +376,24 @@ async fn cpu_at(moment: Instant) -> Option<Duration> {
 }
 
 /// Sends what is due when it is due, and waits for the answers after the last.
-async fn open(shared: &Shared, caller: &Arc<Caller>, worker: usize) -> anyhow::Result<()> {
+async fn open(shared: &Shared, caller: &Arc<Caller>, worker: usize) -> anyhow::Result<Last> {
     let alarm = Alarm::new().context("no timer")?;
     let most = shared.part(shared.scenario.outstanding, worker);
     let slots = Arc::new(Semaphore::new(most));
     let numbered = (0_u64..).zip(shared.scenario.arrival.due_times(shared.scenario.seed));
-    let mut in_a_row = 0;
+    let too_late = shared.scenario.window.end() + CATCH_UP.max(shared.scenario.lag_limit);
+    let (mut in_a_row, mut last) = (0, Last::Request);
     for (number, due) in numbered.skip(worker).step_by(shared.workers) {
-        if number >= shared.scenario.requests_at_most || shared.is_over(due) {
+        if let Some(why) = shared.last(number, due) {
+            last = why;
             break;
         }
-        in_a_row = if caller.now() < due { 0 } else { in_a_row + 1 };
+        let now = caller.now();
+        if now >= too_late {
+            caller.not_sent(due);
+            continue;
+        }
+        in_a_row = if now < due { 0 } else { in_a_row + 1 };
         if in_a_row >= AT_ONCE {
             in_a_row = 0;
             tokio::task::yield_now().await;
@@ -346,7 +414,7 @@ async fn open(shared: &Shared, caller: &Arc<Caller>, worker: usize) -> anyhow::R
     let all = u32::try_from(most).unwrap_or(u32::MAX);
     // Each ends within its timeout. The semaphore is never closed.
     unless_stopped(shared, async { drop(slots.acquire_many(all).await) }).await;
-    Ok(())
+    Ok(last)
 }
 
 /// Waits until a request is due. `false`: the run was stopped before.
@@ -377,7 +445,7 @@ async fn unless_stopped(shared: &Shared, answers: impl Future<Output = ()>) {
 }
 
 /// Each lane sends as soon as its last answer is in.
-async fn closed(shared: &Arc<Shared>, caller: &Arc<Caller>, worker: usize) {
+async fn closed(shared: &Arc<Shared>, caller: &Arc<Caller>, worker: usize) -> Last {
     let mut lanes = JoinSet::new();
     for _ in 0..shared.part(shared.scenario.connections, worker) {
         let (shared, caller) = (Arc::clone(shared), Arc::clone(caller));
@@ -385,8 +453,8 @@ async fn closed(shared: &Arc<Shared>, caller: &Arc<Caller>, worker: usize) {
             loop {
                 let due = caller.now();
                 let number = shared.next.fetch_add(1, Ordering::Relaxed);
-                if number >= shared.scenario.requests_at_most || shared.is_over(due) {
-                    break;
+                if let Some(why) = shared.last(number, due) {
+                    break why;
                 }
                 if caller.call(number, due).await == Ending::Failed(ErrorClass::Connect) {
                     tokio::time::sleep(BREATHER).await;
@@ -394,5 +462,14 @@ async fn closed(shared: &Arc<Shared>, caller: &Arc<Caller>, worker: usize) {
             }
         });
     }
-    unless_stopped(shared, async { while lanes.join_next().await.is_some() {} }).await;
+    let mut last = Last::Request;
+    let ends = async {
+        while let Some(ended) = lanes.join_next().await {
+            if matches!(ended, Ok(Last::Time)) {
+                last = Last::Time;
+            }
+        }
+    };
+    unless_stopped(shared, ends).await;
+    last
 }

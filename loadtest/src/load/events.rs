@@ -23,7 +23,8 @@ pub(crate) struct Events {
     line: Vec<u8>,
 }
 
-/// The words that are looked for.
+/// The words that are looked for. Of those that are keys, the value that follows decides; servers differ in where they
+/// put blanks.
 #[derive(Debug)]
 pub(crate) struct Words {
     content: Finder<'static>,
@@ -31,31 +32,47 @@ pub(crate) struct Words {
     delta: Finder<'static>,
     stop: Finder<'static>,
     error: Finder<'static>,
-    error_type: Finder<'static>,
+    kind: Finder<'static>,
 }
 
 impl Words {
     pub(crate) fn new() -> Self {
         Self {
-            content: Finder::new(r#""content":"#),
-            tool_calls: Finder::new(r#""tool_calls":["#),
+            content: Finder::new(r#""content""#),
+            tool_calls: Finder::new(r#""tool_calls""#),
             delta: Finder::new(r#""content_block_delta""#),
             stop: Finder::new(r#""message_stop""#),
-            error: Finder::new(r#""error":{"#),
-            error_type: Finder::new(r#""type":"error""#),
+            error: Finder::new(r#""error""#),
+            kind: Finder::new(r#""type""#),
         }
     }
 
     fn has_content(&self, event: &[u8]) -> bool {
-        if self.delta.find(event).is_some() || self.tool_calls.find(event).is_some() {
-            return true;
-        }
-        self.content.find_iter(event).any(|at| {
-            let after = event.get(at + self.content.needle().len()..).unwrap_or_default();
-            let value = after.trim_ascii_start();
-            matches!(value, [b'"', next, ..] if *next != b'"')
-        })
+        let is_text = |value: &[u8]| matches!(value, [b'"', next, ..] if *next != b'"');
+        let is_list =
+            |value: &[u8]| matches!(value, [b'[', rest @ ..] if !rest.trim_ascii_start().starts_with(b"]"));
+        self.delta.find(event).is_some()
+            || values(&self.tool_calls, event).any(is_list)
+            || values(&self.content, event).any(is_text)
     }
+
+    /// Whether it tells of an error as the Anthropic dialect does.
+    fn is_error_typed(&self, event: &[u8]) -> bool {
+        values(&self.kind, event).any(|value| value.starts_with(br#""error""#))
+    }
+
+    fn has_error(&self, event: &[u8]) -> bool {
+        values(&self.error, event).any(|value| value.starts_with(b"{"))
+    }
+}
+
+/// What follows each place where `key` is one: the text from the start of its value on.
+fn values<'a>(key: &'a Finder<'static>, event: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    let value = |at: usize| {
+        let after = event.get(at + key.needle().len()..)?.trim_ascii_start();
+        after.strip_prefix(b":").map(<[u8]>::trim_ascii_start)
+    };
+    key.find_iter(event).filter_map(value)
 }
 
 impl Events {
@@ -94,8 +111,8 @@ impl Events {
         } else if words.has_content(event) {
             self.content += 1;
         } else {
-            let is_typed = words.error_type.find(event).is_some();
-            self.has_error |= is_typed || words.error.find(event).is_some();
+            let is_typed = words.is_error_typed(event);
+            self.has_error |= is_typed || words.has_error(event);
             self.is_error_typed |= is_typed;
         }
     }
@@ -141,12 +158,33 @@ mod tests {
     fn errors_within_a_stream_are_seen_and_whose_form_they_have() {
         for (event, is_typed) in [
             ("data: {\"error\":{\"message\":\"x\"}}\n", false),
+            ("data: {\"error\" : {\"message\": \"x\"}}\n", false),
+            (
+                "data: {\"type\": \"error\", \"error\": {\"type\": \"overloaded_error\"}}\n",
+                true,
+            ),
             ("event: error\ndata: {\"type\":\"error\",\"error\":{}}\n", true),
         ] {
             assert_eq!(read(&[event.as_bytes()]), (0, false, true), "{event}");
             let mut events = Events::default();
             events.feed(&Words::new(), event.as_bytes());
             assert_eq!(events.is_error_typed, is_typed, "{event}");
+        }
+    }
+
+    #[test]
+    fn blanks_between_key_and_value_do_not_matter_and_empty_values_are_no_content() {
+        for (event, content) in [
+            (r#"data: {"delta": {"tool_calls": [{"index": 0}]}}"#, 1),
+            (r#"data: {"delta": {"content" : "Hi"}}"#, 1),
+            (r#"data: {"delta": {"content": "", "tool_calls": [ ]}}"#, 0),
+            (r#"data: {"delta": {"content": null}, "error": null}"#, 0),
+        ] {
+            assert_eq!(
+                read(&[event.as_bytes(), b"\n"]),
+                (content, false, false),
+                "{event}"
+            );
         }
     }
 

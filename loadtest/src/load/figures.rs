@@ -12,6 +12,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::number::{count, index, nanos};
+use super::scenario::CancelWhen;
 
 const SHORTEST_NS: u64 = 1_000;
 const LONGEST_NS: u64 = 3_600_000_000_000;
@@ -86,9 +87,13 @@ pub struct Sample {
     pub status: Option<u16>,
     /// How it ended.
     pub ending: Ending,
+    /// When it was to be given up. `None`: not on purpose.
+    pub cancel: Option<CancelWhen>,
     /// Events with content.
     pub chunks: u64,
-    /// Events with content that should have come and did not.
+    /// Events with content that should have come, where that is known; 0 of a stream that was given up on purpose.
+    pub chunks_expected: u64,
+    /// Those of them that did not.
     pub chunks_lost: u64,
     /// Bytes of the request's body.
     pub bytes_sent: u64,
@@ -96,6 +101,13 @@ pub struct Sample {
     pub bytes_received: u64,
     /// Whether the answer says that it is from a cache; `None`: it does not say.
     pub from_cache: Option<bool>,
+}
+
+impl Sample {
+    /// Whether it was to be given up at a moment, whatever had come until then: what is seen of it favours the fast.
+    pub(crate) const fn shows_only_if_fast(&self) -> bool {
+        matches!(self.cancel, Some(CancelWhen::After(_)))
+    }
 }
 
 /// The window that counts.
@@ -110,7 +122,12 @@ pub struct Window {
 impl Window {
     /// Whether a request due then counts.
     pub fn counts(&self, due: Duration) -> bool {
-        due >= self.warm_up && due < self.warm_up + self.measured
+        due >= self.warm_up && due < self.end()
+    }
+
+    /// When nothing is sent any more.
+    pub fn end(&self) -> Duration {
+        self.warm_up + self.measured
     }
 
     /// The width of the points of plots over time: at least a quarter of a second.
@@ -136,26 +153,30 @@ pub(crate) struct Bucket {
 #[derive(Debug, Clone)]
 pub struct Figures {
     window: Window,
-    /// From the due time to the end, of good answers and of those that timed out (which are at least so slow).
+    /// From the due time to the end, of good answers and of those that timed out (which are at least so slow), except those
+    /// that were to be given up.
     pub(crate) latency: Histogram<u64>,
     /// From the sending to the end, of the same.
     pub(crate) service: Histogram<u64>,
-    /// From the due time to the first content, of streams.
+    /// From the due time to the first content, of streams; to the end, of those that timed out without any.
     pub(crate) first: Histogram<u64>,
-    /// Between two events of a stream that carry content.
+    /// Between two events of a stream that carry content; from the last one to the end, of those that timed out.
     pub(crate) gap: Histogram<u64>,
     /// From the due time to the sending: how late the generator was.
     pub(crate) lag: Histogram<u64>,
     pub(crate) statuses: BTreeMap<u16, u64>,
     pub(crate) errors: BTreeMap<ErrorClass, u64>,
     pub(crate) answered: u64,
+    /// Good answers that were complete within the window, whenever they were due: throughput.
+    pub(crate) completed: u64,
     pub(crate) cancelled: u64,
-    /// Due, but not sent: too many were under way.
+    /// Due, but not sent: too many were under way, or it was too late.
     pub(crate) not_sent: u64,
     /// Sent while warming up.
     pub(crate) warm_up: u64,
     pub(crate) streams: u64,
     pub(crate) chunks: u64,
+    pub(crate) chunks_expected: u64,
     pub(crate) chunks_lost: u64,
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_received: u64,
@@ -191,11 +212,13 @@ impl Figures {
             statuses: BTreeMap::new(),
             errors: BTreeMap::new(),
             answered: 0,
+            completed: 0,
             cancelled: 0,
             not_sent: 0,
             warm_up: 0,
             streams: 0,
             chunks: 0,
+            chunks_expected: 0,
             chunks_lost: 0,
             bytes_sent: 0,
             bytes_received: 0,
@@ -213,6 +236,8 @@ impl Figures {
 
     /// Writes down what became of a request.
     pub fn record(&mut self, sample: &Sample) {
+        let is_good = sample.ending == Ending::Answered;
+        self.completed += u64::from(is_good && self.window.counts(sample.ended));
         if !self.window.counts(sample.due) {
             self.warm_up += 1;
             return;
@@ -224,6 +249,7 @@ impl Figures {
         self.bytes_received += sample.bytes_received;
         self.streams += u64::from(sample.streamed);
         self.chunks += sample.chunks;
+        self.chunks_expected += sample.chunks_expected;
         self.chunks_lost += sample.chunks_lost;
         if let Some(status) = sample.status {
             *self.statuses.entry(status).or_default() += 1;
@@ -233,7 +259,12 @@ impl Figures {
             Some(false) => self.cache_misses += 1,
             None => {}
         }
-        if let (true, Some(first)) = (sample.streamed, sample.first) {
+        let is_timeout = sample.ending == Ending::Failed(ErrorClass::Timeout);
+        // The first content of a stream that timed out without any took at least so long.
+        if let Some(first) = sample.first.or_else(|| is_timeout.then_some(sample.ended))
+            && sample.streamed
+            && !sample.shows_only_if_fast()
+        {
             self.first.saturating_record(since_due(first));
         }
         match sample.ending {
@@ -241,10 +272,8 @@ impl Figures {
             Ending::Cancelled => self.cancelled += 1,
             Ending::Failed(class) => *self.errors.entry(class).or_default() += 1,
         }
-        let is_timed = matches!(
-            sample.ending,
-            Ending::Answered | Ending::Failed(ErrorClass::Timeout)
-        );
+        // Of those that are to be given up, only the fast come to an end.
+        let is_timed = (is_timeout || is_good) && sample.cancel.is_none();
         if is_timed {
             self.latency.saturating_record(since_due(sample.ended));
             self.service
@@ -257,7 +286,7 @@ impl Figures {
             }
         }
         if let Some(bucket) = self.bucket(sample.ended) {
-            bucket.answered += u64::from(sample.ending == Ending::Answered);
+            bucket.answered += u64::from(is_good);
             bucket.failed += u64::from(matches!(sample.ending, Ending::Failed(_)));
         }
     }
@@ -298,11 +327,13 @@ impl Figures {
         }
         for (mine, theirs) in [
             (&mut self.answered, other.answered),
+            (&mut self.completed, other.completed),
             (&mut self.cancelled, other.cancelled),
             (&mut self.not_sent, other.not_sent),
             (&mut self.warm_up, other.warm_up),
             (&mut self.streams, other.streams),
             (&mut self.chunks, other.chunks),
+            (&mut self.chunks_expected, other.chunks_expected),
             (&mut self.chunks_lost, other.chunks_lost),
             (&mut self.bytes_sent, other.bytes_sent),
             (&mut self.bytes_received, other.bytes_received),

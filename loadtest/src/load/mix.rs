@@ -1,8 +1,9 @@
 //! What request number n is: kind, key, question, size, whether it streams, whether it is given up. Chosen by the
-//! seed and the number alone, so that each contestant of a comparison is asked the same.
+//! seed and the number alone, so that each contestant of a comparison is asked the same; only the words of questions that
+//! are not repeated differ from run to run.
 
 use super::number::{float, index, whole};
-use super::scenario::{CancelWhen, PromptSize, RequestKind, Scenario, Surface};
+use super::scenario::{CancelWhen, LEAST_DISTINCT, PromptSize, RequestKind, Scenario, Surface};
 use crate::dice::Dice;
 
 const SALT_KIND: u64 = 1;
@@ -62,16 +63,15 @@ impl Mix {
         let place = self.kinds.pick(dice.unit(SALT_KIND))?;
         let (kind, _) = self.scenario.requests.get(place)?;
         let repeats = self.scenario.repeats;
-        let question = if dice.unit(SALT_REPEAT) < repeats.share {
-            Dice::new(
-                self.scenario.seed,
-                &["again"],
-                dice.roll(SALT_QUESTION) % repeats.questions,
-            )
+        let (question, sized_by) = if dice.unit(SALT_REPEAT) < repeats.share {
+            let asked = dice.roll(SALT_QUESTION) % repeats.questions;
+            let question = Dice::new(self.scenario.seed, &["again"], asked);
+            (question, question)
         } else {
-            Dice::new(self.novelty, &["new"], number)
+            // Its words differ from run to run, its size does not: all contestants and rounds carry the same bytes.
+            (Dice::new(self.novelty, &["new"], number), dice)
         };
-        let size = self.size(kind, question);
+        let size = self.size(kind, sized_by);
         let streamed = dice.unit(SALT_STREAM) < kind.stream;
         let cancelled = dice.unit(SALT_CANCEL) < self.scenario.cancels.share;
         let model = self.models.get(place)?;
@@ -84,19 +84,26 @@ impl Mix {
         })
     }
 
-    /// Bytes of the prompt: by the question, so that the same question is the same text.
-    fn size(&self, kind: &RequestKind, question: Dice) -> usize {
+    /// Bytes of the prompt: of a repeated question by the question, so that it is the same text.
+    fn size(&self, kind: &RequestKind, dice: Dice) -> usize {
         let size = match kind.prompt.as_ref().unwrap_or(&self.scenario.prompt) {
             PromptSize::Fixed(bytes) => *bytes,
             PromptSize::Between(least, most) => {
-                least + question.roll(SALT_SIZE) % (most - least).saturating_add(1)
+                least + dice.roll(SALT_SIZE) % (most - least).saturating_add(1)
             }
             PromptSize::LogNormal { median, sigma, most } => {
-                whole(float(*median) * (sigma * question.normal(SALT_SIZE)).exp()).min(*most)
+                let size = whole(float(*median) * (sigma * dice.normal(SALT_SIZE)).exp());
+                // Where it matters which questions were asked before, none is cut within its words.
+                let least = if self.scenario.repeats.share > 0.0 {
+                    LEAST_DISTINCT
+                } else {
+                    0
+                };
+                size.max(least).min(*most)
             }
             PromptSize::OneOf(sizes) => {
                 let weights = Weights::new(sizes.iter().map(|(_, weight)| *weight));
-                let place = weights.pick(question.unit(SALT_SIZE_CHOICE));
+                let place = weights.pick(dice.unit(SALT_SIZE_CHOICE));
                 place.and_then(|it| sizes.get(it)).map_or(0, |(bytes, _)| *bytes)
             }
         };
@@ -235,6 +242,27 @@ mod tests {
     }
 
     #[test]
+    fn the_words_that_tell_questions_apart_fit_into_the_least_prompt() {
+        let longest = WORDS.iter().map(|word| word.len()).max().unwrap();
+        let words = "how do these relate:".len() + 12 * (longest + 1);
+        assert!(words <= index(LEAST_DISTINCT), "{words}");
+    }
+
+    #[test]
+    fn every_contestant_is_sent_prompts_of_the_same_sizes() {
+        let text = "requests: [ { model: m } ]\nrepeats: { share: 30%, questions: 20 }\nprompt: { median: 1KiB, sigma: 1.5 }\n";
+        let sizes = |novelty| {
+            let mix = mix(text, novelty);
+            (0..200)
+                .map(|it| mix.ask(it).unwrap().body.len())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(1), sizes(2));
+        let distinct: HashSet<_> = sizes(1).into_iter().collect();
+        assert!(distinct.len() > 100, "{}", distinct.len());
+    }
+
+    #[test]
     fn prompts_are_as_large_as_asked_and_bodies_are_json() {
         let mix = mix(
             "requests:\n  - { model: 'say \"a\"', prompt: 1000B }\n  - { model: e, surface: embeddings, prompt: { from: 10B, to: \
@@ -256,7 +284,7 @@ mod tests {
             }
             seen.insert((ask.kind, text.len()));
         }
-        assert!(seen.len() > 100);
+        assert!(seen.len() > 80, "{}", seen.len());
     }
 
     #[test]

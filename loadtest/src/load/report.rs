@@ -6,6 +6,7 @@ mod page;
 mod plot;
 mod table;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use schemars::JsonSchema;
@@ -16,6 +17,7 @@ use super::number::{float, share};
 use super::scenario::{Protocol, Scenario};
 use super::summary::{Quantiles, Requests, Summary};
 use super::thresholds::Verdict;
+use crate::dice::hash_bytes;
 
 /// The version of the format.
 const FORMAT: &str = "tollgate-bench/1";
@@ -70,6 +72,10 @@ pub struct Described {
     pub measured_seconds: f64,
     /// What decides every choice.
     pub seed: u64,
+    /// All else that decides what is sent, by the scenario's field; keys are only counted. Two reports of equal descriptions
+    /// are of the same load.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
 }
 
 /// A server and its rounds.
@@ -132,7 +138,11 @@ impl Report {
             started,
             scenario: Described::of(scenario),
             cores,
-            invalid: contestants.iter().flat_map(|it| doubts(scenario, it)).collect(),
+            invalid: contestants
+                .iter()
+                .flat_map(|it| doubts(scenario, it))
+                .chain(baselines.iter().filter_map(failing))
+                .collect(),
             skipped: Vec::new(),
             added: added.collect(),
             verdicts,
@@ -148,6 +158,11 @@ impl Report {
     /// As a table for a terminal.
     pub fn table(&self) -> String {
         table::of(self)
+    }
+
+    /// As JSON, for people to read as well.
+    pub fn json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
     /// As one page of HTML that needs nothing else.
@@ -188,7 +203,7 @@ fn doubts(scenario: &Scenario, contestant: &Contestant) -> Vec<String> {
     let not_sent: Doubt<'_> = &|round| {
         let Requests { sent, not_sent, .. } = round.requests;
         let said = format!(
-            "{not_sent} requests ({:.1} %) were due while {} were under way, and were not sent",
+            "{not_sent} requests ({:.1} %) were due and not sent: {} were under way, or the generator could not keep up",
             100.0 * share(not_sent, not_sent + sent),
             scenario.outstanding,
         );
@@ -213,22 +228,42 @@ fn doubts(scenario: &Scenario, contestant: &Contestant) -> Vec<String> {
         let said = format!("only {sent} requests were measured");
         (sent < FEWEST).then(|| (-float(sent), said))
     };
-    let told = |doubt: Doubt<'_>| {
-        let rounds = (1..).zip(&contestant.rounds);
-        let found: Vec<_> = rounds
-            .filter_map(|(number, round)| doubt(round).map(|(much, said)| (number, much, said)))
-            .collect();
-        let worst = found.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
-        let others = match found.len() - 1 {
-            0 => String::new(),
-            more => format!(" (and {more} more rounds)"),
-        };
-        Some(format!(
-            "{} round {}: {}{others}",
-            contestant.name, worst.0, worst.2
-        ))
+    let none: Doubt<'_> = &|round| {
+        let Requests { sent, failed, .. } = round.requests;
+        let said = format!("not one of {sent} requests has a good answer");
+        (sent > 0 && failed == sent).then(|| (float(sent), said))
     };
-    [not_sent, late, busy, few].into_iter().filter_map(told).collect()
+    let all = [not_sent, late, busy, few, none].into_iter();
+    all.filter_map(|doubt| told(contestant, doubt)).collect()
+}
+
+/// What a server adds to a baseline that mostly fails is no figure.
+fn failing(baseline: &Contestant) -> Option<String> {
+    told(baseline, &|round| {
+        let Requests { sent, failed, .. } = round.requests;
+        let said = format!(
+            "{failed} of {sent} requests failed: it is no baseline (does it have other keys or models?)"
+        );
+        // Where all have failed, that is told of any server.
+        (failed * 2 > sent && failed < sent).then(|| (share(failed, sent), said))
+    })
+}
+
+/// A doubt of the round in which it is greatest.
+fn told(contestant: &Contestant, doubt: Doubt<'_>) -> Option<String> {
+    let rounds = (1..).zip(&contestant.rounds);
+    let found: Vec<_> = rounds
+        .filter_map(|(number, round)| doubt(round).map(|(much, said)| (number, much, said)))
+        .collect();
+    let worst = found.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let others = match found.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more rounds)"),
+    };
+    Some(format!(
+        "{} round {}: {}{others}",
+        contestant.name, worst.0, worst.2
+    ))
 }
 
 fn added(tested: &Contestant, baseline: &Contestant, baselines: &[Contestant]) -> Added {
@@ -287,8 +322,61 @@ impl Described {
             warm_up_seconds: scenario.window.warm_up.as_secs_f64(),
             measured_seconds: scenario.window.measured.as_secs_f64(),
             seed: scenario.seed,
+            settings: settings(scenario),
         }
     }
+
+    /// What differs between two, for people: each setting with both values.
+    pub(super) fn differences(&self, other: &Self) -> Vec<String> {
+        let all = |it: &Self| {
+            let mut all = it.settings.clone();
+            all.extend([
+                ("name".to_owned(), it.name.clone()),
+                ("arrival".to_owned(), it.arrival.clone()),
+                ("protocol".to_owned(), format!("{:?}", it.protocol)),
+                ("connections".to_owned(), it.connections.to_string()),
+                ("warm_up".to_owned(), format!("{} s", it.warm_up_seconds)),
+                ("duration".to_owned(), format!("{} s", it.measured_seconds)),
+                ("seed".to_owned(), it.seed.to_string()),
+            ]);
+            all
+        };
+        let (mine, theirs) = (all(self), all(other));
+        let names: BTreeSet<_> = mine.keys().chain(theirs.keys()).collect();
+        let told = |of: Option<&String>| of.map_or("not told", String::as_str).to_owned();
+        names
+            .into_iter()
+            .map(|name| (name, mine.get(name), theirs.get(name)))
+            .filter(|(_, mine, theirs)| mine != theirs)
+            .map(|(name, mine, theirs)| format!("{name}: {} and {}", told(mine), told(theirs)))
+            .collect()
+    }
+}
+
+/// What decides what is sent and is not described otherwise.
+fn settings(scenario: &Scenario) -> BTreeMap<String, String> {
+    let weights: Vec<f64> = scenario.keys.iter().map(|(_, weight)| *weight).collect();
+    let text = |name: &str, value: String| (name.to_owned(), value);
+    let mut settings = BTreeMap::from([
+        text("requests", format!("{:?}", scenario.requests)),
+        text("keys", format!("{weights:?}")),
+        text("prompt", format!("{:?}", scenario.prompt)),
+        text("repeats", format!("{:?}", scenario.repeats)),
+        text("cancels", format!("{:?}", scenario.cancels)),
+        text("outstanding", scenario.outstanding.to_string()),
+        text("requests_at_most", scenario.requests_at_most.to_string()),
+        text("timeout", format!("{:?}", scenario.timeout)),
+        text("threads", scenario.threads.to_string()),
+    ]);
+    match &scenario.arrival {
+        Arrival::Closed => {}
+        Arrival::Rate(profile) => settings.extend([text("then", format!("{:?}", profile.then))]),
+        Arrival::Trace(times) => {
+            let bytes: Vec<u8> = times.iter().flat_map(|at| at.as_nanos().to_le_bytes()).collect();
+            settings.extend([text("trace", format!("{:016x}", hash_bytes(&bytes)))]);
+        }
+    }
+    settings
 }
 
 fn arrival(arrival: &Arrival) -> String {

@@ -3,23 +3,39 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::drive::{Contestant, Progress, Watcher, run};
+use super::drive::{Contestant, Progress, Watcher, reach, run};
 use super::number::count;
 use super::report;
 use super::scenario::Scenario;
+
+/// What rounds came to.
+#[derive(Debug)]
+pub struct Measured {
+    /// Of each contestant, the rounds that were measured.
+    pub contestants: Vec<report::Contestant>,
+    /// Why there are no more of them. `None`: there are all, or the run was stopped.
+    pub ended_by: Option<anyhow::Error>,
+}
 
 /// Runs all rounds; every second one in reverse order, so that nobody always follows the same. `novelty` should
 /// differ from run to run. `watch` is told whose round it is.
 ///
 /// # Errors
-/// A contestant cannot be reached; what was measured before is lost.
+/// A contestant cannot be reached before the first round. One that cannot later ends the run, and what was measured until
+/// then is kept.
 pub fn rounds(
     scenario: &Scenario,
     contestants: &[Contestant],
     novelty: u64,
     stop: &Arc<AtomicBool>,
     watch: &mut dyn FnMut(&str, u32, Progress),
-) -> anyhow::Result<Vec<report::Contestant>> {
+) -> anyhow::Result<Measured> {
+    let whose = |contestant: &Contestant, error: anyhow::Error| {
+        error.context(format!("{} ({})", contestant.name, contestant.url))
+    };
+    for contestant in contestants {
+        reach(scenario, contestant).map_err(|error| whose(contestant, error))?;
+    }
     let mut results: Vec<report::Contestant> = contestants
         .iter()
         .map(|it| report::Contestant {
@@ -36,7 +52,10 @@ pub fn rounds(
         let many = count(pairs.len());
         for (number, (contestant, result)) in (0_u64..).zip(pairs) {
             if stop.load(Ordering::Relaxed) {
-                return Ok(results);
+                return Ok(Measured {
+                    contestants: results,
+                    ended_by: None,
+                });
             }
             let mut watcher = Watcher {
                 progress: &mut |progress| watch(&contestant.name, round, progress),
@@ -45,10 +64,19 @@ pub fn rounds(
                 witness: None,
             };
             let novelty = novelty.wrapping_add(u64::from(round) * many + number);
-            let summary = run(scenario, contestant, novelty, &mut watcher)
-                .map_err(|error| error.context(format!("{} ({})", contestant.name, contestant.url)))?;
-            result.rounds.push(summary);
+            match run(scenario, contestant, novelty, &mut watcher) {
+                Ok(summary) => result.rounds.push(summary),
+                Err(error) => {
+                    return Ok(Measured {
+                        contestants: results,
+                        ended_by: Some(whose(contestant, error)),
+                    });
+                }
+            }
         }
     }
-    Ok(results)
+    Ok(Measured {
+        contestants: results,
+        ended_by: None,
+    })
 }

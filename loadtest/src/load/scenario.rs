@@ -21,6 +21,9 @@ pub use shipped::{names, shipped, shipped_text};
 /// The most requests of a run, unless the scenario says otherwise.
 const REQUESTS_AT_MOST: u64 = 10_000_000;
 
+/// Bytes of a prompt that hold all the words that tell it from others.
+pub(super) const LEAST_DISTINCT: u64 = 128;
+
 /// What to send, how, and what must hold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scenario {
@@ -182,6 +185,36 @@ impl Scenario {
     /// Everything that is wrong with it, each with its line and field.
     pub fn parse(text: &str, outside: &Outside<'_>) -> Result<Self, Problems> {
         read::scenario(text, outside)
+    }
+
+    /// Why its questions cannot be told apart, where it matters which were asked before. `None`: they can.
+    pub fn indistinct(&self) -> Option<String> {
+        let sizes = self
+            .requests
+            .iter()
+            .map(|(kind, _)| kind.prompt.as_ref().unwrap_or(&self.prompt));
+        let least = sizes.map(PromptSize::typical_least).min()?;
+        (self.repeats.share > 0.0 && least < LEAST_DISTINCT).then(|| {
+            format!(
+                "prompts of {least} bytes are too small to tell questions apart, and with 'repeats' it matters which were asked \
+                 before: expected at least {LEAST_DISTINCT}"
+            )
+        })
+    }
+}
+
+impl PromptSize {
+    /// The least size that is chosen; of a log-normal spread, whose small ones are made large enough, half of all are larger.
+    fn typical_least(&self) -> u64 {
+        match self {
+            Self::Fixed(bytes) => *bytes,
+            Self::Between(least, _) => *least,
+            Self::LogNormal { median, most, .. } => *median.min(most),
+            Self::OneOf(sizes) => {
+                let chosen = sizes.iter().filter(|(_, weight)| *weight > 0.0);
+                chosen.map(|(bytes, _)| *bytes).min().unwrap_or(u64::MAX)
+            }
+        }
     }
 }
 

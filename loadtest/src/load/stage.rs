@@ -5,7 +5,7 @@ mod nginx;
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, mpsc};
@@ -129,23 +129,25 @@ impl Process {
         }
     }
 
-    /// Waits until somebody listens on `addr`.
+    /// Waits until `is_ready`.
     ///
     /// # Errors
-    /// The process ends, or nobody does in time.
-    pub fn wait_for(&mut self, addr: SocketAddr) -> anyhow::Result<()> {
+    /// The process ends, or that does not come true in time.
+    pub fn wait_until(&mut self, is_ready: impl Fn() -> bool) -> anyhow::Result<()> {
         let mut waited = Duration::ZERO;
         while waited < PATIENCE {
-            if TcpStream::connect_timeout(&addr, PATIENCE).is_ok() {
-                return Ok(());
-            }
+            let ready = is_ready();
+            // Looked at after that: what is ready may be somebody else's.
             if let Some(status) = self.child.try_wait()? {
                 anyhow::bail!("{} has ended: {status}", self.name);
+            }
+            if ready {
+                return Ok(());
             }
             thread::sleep(LOOK_EVERY);
             waited += LOOK_EVERY;
         }
-        anyhow::bail!("{} does not listen on {addr}", self.name)
+        anyhow::bail!("{} does not become ready", self.name)
     }
 }
 
@@ -293,6 +295,14 @@ mod tests {
         let status = process.wait(PATIENCE).expect("it ends");
         assert_eq!(status.code(), Some(7));
         assert!(!process.signal(Signal::USR1), "it has ended");
+    }
+
+    #[test]
+    fn a_process_that_has_ended_is_not_ready_whatever_else_is() {
+        let mut process = Process::start("true", &mut Command::new("true")).expect("it starts");
+        process.wait(PATIENCE).expect("it ends");
+        let error = process.wait_until(|| true).expect_err("it has ended");
+        assert!(error.to_string().contains("true has ended"), "{error}");
     }
 
     #[test]

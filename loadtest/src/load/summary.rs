@@ -18,9 +18,9 @@ const CURVE_TICKS: u32 = 4;
 pub struct Summary {
     /// How many requests, by what became of them.
     pub requests: Requests,
-    /// Seconds from the end of the warm-up to the last answer, or to the end of the schedule.
+    /// Seconds that were measured: as many as the scenario has, or to the last answer of a run that ended before.
     pub seconds: f64,
-    /// Good answers a second.
+    /// Good answers that were complete within these seconds, a second; whenever they were due.
     pub answered_per_second: f64,
     /// Requests without a good answer, of those sent: `0.0..=1.0`.
     pub error_share: f64,
@@ -28,13 +28,14 @@ pub struct Summary {
     pub statuses: BTreeMap<u16, u64>,
     /// Requests without a good answer, by cause.
     pub errors: BTreeMap<ErrorClass, u64>,
-    /// From the moment a request was due to the end of its answer. Of good answers, and of requests that timed out.
+    /// From the moment a request was due to the end of its answer. Of good answers, and of requests that timed out; not of
+    /// those that were to be given up.
     pub latency: Option<Quantiles>,
     /// From the actual sending to the end of the answer.
     pub service: Option<Quantiles>,
-    /// From the moment a stream was due to its first event with content.
+    /// From the moment a stream was due to its first event with content; to its end, where it timed out without any.
     pub first: Option<Quantiles>,
-    /// Between two events with content of a stream.
+    /// Between two events with content of a stream; from the last one to the end, where it timed out.
     pub gap: Option<Quantiles>,
     /// Streams, and their events with content.
     pub streams: Streams,
@@ -63,7 +64,7 @@ pub struct Requests {
     pub cancelled: u64,
     /// Without a good answer.
     pub failed: u64,
-    /// Due, but not sent, as too many were under way.
+    /// Due, but not sent: too many were under way, or the generator could not keep up.
     pub not_sent: u64,
     /// Sent while warming up, and not counted.
     pub warm_up: u64,
@@ -78,7 +79,10 @@ pub struct Streams {
     pub asked: u64,
     /// Events with content that came.
     pub chunks: u64,
-    /// Events with content that should have come and did not.
+    /// Events with content that should have come, where the scenario says how many; not of streams that were given up.
+    #[serde(default)]
+    pub chunks_expected: u64,
+    /// Those of them that did not. A stream that failed before its first has lost all.
     pub chunks_lost: u64,
 }
 
@@ -172,7 +176,7 @@ pub struct ServerPoint {
     pub rss_mib: f64,
 }
 
-/// Figures as a summary. `elapsed`: from the end of the warm-up to the end of the run. What the generator and the
+/// Figures as a summary. `elapsed`: how long was measured. What the generator and the
 /// server used is added by whoever measured it.
 pub(crate) fn summarise(figures: &Figures, elapsed: Duration, threads: usize) -> Summary {
     let seconds = elapsed.as_secs_f64();
@@ -191,7 +195,7 @@ pub(crate) fn summarise(figures: &Figures, elapsed: Duration, threads: usize) ->
         },
         seconds,
         answered_per_second: if seconds > 0.0 {
-            float(figures.answered) / seconds
+            float(figures.completed) / seconds
         } else {
             0.0
         },
@@ -205,6 +209,7 @@ pub(crate) fn summarise(figures: &Figures, elapsed: Duration, threads: usize) ->
         streams: Streams {
             asked: figures.streams,
             chunks: figures.chunks,
+            chunks_expected: figures.chunks_expected,
             chunks_lost: figures.chunks_lost,
         },
         bytes_sent: figures.bytes_sent,
@@ -291,7 +296,9 @@ mod tests {
                 } else {
                     Ending::Answered
                 },
+                cancel: None,
                 chunks: 0,
+                chunks_expected: 0,
                 chunks_lost: 0,
                 bytes_sent: 1,
                 bytes_received: 1,

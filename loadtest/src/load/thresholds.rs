@@ -249,7 +249,8 @@ impl Metric {
                 Some(server.rss_end_mib / server.rss_start_mib - 1.0)
             }
             Self::Rate => Some(summary.answered_per_second),
-            Self::Lost => Some(float(summary.streams.chunks_lost)),
+            // Where nobody knows how many there should be, none can be missed.
+            Self::Lost => (summary.streams.chunks_expected > 0).then(|| float(summary.streams.chunks_lost)),
             Self::NotSent => Some(float(summary.requests.not_sent)),
             Self::Rss => server.map(|it| it.rss_max_mib),
             Self::RssPerRequest => server.and_then(|it| it.rss_kib_per_request),
@@ -348,7 +349,9 @@ mod tests {
                 } else {
                     Ending::Answered
                 },
+                cancel: None,
                 chunks: 0,
+                chunks_expected: u64::from(millis == 1),
                 chunks_lost: 0,
                 bytes_sent: 0,
                 bytes_received: 0,
@@ -401,8 +404,11 @@ mod tests {
             "rss_per_request>1MiB",
             "rss_growth>10%",
             "cache_hits<1%",
+            "lost>0",
         ] {
-            let verdict = text.parse::<Threshold>().unwrap().judge(&summary());
+            let mut summary = summary();
+            summary.streams.chunks_expected = 0;
+            let verdict = text.parse::<Threshold>().unwrap().judge(&summary);
             assert_eq!((verdict.found, verdict.failed), (None, true), "{text}");
         }
     }

@@ -1,7 +1,8 @@
 //! `tollgate bench`: load a gateway, and say what it adds. Without a URL: a gateway of its own in front of simulated
 //! providers, as `tollgate demo` has.
 //!
-//! Exit status: 0 done, 1 a threshold failed, 2 unusable arguments, 3 the run cannot be believed or could not be made.
+//! Exit status: 0 done, 1 a threshold failed, 2 unusable arguments, 3 the run cannot be believed, could not be made, or its
+//! report could not be written.
 
 mod change;
 mod compare;
@@ -16,7 +17,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::Subcommand;
 use tokio::signal::unix::{SignalKind, signal};
 use tollgate_core::Clock;
@@ -131,18 +131,17 @@ fn bench(args: &Run) -> anyhow::Result<ExitCode> {
         crate::say(format_args!("SKIPPED {why}"));
     }
     let report = match measure(&scenario, &line_up, &stop) {
-        Ok(report) => report,
+        Ok((report, early)) => cut_short(report, early.as_ref()),
         Err(error) => return Ok(not_run(&error)),
     };
     drop(line_up);
     super::print(&report.table())?;
-    if let Some(path) = &args.json {
-        write(path, &serde_json::to_string_pretty(&report)?)?;
+    let json = args.json.as_ref().map(|path| written(path, &report.json()));
+    let html = args.html.as_ref().map(|path| written(path, &report.page()));
+    if [json, html].into_iter().flatten().all(|is_written| is_written) {
+        return Ok(status(&[&report]));
     }
-    if let Some(path) = &args.html {
-        write(path, &report.page())?;
-    }
-    Ok(status(&[&report]))
+    Ok(ExitCode::from(INVALID))
 }
 
 fn status(reports: &[&Report]) -> ExitCode {
@@ -156,9 +155,9 @@ fn status(reports: &[&Report]) -> ExitCode {
 }
 
 /// A report that says so if it ends early.
-fn or_interrupted(mut report: Report, stop: &AtomicBool) -> Report {
-    if stop.load(Ordering::Relaxed) {
-        report.invalid.insert(0, "interrupted before its end".to_owned());
+fn cut_short(mut report: Report, why: Option<&String>) -> Report {
+    if let Some(why) = why {
+        report.invalid.insert(0, why.clone());
     }
     report
 }
@@ -185,14 +184,24 @@ fn prepared(args: &Run) -> anyhow::Result<Scenario> {
     Ok(scenario)
 }
 
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
+/// Writes a report; says so if it cannot be.
+fn written(path: &Path, text: &str) -> bool {
+    let done = std::fs::write(path, text);
+    if let Err(error) = &done {
+        crate::say(format_args!("{} cannot be written: {error}", path.display()));
+    }
+    done.is_ok()
 }
 
-fn measure(scenario: &Scenario, line_up: &LineUp, stop: &Arc<AtomicBool>) -> anyhow::Result<Report> {
+/// What was measured, and why it is not all if it is not.
+fn measure(
+    scenario: &Scenario,
+    line_up: &LineUp,
+    stop: &Arc<AtomicBool>,
+) -> anyhow::Result<(Report, Option<String>)> {
     let now = Clock.wall();
     let mut line = ProgressLine::new(scenario.rounds);
-    let results = rounds(
+    let measured = rounds(
         scenario,
         &line_up.contestants,
         now.unix_millis(),
@@ -202,9 +211,14 @@ fn measure(scenario: &Scenario, line_up: &LineUp, stop: &Arc<AtomicBool>) -> any
         },
     );
     line.clear();
-    let mut report = Report::new(scenario, now.to_string(), line_up.cores, results?);
+    let measured = measured?;
+    let mut report = Report::new(scenario, now.to_string(), line_up.cores, measured.contestants);
     report.skipped.clone_from(&line_up.skipped);
-    Ok(or_interrupted(report, stop))
+    let interrupted = stop
+        .load(Ordering::Relaxed)
+        .then(|| "interrupted before its end".to_owned());
+    let early = interrupted.or_else(|| Some(format!("ended early: {:#}", measured.ended_by?)));
+    Ok((report, early))
 }
 
 /// What becomes true at the first interrupt or order to terminate: the run ends early, and its report is written. The

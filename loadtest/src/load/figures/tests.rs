@@ -18,7 +18,9 @@ fn answered(due: Duration, sent: Duration, ended: Duration) -> Sample {
         streamed: false,
         status: Some(200),
         ending: Ending::Answered,
+        cancel: None,
         chunks: 0,
+        chunks_expected: 0,
         chunks_lost: 0,
         bytes_sent: 100,
         bytes_received: 200,
@@ -156,6 +158,19 @@ fn what_was_due_while_warming_up_is_not_counted_however_late_it_ended() {
 }
 
 #[test]
+fn throughput_counts_answers_that_were_complete_within_the_window_whenever_they_were_due() {
+    let mut figures = Figures::new(Window {
+        warm_up: Duration::from_secs(2),
+        measured: Duration::from_secs(3),
+    });
+    let secs = Duration::from_secs;
+    for (due, ended) in [(0, 1), (1, 3), (2, 4), (4, 9)] {
+        figures.record(&answered(secs(due), secs(due), secs(ended)));
+    }
+    assert_eq!((figures.completed, figures.answered, figures.warm_up), (2, 2, 2));
+}
+
+#[test]
 fn a_fast_failure_does_not_improve_latency_and_a_timeout_counts_as_slow() {
     let mut figures = Figures::new(WINDOW);
     let failed = |class, status, ended| Sample {
@@ -178,6 +193,53 @@ fn a_fast_failure_does_not_improve_latency_and_a_timeout_counts_as_slow() {
 }
 
 #[test]
+fn a_request_that_is_to_be_given_up_does_not_make_latency_better_by_being_fast() {
+    let mut figures = Figures::new(WINDOW);
+    let fast = |cancel| Sample {
+        cancel,
+        streamed: true,
+        ..after(Duration::ZERO, Duration::from_millis(1))
+    };
+    figures.record(&fast(Some(CancelWhen::After(Duration::from_millis(40)))));
+    assert_eq!(
+        (figures.latency.len(), figures.service.len(), figures.first.len()),
+        (0, 0, 0)
+    );
+    figures.record(&fast(Some(CancelWhen::AfterChunks(3))));
+    assert_eq!(
+        (figures.latency.len(), figures.first.len()),
+        (0, 1),
+        "its first content is awaited"
+    );
+    figures.record(&fast(None));
+    assert_eq!(
+        (figures.latency.len(), figures.first.len(), figures.answered),
+        (1, 2, 3)
+    );
+}
+
+#[test]
+fn a_stream_that_times_out_before_its_first_content_counts_as_slow_there() {
+    let mut figures = Figures::new(WINDOW);
+    let timed_out = |first, streamed| Sample {
+        first,
+        streamed,
+        ending: Ending::Failed(ErrorClass::Timeout),
+        ..after(Duration::ZERO, Duration::from_secs(5))
+    };
+    figures.record(&timed_out(None, true));
+    figures.record(&timed_out(Some(Duration::from_secs(1)), true));
+    figures.record(&timed_out(None, false));
+    figures.record(&Sample {
+        ending: Ending::Failed(ErrorClass::NoAnswer),
+        ..timed_out(None, true)
+    });
+    assert_eq!(figures.first.len(), 2);
+    assert!(near(figures.first.min(), Duration::from_secs(1)));
+    assert!(near(figures.first.max(), Duration::from_secs(5)));
+}
+
+#[test]
 fn merged_figures_are_those_of_one_worker_that_saw_everything() {
     let (mut all, mut parts) = (Figures::new(WINDOW), [Figures::new(WINDOW), Figures::new(WINDOW)]);
     for number in 0..1000_u64 {
@@ -185,6 +247,7 @@ fn merged_figures_are_those_of_one_worker_that_saw_everything() {
         let sample = Sample {
             streamed: number % 3 == 0,
             chunks: number % 5,
+            chunks_expected: number % 7,
             chunks_lost: u64::from(number % 100 == 0),
             from_cache: Some(number % 2 == 0),
             ..after(Duration::from_millis(number * 40), latency)
@@ -198,10 +261,10 @@ fn merged_figures_are_those_of_one_worker_that_saw_everything() {
     assert_eq!(merged.first, all.first);
     let counts = |of: &Figures| {
         let totals = (
-            of.sent(),
+            (of.sent(), of.completed),
             of.streams,
             of.chunks,
-            of.chunks_lost,
+            (of.chunks_expected, of.chunks_lost),
             of.cache_hits,
             of.last_end,
         );

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::super::figures::ErrorClass;
 use super::super::summary::{Quantiles, ServerUse, Summary};
 use super::super::thresholds::Verdict;
 use super::{Added, Contestant, Report, at, median, part, size, time};
@@ -253,10 +254,25 @@ pub(super) fn failures(report: &Report) -> Vec<String> {
             *times.entry(class).or_insert(0) += more;
         }
         for (class, times) in times {
-            lines.push(format!("{}: {times} × {}", contestant.name, class.noun()));
+            let which = match class {
+                ErrorClass::Status => bad_statuses(contestant),
+                _ => String::new(),
+            };
+            lines.push(format!("{}: {times} × {}{which}", contestant.name, class.noun()));
         }
     }
     lines
+}
+
+/// ` (404 × 12, 503 × 1)`
+fn bad_statuses(contestant: &Contestant) -> String {
+    let mut times = std::collections::BTreeMap::new();
+    for (status, more) in contestant.rounds.iter().flat_map(|round| &round.statuses) {
+        *times.entry(*status).or_insert(0) += more;
+    }
+    let bad = times.iter().filter(|(status, _)| !(200..300).contains(*status));
+    let told: Vec<_> = bad.map(|(status, times)| format!("{status} × {times}")).collect();
+    format!(" ({})", told.join(", "))
 }
 
 /// `a tollgate adds to nginx: …`

@@ -34,7 +34,9 @@ fn round(scenario: &Scenario, micros: u64, lag: Duration, fails: bool) -> Summar
             } else {
                 Ending::Answered
             },
+            cancel: None,
             chunks: 0,
+            chunks_expected: 0,
             chunks_lost: 0,
             bytes_sent: 1000,
             bytes_received: 2000,
@@ -224,4 +226,76 @@ fn a_report_is_read_back_as_it_was_written() {
 #[test]
 fn the_committed_schema_is_that_of_the_format() {
     crate::testing::assert_committed("bench.schema.json", &Report::schema());
+}
+
+#[test]
+fn a_baseline_that_mostly_fails_is_doubted_and_the_server_under_test_is_judged_instead() {
+    let scenario = scenario("");
+    let mut failing = round(&scenario, 100, Duration::ZERO, false);
+    (failing.requests.failed, failing.requests.answered) = (51, 49);
+    let sound = round(&scenario, 100, Duration::ZERO, false);
+    let invalid = |tested: &Summary, baseline: &Summary| {
+        let both = vec![
+            contestant("tollgate", vec![tested.clone()]),
+            contestant("direct", vec![baseline.clone()]),
+        ];
+        report(&scenario, both).invalid
+    };
+    let told = invalid(&sound, &failing);
+    assert!(
+        told.len() == 1 && told[0].starts_with("direct round 1: 51 of 100 requests failed"),
+        "{told:?}"
+    );
+    assert_eq!(invalid(&failing, &sound), Vec::<String>::new());
+}
+
+#[test]
+fn reports_of_different_loads_are_told_apart_and_keys_are_not_told() {
+    let described = |more: &str| Described::of(&scenario(more));
+    let plain = described("");
+    assert_eq!(
+        plain.differences(&described("fail_if: [ 'p99>1s' ]\n")),
+        Vec::<String>::new()
+    );
+    for (more, name) in [
+        ("prompt: 2KiB\n", "prompt: "),
+        ("cancels: { share: 5% }\n", "cancels: "),
+        ("repeats: { share: 5% }\n", "repeats: "),
+        ("outstanding: 999\n", "outstanding: "),
+        ("timeout: 5s\n", "timeout: "),
+        ("keys: [ { key: secret } ]\n", "keys: "),
+        ("seed: 7\n", "seed: 1 and 7"),
+    ] {
+        let found = plain.differences(&described(more));
+        assert!(
+            found.len() == 1 && found[0].starts_with(name),
+            "{more}: {found:?}"
+        );
+        assert!(!found[0].contains("secret"), "{found:?}");
+    }
+    let trace = |times: &'static str| {
+        let outside = Outside {
+            env: &|_| None,
+            file: &|_| Ok(times.to_owned()),
+        };
+        let text = "name: made-up\nrequests: [ { model: m } ]\narrival: { trace: t }\n";
+        Described::of(&Scenario::parse(text, &outside).unwrap())
+    };
+    assert_eq!(trace("1\n2\n").differences(&trace("1\n3\n")).len(), 1);
+}
+
+#[test]
+fn statuses_are_told_and_a_round_without_a_good_answer_is_no_success() {
+    let scenario = scenario("");
+    let mut refused = round(&scenario, 100, Duration::ZERO, false);
+    (refused.requests.failed, refused.requests.answered) = (100, 0);
+    refused.errors = std::collections::BTreeMap::from([(ErrorClass::Status, 100)]);
+    refused.statuses = std::collections::BTreeMap::from([(404, 99), (503, 1)]);
+    let report = report(&scenario, vec![contestant("server", vec![refused])]);
+    assert_eq!(
+        report.invalid,
+        ["server round 1: not one of 100 requests has a good answer"]
+    );
+    let told = "server: 100 × a status that is not 2xx (404 × 99, 503 × 1)\n";
+    assert!(report.table().contains(told), "{}", report.table());
 }

@@ -77,6 +77,9 @@ fn whole(fields: Fields<'_>, outside: &Outside<'_>) -> Option<Scenario> {
         lag_limit: positive(&fields, "lag_limit").unwrap_or(Duration::from_millis(2)),
         fail_if: thresholds(&fields),
     };
+    if let Some(wrong) = scenario.indistinct() {
+        fields.wrong("prompt", wrong);
+    }
     fields.finish();
     arrival.map(|_| scenario)
 }
@@ -208,6 +211,9 @@ fn prompt(fields: &Fields<'_>) -> Option<PromptSize> {
     );
     let median = spread.read("median", expected, size);
     let sigma = spread.number("sigma", 4.0);
+    if sigma.is_some() && spread.entry_is_missing("median") {
+        spread.wrong("sigma", "it says nothing here: expected beside median");
+    }
     let found = match (least, most, median) {
         (Some(least), Some(most), None) if least <= most => Some(PromptSize::Between(least, most)),
         (None, most, Some(median)) => Some(PromptSize::LogNormal {
@@ -312,6 +318,7 @@ fn arrival(fields: &Fields<'_>, outside: &Outside<'_>) -> Option<Arrival> {
         Some(false) | None => Then::Hold,
     };
     let before = fields.problems().borrow().len();
+    unread(&inner);
     let steady = |name, spacing| rate(&inner, name).map(|rate| Profile::steady(rate, spacing));
     let rates = [
         steady("constant", Spacing::Even),
@@ -335,6 +342,26 @@ fn arrival(fields: &Fields<'_>, outside: &Outside<'_>) -> Option<Arrival> {
         fields.wrong("arrival", format!("expected exactly one: {expected}"));
     }
     None
+}
+
+/// Fields that mean nothing beside the others.
+fn unread(arrival: &Fields<'_>) {
+    let has = |name: &str| !arrival.entry_is_missing(name);
+    for (name, belongs_to) in [
+        ("spacing", &["ramp", "steps"][..]),
+        ("repeat", &["ramp", "steps"]),
+        ("speed", &["trace"]),
+    ] {
+        if has(name) && !belongs_to.iter().any(|it| has(it)) {
+            arrival.wrong(
+                name,
+                format!(
+                    "it says nothing here: expected beside {}",
+                    belongs_to.join(" or ")
+                ),
+            );
+        }
+    }
 }
 
 /// Requests a second, or how many times as fast: above 0.

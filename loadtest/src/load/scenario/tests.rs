@@ -99,6 +99,16 @@ fn each_mistake_is_told_with_its_line_and_field() {
             "protocol: unknown value 'http3': did you mean 'http",
         ),
         ("prompt: { from: 2KiB, to: 1KiB }\n", 3, "prompt: expected a size"),
+        (
+            "prompt: { from: 1KiB, to: 2KiB, sigma: 1 }\n",
+            3,
+            "prompt.sigma: it says nothing here",
+        ),
+        (
+            "repeats: { share: 5% }\nprompt: 100B\n",
+            4,
+            "prompt: prompts of 100 bytes are too small",
+        ),
         ("prompt: 1TiB\n", 3, "prompt: found '1TiB', expected a size"),
         (
             "cancels: { share: 120% }\n",
@@ -165,6 +175,18 @@ fn bad_arrivals_are_told() {
         (
             "arrival: { trace: good.csv, speed: 0 }",
             "arrival.speed: found '0', expected a number above 0",
+        ),
+        (
+            "arrival: { constant: 5, spacing: poisson }",
+            "arrival.spacing: it says nothing here: expected beside ramp or steps",
+        ),
+        (
+            "arrival: { poisson: 5, repeat: true }",
+            "arrival.repeat: it says nothing here",
+        ),
+        (
+            "arrival: { steps: [ { rate: 5, for: 1s } ], speed: 2 }",
+            "arrival.speed: it says nothing here: expected beside trace",
         ),
         ("arrival: { konstant: 5 }", "did you mean 'constant'?"),
         ("", "arrival: missing"),

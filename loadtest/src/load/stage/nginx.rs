@@ -1,6 +1,7 @@
 //! A plain nginx proxy as the baseline: what a proxy costs that does nothing but pass on.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -48,8 +49,16 @@ impl Nginx {
             .arg(&config)
             .arg("-e")
             .arg(files.path().join("error.log"));
-        let mut process = Process::start("nginx", command.stdout(Stdio::null()).stderr(Stdio::null()))?;
-        process.wait_for(addr)?;
+        let said = files.path().join("stderr");
+        let stderr = File::create(&said).with_context(|| format!("{} cannot be made", said.display()))?;
+        let mut process = Process::start("nginx", command.stdout(Stdio::null()).stderr(stderr))?;
+        // It writes its process id once it listens. That somebody listens on that port shows nothing: it tries for seconds to
+        // get one that another process has.
+        let pid = files.path().join("pid");
+        let is_ready = || std::fs::metadata(&pid).is_ok_and(|file| file.len() > 0);
+        process
+            .wait_until(is_ready)
+            .map_err(|error| anyhow::anyhow!("{error}: {}", last_words(&said)))?;
         Ok(Self {
             process,
             addr,
@@ -66,6 +75,12 @@ impl Nginx {
     pub fn pid(&self) -> u32 {
         self.process.pid()
     }
+}
+
+/// What it wrote to standard error, in one line.
+fn last_words(file: &Path) -> String {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.lines().map(str::trim).collect::<Vec<_>>().join("; ")
 }
 
 fn find_in(path: &OsStr) -> Option<PathBuf> {
@@ -105,6 +120,19 @@ mod tests {
         let fake = files.path().join("nginx");
         std::fs::write(&fake, "").expect("a file");
         assert_eq!(find_in(files.path().as_os_str()), Some(fake));
+    }
+
+    #[test]
+    fn what_it_said_last_is_told_when_it_does_not_start() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo 'emerg: no such port' >&2; exit 1"]);
+        let upstream = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let error = Nginx::start(command, upstream, false, 10).expect_err("it ends");
+        let told = error.to_string();
+        assert!(
+            told.contains("nginx has ended") && told.contains("emerg: no such port"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ const FASTEST: f64 = 1_000_000.0;
 const LARGEST_PROMPT: u64 = 32 << 20;
 
 /// What is changed of a scenario.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, Default, PartialEq, clap::Args)]
 #[command(next_help_heading = "Changes to the scenario")]
 pub(super) struct Change {
     /// Requests a second, arriving as independent clients send them.
@@ -61,7 +61,7 @@ pub(super) struct Change {
     fail_if: Vec<Threshold>,
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Carrier {
     Http1,
     Http2,
@@ -79,6 +79,15 @@ fn prompt_size(text: &str) -> Result<u64, String> {
 }
 
 impl Change {
+    /// Whether anything is changed. A key may be there without being asked for: from the environment.
+    pub(super) fn asks_for_anything(&self) -> bool {
+        let asked = Self {
+            key: None,
+            ..self.clone()
+        };
+        asked != Self::default()
+    }
+
     pub(super) fn apply(&self, scenario: &mut Scenario) -> Result<(), String> {
         if let Some(rate) = self.rate {
             if !(rate > 0.0 && rate <= FASTEST) {
@@ -116,6 +125,9 @@ impl Change {
             scenario.prompt = PromptSize::Fixed(size);
             let kinds = scenario.requests.iter_mut();
             kinds.for_each(|(kind, _)| kind.prompt = None);
+            if let Some(wrong) = scenario.indistinct() {
+                return Err(format!("--prompt: {wrong}"));
+            }
         }
         if let Some(model) = &self.model {
             let kinds = scenario.requests.iter_mut();
@@ -184,6 +196,17 @@ mod tests {
         };
         assert!(nothing.apply(&mut steady()).is_err());
         assert!(span("0s").is_ok() && span("soon").is_err());
+        let small = Change {
+            prompt: Some(50),
+            ..Change::default()
+        };
+        small.apply(&mut steady()).unwrap();
+        let mut cache = tollgate_loadtest::load::shipped("cache").unwrap().unwrap();
+        let wrong = small.apply(&mut cache).unwrap_err();
+        assert!(
+            wrong.starts_with("--prompt: prompts of 50 bytes are too small"),
+            "{wrong}"
+        );
     }
 
     #[test]

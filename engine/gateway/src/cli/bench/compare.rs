@@ -4,14 +4,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use tollgate_loadtest::load::check_url;
 use tollgate_loadtest::load::compare::told;
 use tollgate_loadtest::load::report::Report;
 
 use super::line_up::{Failure, Server, side_by_side};
-use super::{change, interrupted, measure, not_run, or_interrupted, read, status, unusable};
+use super::{change, cut_short, interrupted, measure, not_run, read, status, unusable};
 
 /// Rounds of each where nothing is said: with fewer than four there is no verdict.
 const ROUNDS: u32 = 6;
+/// The scenario where nothing is said.
+const SCENARIO: &str = "steady";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -19,12 +22,12 @@ pub(super) struct Args {
     first: String,
     /// Another one of the same kind.
     second: String,
-    /// A scenario that comes with the program, or a file.
-    #[arg(long, value_name = "NAME", default_value = "steady")]
-    scenario: String,
-    /// Workers of each build that is started.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    workers: usize,
+    /// A scenario that comes with the program, or a file. Without it: steady.
+    #[arg(long, value_name = "NAME")]
+    scenario: Option<String>,
+    /// Workers of each build that is started. Without it: one.
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
     /// Give the builds cores of their own, and everything else the others.
     #[arg(long)]
     pin: bool,
@@ -39,11 +42,24 @@ enum Side {
     Server(Server),
 }
 
+impl Args {
+    /// Whether a flag says how servers are to be run.
+    fn asks_for_a_run(&self) -> bool {
+        self.scenario.is_some() || self.workers.is_some() || self.pin || self.change.asks_for_anything()
+    }
+}
+
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let sides = side(&args.first).and_then(|first| Ok((first, side(&args.second)?)));
     match sides {
         Err(why) => Ok(unusable(format_args!("{why:#}"))),
-        Ok((Side::Report(first), Side::Report(second))) => super::super::print(&told(&first, &second)),
+        Ok((Side::Report(_), Side::Report(_))) if args.asks_for_a_run() => Ok(unusable(format_args!(
+            "two reports are compared as they are: expected no flag that changes a run"
+        ))),
+        Ok((Side::Report(first), Side::Report(second))) => {
+            super::super::print(&told(&first, &second))?;
+            Ok(status(&[&first, &second]))
+        }
         Ok((Side::Server(first), Side::Server(second))) => servers(args, [&first, &second]),
         Ok(_) => Ok(unusable(format_args!(
             "a report can only be compared to a report, and a server to a server"
@@ -53,6 +69,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn side(text: &str) -> anyhow::Result<Side> {
     if text.starts_with("http://") || text.starts_with("https://") {
+        check_url(text)?;
         return Ok(Side::Server(Server::Url(text.trim_end_matches('/').to_owned())));
     }
     let path = Path::new(text);
@@ -66,7 +83,7 @@ fn side(text: &str) -> anyhow::Result<Side> {
 }
 
 fn servers(args: &Args, servers: [&Server; 2]) -> anyhow::Result<ExitCode> {
-    let scenario = read(&args.scenario).and_then(|mut scenario| {
+    let scenario = read(args.scenario.as_deref().unwrap_or(SCENARIO)).and_then(|mut scenario| {
         scenario.rounds = ROUNDS;
         args.change.apply(&mut scenario).map_err(anyhow::Error::msg)?;
         Ok(scenario)
@@ -76,13 +93,13 @@ fn servers(args: &Args, servers: [&Server; 2]) -> anyhow::Result<ExitCode> {
         Err(why) => return Ok(unusable(format_args!("{why:#}"))),
     };
     let stop = interrupted()?;
-    let line_up = match side_by_side(servers, args.workers, args.pin, &scenario) {
+    let line_up = match side_by_side(servers, args.workers.unwrap_or(1), args.pin, &scenario) {
         Ok(line_up) => line_up,
         Err(Failure::Arguments(why)) => return Ok(unusable(format_args!("{why}"))),
         Err(Failure::Start(error)) => return Ok(not_run(&error)),
     };
-    let report = match measure(&scenario, &line_up, &stop) {
-        Ok(report) => report,
+    let (report, early) = match measure(&scenario, &line_up, &stop) {
+        Ok(measured) => measured,
         Err(error) => return Ok(not_run(&error)),
     };
     drop(line_up);
@@ -95,7 +112,7 @@ fn servers(args: &Args, servers: [&Server; 2]) -> anyhow::Result<ExitCode> {
             report.cores,
             it.into_iter().collect(),
         );
-        or_interrupted(alone, &stop)
+        cut_short(alone, early.as_ref())
     };
     let (first, second) = (alone(0), alone(1));
     super::super::print(&told(&first, &second))?;

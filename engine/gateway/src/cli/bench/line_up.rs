@@ -1,18 +1,21 @@
 //! Who is loaded: the server under test, and what it is set beside. All of it is there before the first request, and
 //! gone with the value.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tollgate_loadtest::load::stage::Nginx;
-use tollgate_loadtest::load::{Contestant, Protocol, Scenario};
+use tollgate_loadtest::load::{Contestant, Protocol, Scenario, Secret, check_url};
 
 use super::super::{children, cores, leash};
 use super::own::Own;
 
 /// Files that a process has open besides its connections.
 const OTHER_FILES: u64 = 200;
+/// How long an address of an upstream may take to answer where it has several.
+const SOON: Duration = Duration::from_secs(1);
 
 /// What is loaded.
 #[derive(Debug, clap::Args)]
@@ -30,6 +33,17 @@ pub(super) struct Asked {
     /// Load the upstream as well: what the server adds to it is told. Without --url, that is the simulated provider.
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     direct: Option<String>,
+    /// Send this key to the upstream, instead of the server's.
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "TOLLGATE_BENCH_DIRECT_KEY",
+        hide_env_values = true
+    )]
+    direct_key: Option<String>,
+    /// Ask the upstream for this model, instead of the server's.
+    #[arg(long, value_name = "MODEL")]
+    direct_model: Option<String>,
     /// Load a plain nginx proxy in front of that upstream as well.
     #[arg(long)]
     nginx: bool,
@@ -103,6 +117,14 @@ impl Asked {
     /// Starts what the scenario needs and the arguments ask for.
     pub(super) fn line_up(&self, scenario: &Scenario) -> Result<LineUp, Failure> {
         let url = self.url.clone().or_else(|| scenario.url.clone());
+        let upstream = self.direct.as_ref().filter(|url| !url.is_empty());
+        for url in [&url, &upstream.cloned()].into_iter().flatten() {
+            check_url(url).map_err(|wrong| Failure::Arguments(format!("{wrong:#}")))?;
+        }
+        if self.direct_model.is_some() && !(self.baselines || self.nginx || self.direct.is_some()) {
+            let wrong = "--direct-model: expected with --direct, --nginx or --baselines";
+            return Err(Failure::Arguments(wrong.to_owned()));
+        }
         let cores = cores::allowed();
         let places = Places::of(&cores, self.workers, self.pin)?;
         let allowed = files_for(scenario)?;
@@ -121,6 +143,7 @@ impl Asked {
             Some("") | None => own.as_ref().map(Own::direct),
             Some(url) => Some(contestant("direct", url, None)),
         };
+        let direct = direct.map(|it| self.as_upstream(it));
         let tested = match (url, &own) {
             (Some(url), _) => contestant("server", &url, self.pid),
             (None, own) => own
@@ -142,7 +165,9 @@ impl Asked {
         if self.baselines || self.nginx {
             match start_nginx(direct.as_ref(), scenario, &places.server, allowed) {
                 Ok(started) => {
-                    contestants.push(contestant("nginx", &started.url(), Some(started.pid())));
+                    let nginx_itself = contestant("nginx", &started.url(), Some(started.pid()));
+                    // What it passes on is the upstream's.
+                    contestants.push(self.as_upstream(nginx_itself));
                     nginx = Some(started);
                 }
                 Err(why) => skipped.push(format!("nginx: {why:#}")),
@@ -155,6 +180,17 @@ impl Asked {
             _nginx: nginx,
             _own: own,
         })
+    }
+}
+
+impl Asked {
+    /// Asked as the upstream is to be asked.
+    fn as_upstream(&self, contestant: Contestant) -> Contestant {
+        Contestant {
+            key: self.direct_key.clone().map(Secret),
+            model: self.direct_model.clone(),
+            ..contestant
+        }
     }
 }
 
@@ -215,6 +251,7 @@ fn contestant(name: &str, url: &str, pid: Option<u32>) -> Contestant {
         name: name.to_owned(),
         url: url.to_owned(),
         pid,
+        ..Contestant::default()
     }
 }
 
@@ -270,9 +307,12 @@ fn start_nginx(
     )
 }
 
+/// Of a host with several addresses: the first that somebody listens on, or else the first.
 fn address(url: &str) -> Option<SocketAddr> {
     let address = url.strip_prefix("http://")?.trim_end_matches('/');
-    address.to_socket_addrs().ok()?.next()
+    let all: Vec<_> = address.to_socket_addrs().ok()?.collect();
+    let listens = |addr: &&SocketAddr| TcpStream::connect_timeout(addr, SOON).is_ok();
+    all.iter().find(listens).or(all.first()).copied()
 }
 
 #[cfg(test)]

@@ -58,6 +58,7 @@ impl Own {
             name: "tollgate".to_owned(),
             url: it.url(),
             pid: Some(it.process.pid()),
+            ..Contestant::default()
         })
     }
 
@@ -67,6 +68,7 @@ impl Own {
             name: "direct".to_owned(),
             url: self.mock.url(),
             pid: Some(self.mock.process.pid()),
+            ..Contestant::default()
         }
     }
 }
