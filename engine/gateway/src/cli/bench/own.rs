@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use tollgate_loadtest::load::Contestant;
 use tollgate_loadtest::load::stage::Scratch;
-use tollgate_loadtest::{Behaviour, BehaviourTable, Pacing, Reply};
+use tollgate_loadtest::{Behaviour, BehaviourTable, Failure, Pacing, Reply};
 
 use super::super::children::{GatewayChild, MockChild, MockSetup};
 
@@ -73,7 +73,8 @@ impl Own {
     }
 }
 
-/// Providers that answer at once, and two models whose streams are paced: many chunks soon, or a chunk now and then.
+/// Providers that answer at once, two models whose streams are paced: many chunks soon, or a chunk now and then, and one
+/// that fails three times of ten.
 fn behaviours() -> BehaviourTable {
     let paced = |tokens, inter_token_ms| Behaviour {
         pacing: Pacing {
@@ -86,9 +87,18 @@ fn behaviours() -> BehaviourTable {
         },
         ..Behaviour::default()
     };
+    let flaky = Behaviour {
+        failure: Some(Failure {
+            status: 500,
+            ..Failure::default()
+        }),
+        fail_ratio: Some(0.3),
+        ..Behaviour::default()
+    };
     BehaviourTable {
         default: Behaviour::default(),
         models: BTreeMap::from([
+            ("flaky".to_owned(), flaky),
             ("stream".to_owned(), paced(64, 5.0)),
             ("slow".to_owned(), paced(40, 1000.0)),
         ]),
