@@ -29,7 +29,7 @@ mod thresholds;
 
 pub use breakers::Change;
 pub use conduct::{Foresee, Interrupted, Plan, Stand, Watcher, conduct};
-pub use facts::Facts;
+pub use facts::{Facts, UnknownModel};
 pub use figures::{Cut, Phase};
 pub use report::{Measured, Probes, Report, Reports, Verdict};
 pub use site::{Site, Tuning, everyday};

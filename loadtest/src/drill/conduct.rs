@@ -173,7 +173,7 @@ fn facts(http: &Http, site: &dyn Site, plan: &Plan) -> anyhow::Result<Facts> {
     let admin = site.admin(0).context("no gateway")?;
     let routes = http.get(admin, "/admin/v1/routes")?;
     let config = http.get(admin, "/admin/v1/config")?;
-    Facts::read(&routes, &config, plan.model.as_deref())
+    Ok(Facts::read(&routes, &config, plan.model.as_deref())?)
 }
 
 /// The snapshot of the configuration that is in force.
