@@ -148,6 +148,17 @@ impl Phase {
         its.max_by_key(|(_, many)| **many)
             .map(|(target, _)| target.as_str())
     }
+
+    /// What those without a good answer saw, the most frequent first.
+    pub(crate) fn told_errors(&self) -> String {
+        let mut errors: Vec<_> = self.errors.iter().collect();
+        errors.sort_by_key(|(_, many)| std::cmp::Reverse(**many));
+        let told: Vec<_> = errors
+            .iter()
+            .map(|(error, many)| format!("{many} × {error}"))
+            .collect();
+        told.join(", ")
+    }
 }
 
 /// In milliseconds: the nearest rank of what is sorted. `None`: nothing was measured.
