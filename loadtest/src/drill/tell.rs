@@ -243,19 +243,19 @@ fn signed(ms: f64) -> String {
     format!("{sign}{}", span(ms.abs()))
 }
 
-/// How many attempts met the fault, and how all of them at the struck provider ended.
+/// How many of the attempts at the struck provider met the fault, and how all of them ended.
 fn met(met: Option<f64>, outcomes: &BTreeMap<String, u64>) -> String {
-    let attempts = met.map_or_else(
-        || "nobody can tell".to_owned(),
-        |met| format!("{met:.0} attempts"),
-    );
-    if outcomes.is_empty() {
-        return attempts;
-    }
+    let met = met.unwrap_or_default();
+    let all: u64 = outcomes.values().sum();
     let ended = outcomes
         .iter()
         .map(|(outcome, many)| (*many, format!("{many} × {outcome}")));
-    format!("{attempts}: {}", most(ended))
+    let ended = if all == 0 {
+        String::new()
+    } else {
+        format!(": {}", most(ended))
+    };
+    format!("{met:.0} of {all} attempts at it{ended}")
 }
 
 fn changed(change: &Change) -> String {

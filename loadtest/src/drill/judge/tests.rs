@@ -130,7 +130,8 @@ fn an_outage_that_nobody_met_fails_whatever_else_is_well() {
     let met = judged(&evidence("kill-primary", facts(), outage()));
     assert_eq!((met.measured.met, met.outcomes["reset"]), (Some(5.0), 5));
     assert!(
-        met.text().contains("met the fault   5 attempts: 5 × reset"),
+        met.text()
+            .contains("met the fault   5 of 10 attempts at it: 5 × reset, 5 × success"),
         "{}",
         met.text()
     );
