@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use tollgate_tests::{Finished, run, run_within, scratch_file, spawn};
+use tollgate_tests::{Finished, run, run_and, run_within, scratch_file, spawn};
 
 /// Short clocks, so that a drill takes seconds. The keys of providers are in no environment.
 const HEAD: &str = r#"
@@ -42,19 +42,23 @@ fn file(config: &str) -> PathBuf {
 }
 
 fn hold(drill: &str, config: &str) -> Held {
-    let (config, json) = (file(config), scratch_file("json"));
+    hold_so(drill, &file(config), "5s")
+}
+
+/// For so long, with a file.
+fn hold_so(drill: &str, config: &Path, lasts: &str) -> Held {
+    let json = scratch_file("json");
     // As people write it: relative to where they are.
     let (folder, name) = (config.parent().unwrap(), config.file_name().unwrap());
     let texts = [name.to_str().unwrap(), json.to_str().unwrap()];
     let mut args = vec!["drill", drill, "--config", texts[0], "--json", texts[1]];
-    args.extend(["--rate", "20", "--before", "2s", "--for", "5s", "--after", "1s"]);
-    // While the gateway is down nobody is answered, so that there is no latency to be patient with.
-    let patience = if drill.starts_with("gateway") {
-        &PATIENT[2..]
+    args.extend(["--rate", "20", "--before", "2s", "--for", lasts, "--after", "1s"]);
+    // Of latency and attempts, not every drill has any: those count where they are measured.
+    args.extend(if drill.starts_with("gateway") {
+        &PATIENT[2..4]
     } else {
         &PATIENT[..]
-    };
-    args.extend(patience);
+    });
     let finished = run_within(Duration::from_secs(180), folder, &args, &[]);
     let report = std::fs::read(&json).map_or(Value::Null, |text| serde_json::from_slice(&text).unwrap());
     Held {
@@ -81,6 +85,12 @@ fn a_killed_provider_is_survived_and_comes_back() {
     let held = hold("kill-primary", TWO_TARGETS);
     held.assert_passed();
     assert_eq!(held.report["primary"], "one/gpt-4o-mini");
+    assert!(held.number("/measured/met") >= 1.0);
+    assert!(
+        held.report["outcomes"]["success"].is_null(),
+        "{}",
+        held.report["outcomes"]
+    );
     assert_eq!(held.number("/measured/success"), 1.0);
     assert!(held.number("/during/targets/two~1claude-haiku-4-5") > 10.0);
     assert!(held.number("/measured/shift_ms") >= 0.0);
@@ -138,17 +148,117 @@ fn a_killed_gateway_is_back_with_its_log_and_its_cache() {
     assert_eq!(held.number("/measured/cache_lost"), 0.0);
 }
 
+/// The clocks are shorter still.
+const BRISK: &str = r"
+breaker: { consecutive_failures: 3, open_for: 1s, max_open_for: 1s, ramp: 500ms }
+server: { drain: { delay: 500ms, timeout: 10s } }
+providers:
+  one: { kind: openai, api_key: a, timeouts: { first_byte: 1s, idle: 1s } }
+  two: { kind: anthropic, api_key: b, timeouts: { first_byte: 1s, idle: 1s } }
+";
+
+/// Of each drill that strikes a provider and has no test of its own: how attempts at it end, and what its breaker or its
+/// credential does.
+const TRACES: [(&str, &str, &str); 9] = [
+    ("brown-out", "overloaded", ""),
+    (
+        "storm-429",
+        "rate_limited",
+        "one/gpt-4o-mini key default cooling_down (rate_limited)",
+    ),
+    (
+        "storm-529",
+        "overloaded",
+        "one/gpt-4o-mini open (3 failures in a row, the last one overloaded)",
+    ),
+    (
+        "stall-before-headers",
+        "first_byte_timeout",
+        "one/gpt-4o-mini open (3 failures in a row",
+    ),
+    (
+        "stall-mid-stream",
+        "idle_timeout",
+        "one/gpt-4o-mini open (3 failures in a row",
+    ),
+    ("slow-drip", "success", ""),
+    (
+        "flapping",
+        "reset",
+        "one/gpt-4o-mini open (3 failures in a row, the last one reset)",
+    ),
+    (
+        "dns-gone",
+        "connect_failed",
+        "one/gpt-4o-mini open (3 failures in a row, the last one connect_failed)",
+    ),
+    (
+        "budget-exhausted",
+        "quota_exhausted",
+        "one/gpt-4o-mini key default dead (quota_exhausted)",
+    ),
+];
+
+/// All at the same time: each of them mostly waits. How fast it all is, is nobody's business here.
+#[test]
+fn every_fault_leaves_its_trace() {
+    let brisk = |drill: &str| {
+        let path = scratch_file("yaml");
+        std::fs::write(&path, format!("{BRISK}{TWO_TARGETS}")).unwrap();
+        hold_so(drill, &path, "3s")
+    };
+    std::thread::scope(|scope| {
+        for (drill, outcome, change) in TRACES {
+            scope.spawn(move || {
+                let held = brisk(drill);
+                let Finished { code, stdout, stderr } = &held.finished;
+                assert!(matches!(code, Some(0 | 1)), "{drill}: {stdout}{stderr}");
+                assert!(held.number("/measured/met") >= 1.0, "{stdout}");
+                assert!(held.number(&format!("/outcomes/{outcome}")) >= 1.0, "{stdout}");
+                assert!(stdout.contains(change), "{drill}: {stdout}");
+                assert_eq!(held.number("/measured/untold"), 0.0, "{stdout}");
+            });
+        }
+        scope.spawn(move || {
+            let held = brisk("rolling-restart");
+            held.assert_passed();
+            assert!(
+                held.report["done"]
+                    .to_string()
+                    .contains("gateway 2 ended with status 0")
+            );
+        });
+    });
+}
+
 #[test]
 fn what_cannot_be_rehearsed_is_refused_with_its_reasons() {
     let bad = file("models:\n  fast: { targets: [ { provider: three, model: m } ] }\n");
-    let bad = bad.to_str().unwrap();
+    let good = file(TWO_TARGETS);
+    let (bad, good) = (bad.to_str().unwrap(), good.to_str().unwrap());
     for (args, told) in [
         (vec!["drill", "kill"], "kill-primary"),
         (
             vec!["drill", "kill-primary", "--config", "/nonexistent.yaml"],
             "/nonexistent.yaml",
         ),
-        (vec!["drill", "kill-primary", "--config", bad], "three"),
+        (
+            vec!["drill", "kill-primary", "--config", bad],
+            &format!("{bad}:7: models.fast"),
+        ),
+        (
+            vec!["drill", "kill-primary", "--config", good, "--model", "fsat"],
+            "no model 'fsat'",
+        ),
+        (
+            vec!["drill", "kill-primary", "--json", "/nonexistent/report.json"],
+            "/nonexistent/report.json cannot be written",
+        ),
+        (
+            vec!["drill", "rolling-restart", "--fail-if", "shift>5s"],
+            "'shift>5s': rolling-restart does not",
+        ),
+        (vec!["drill", "kill-primary", "--after", "0s"], "--after"),
         (
             vec!["drill", "kill-primary", "--fail-if", "sucess<1"],
             "did you mean 'success'?",
@@ -158,6 +268,11 @@ fn what_cannot_be_rehearsed_is_refused_with_its_reasons() {
         let finished = run(Path::new("/tmp"), &args, &[]);
         assert_eq!(finished.code, Some(2), "{args:?}: {}", finished.stderr);
         assert!(finished.stderr.contains(told), "{args:?}: {}", finished.stderr);
+        assert!(
+            !finished.stderr.contains("tollgate-1.yaml"),
+            "of the drill: {}",
+            finished.stderr
+        );
     }
 }
 
@@ -171,6 +286,39 @@ fn children(pid: u32) -> Vec<u32> {
     let ids =
         |list: String| -> Vec<u32> { list.split_whitespace().filter_map(|it| it.parse().ok()).collect() };
     lists.flat_map(ids).collect()
+}
+
+#[test]
+fn a_gateway_that_ends_by_itself_ends_the_drill() {
+    let (config, json) = (file(TWO_TARGETS), scratch_file("json"));
+    let args = ["drill", "kill-primary", "--config", config.to_str().unwrap()];
+    let args = [&args[..], &["--json", json.to_str().unwrap()]].concat();
+    let finished = run_and(Path::new("/tmp"), &args, &[], |drill| {
+        let log = std::env::temp_dir().join(format!("tollgate-bench-drill-{drill}/access.log-1"));
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while std::fs::metadata(&log).map_or(0, |it| it.len()) == 0 {
+            assert!(Instant::now() < deadline, "no request was served");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let commands = |pid: &u32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let is_gateway = |pid: &u32| commands(pid).windows(6).any(|it| it == b"\0serve");
+        let gateway = children(drill).into_iter().find(is_gateway).unwrap();
+        let killed = std::process::Command::new("kill")
+            .args(["-9", &gateway.to_string()])
+            .status();
+        assert!(killed.unwrap().success());
+    });
+    assert_eq!(finished.code, Some(3), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("gateway 1 has ended by itself"),
+        "{}",
+        finished.stderr
+    );
+    let report: Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    assert_eq!(
+        (&report["not_held"][0]["drill"], &report["passed"]),
+        (&"kill-primary".into(), &false.into())
+    );
 }
 
 #[test]

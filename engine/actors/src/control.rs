@@ -25,8 +25,8 @@ use tollgate_routing::{Board, ChangeProblem};
 
 pub use difference::Difference;
 pub use messages::{
-    Applied, ApplyMode, ChangeRefused, ChangeRoutes, EndRollout, Ending, ListVersions, Reload, ReloadError,
-    Reloaded, Rollback, RolloutNow, VersionList,
+    Applied, ApplyMode, ChangeRefused, ChangeRoutes, EndRollout, Ending, ListVersions, Reload, ReloadCause,
+    ReloadError, Reloaded, Rollback, RolloutNow, VersionList,
 };
 pub use notice::{Notice, OnNotice};
 pub use overlay::read as read_changes;
@@ -45,8 +45,8 @@ use versions::Versions;
 /// swaps a mounted file, which inotify does not.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Called with the result of each reload.
-pub type OnReload = Box<dyn Fn(&Result<Reloaded, ReloadError>)>;
+/// Called with the cause and the result of each reload.
+pub type OnReload = Box<dyn Fn(ReloadCause, &Result<Reloaded, ReloadError>)>;
 
 /// What Control works with.
 pub struct ControlParts {
@@ -130,10 +130,10 @@ impl Control {
         (self.on_notice)(notice);
     }
 
-    fn reload(&mut self) -> Result<Reloaded, ReloadError> {
+    fn reload(&mut self, cause: ReloadCause) -> Result<Reloaded, ReloadError> {
         self.seen = self.source.state();
         let outcome = self.load_and_publish();
-        (self.on_reload)(&outcome);
+        (self.on_reload)(cause, &outcome);
         outcome
     }
 
@@ -205,7 +205,7 @@ impl Control {
         let state = self.source.state();
         // A file that is gone for a moment (an editor writing it anew) is looked at again next time.
         if state.is_some() && state != self.seen {
-            drop(self.reload());
+            drop(self.reload(ReloadCause::FileChanged));
         }
     }
 }
@@ -229,13 +229,13 @@ impl Handler<Reload> for Control {
     type Result = Result<Reloaded, ReloadError>;
 
     fn handle(&mut self, _: Reload, _: &mut Self::Context) -> Self::Result {
-        self.reload()
+        self.reload(ReloadCause::Asked)
     }
 }
 
 impl StreamHandler<Hangup> for Control {
     fn handle(&mut self, _: Hangup, _: &mut Self::Context) {
-        drop(self.reload());
+        drop(self.reload(ReloadCause::Signal));
     }
 }
 

@@ -24,9 +24,9 @@ pub use breaker::{NamedCredential, OnTransition, TargetBreaker, Transition, Unkn
 pub use cache_keeper::{CacheKeeper, CloseFiles, Compare, Condemn, Fill, Hear, Invalidate, KeptOnDisk};
 pub use control::{
     Applied, ApplyMode, ChangeRefused, ChangeRoutes, ConfigSource, Control, ControlParts, Difference,
-    EndRollout, Ending, ListVersions, Notice, OnNotice, OnReload, Origin, Reload, ReloadError, Reloaded,
-    Rollback, RolloutNow, RolloutStatus, Slo, StagePlan, TakenBack, Version, VersionList, VersionState,
-    read_changes,
+    EndRollout, Ending, ListVersions, Notice, OnNotice, OnReload, Origin, Reload, ReloadCause, ReloadError,
+    Reloaded, Rollback, RolloutNow, RolloutStatus, Slo, StagePlan, TakenBack, Version, VersionList,
+    VersionState, read_changes,
 };
 pub use health::{ProbeResult, Prober, TargetReport};
 pub use roster::{ActorReport, Adopted, Roster, RosterParts};

@@ -28,7 +28,7 @@ mod tests;
 
 pub use document::document;
 pub use environment::zero_config;
-pub use expand::Env;
+pub use expand::{Env, expanded, literal};
 pub use prices::{PriceBook, PriceBookError};
 pub use problem::{Problem, Problems};
 pub use reference::{reference_markdown, starter};

@@ -14,13 +14,15 @@ use actix_web::{App, HttpServer};
 use anyhow::Context as _;
 use tokio::sync::Semaphore;
 use tollgate_actors::{
-    CloseFiles, ConfigSource, Control, ControlParts, Notice, Published, Roster, RosterParts, Transition,
+    CloseFiles, ConfigSource, Control, ControlParts, Notice, Published, ReloadCause, ReloadError, Reloaded,
+    Roster, RosterParts, Transition,
 };
 use tollgate_config::{AccessLog, Settings};
 use tollgate_core::Clock;
 use tollgate_routing::{Board, Catalog};
 use tollgate_telemetry::{
-    Exposition, Journal, JournalHandle, JournalOptions, Meters, Recent, ReloadResult, RolloutResult, Sink,
+    Exposition, Journal, JournalHandle, JournalOptions, Meters, Recent, ReloadResult, ReloadedBy,
+    RolloutResult, Sink,
 };
 
 use crate::explain::DecisionRecord;
@@ -232,7 +234,7 @@ fn bind(addr: SocketAddr) -> std::io::Result<TcpListener> {
 
 fn control(source: ConfigSource, shared: &Arc<Shared>) -> Addr<Control> {
     let heard = shared.clone();
-    let on_reload = Box::new(move |outcome: &_| report_reload(&heard, outcome));
+    let on_reload = Box::new(move |cause, outcome: &_| report_reload(&heard, cause, outcome));
     Control::new(ControlParts {
         source,
         published: shared.published.clone(),
@@ -320,14 +322,19 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-fn report_reload(shared: &Shared, outcome: &Result<tollgate_actors::Reloaded, tollgate_actors::ReloadError>) {
+fn report_reload(shared: &Shared, cause: ReloadCause, outcome: &Result<Reloaded, ReloadError>) {
+    let by = match cause {
+        ReloadCause::Asked => ReloadedBy::Request,
+        ReloadCause::FileChanged => ReloadedBy::File,
+        ReloadCause::Signal => ReloadedBy::Signal,
+    };
     if let Some(journal) = &shared.journal {
         // A rotation of the log says SIGHUP as well.
         journal.reopen();
     }
     match outcome {
         Ok(reloaded) => {
-            shared.meters.config_reloaded(ReloadResult::Applied);
+            shared.meters.config_reloaded(by, ReloadResult::Applied);
             shared.meters.config_epoch(reloaded.epoch);
             if reloaded.changed {
                 crate::say(format_args!("configuration reloaded, epoch {}", reloaded.epoch));
@@ -340,7 +347,7 @@ fn report_reload(shared: &Shared, outcome: &Result<tollgate_actors::Reloaded, to
             }
         }
         Err(refused) => {
-            shared.meters.config_reloaded(ReloadResult::Refused);
+            shared.meters.config_reloaded(by, ReloadResult::Refused);
             crate::say(format_args!("{refused}"));
         }
     }

@@ -23,7 +23,7 @@ pub use journal::{
 };
 pub use meters::{
     CacheFigures, CacheLessons, CacheUse, Exposition, InFlight, JournalMeters, LongLookup, Meters,
-    ReloadResult, RolloutResult, TargetMeters, UpstreamMeters,
+    ReloadResult, ReloadedBy, RolloutResult, TargetMeters, UpstreamMeters,
 };
 pub use recent::Recent;
 pub use record::{

@@ -63,7 +63,7 @@ struct Shared {
     refusals: Family<RefusalKind, Counter>,
     losses: Family<Box<str>, Counter>,
     loss_fields: Names,
-    reloads: Family<ReloadResult, Counter>,
+    reloads: Family<(ReloadedBy, ReloadResult), Counter>,
     overhead: Histogram,
     inflight: Gauge,
     epoch: Gauge,
@@ -104,6 +104,17 @@ impl Equivalent<TargetKey> for TargetQuery<'_> {
 #[derive(Clone)]
 pub struct Exposition {
     handle: PrometheusHandle,
+}
+
+/// What had the configuration read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReloadedBy {
+    /// The file has changed.
+    File,
+    /// A request of the admin API.
+    Request,
+    /// SIGHUP.
+    Signal,
 }
 
 /// What became of a reload of the configuration.
@@ -230,15 +241,24 @@ impl Meters {
     }
 
     /// Counts a reload.
-    pub fn config_reloaded(&self, result: ReloadResult) {
+    pub fn config_reloaded(&self, by: ReloadedBy, result: ReloadResult) {
+        let cause = match by {
+            ReloadedBy::File => "file",
+            ReloadedBy::Request => "request",
+            ReloadedBy::Signal => "signal",
+        };
         let name = match result {
             ReloadResult::Applied => "applied",
             ReloadResult::Refused => "refused",
         };
-        let make = || self.shared.registry.counter(&names::CONFIG_RELOADS, &[name]);
+        let make = || {
+            self.shared
+                .registry
+                .counter(&names::CONFIG_RELOADS, &[cause, name])
+        };
         self.shared
             .reloads
-            .with(result, make, |counter| counter.increment(1));
+            .with((by, result), make, |counter| counter.increment(1));
     }
 
     /// Says which snapshot of the configuration is in force.

@@ -13,6 +13,9 @@ pub(crate) fn advice(metric: Metric, drill: &Drill, facts: &Facts, report: &Repo
         errors.clone().any(|error| error.contains(what))
     };
     let told = match metric {
+        Metric::Met => "no request came to the struck provider while it was struck, so nothing was rehearsed: raise --rate \
+                        or --for, or drill a model that has traffic there (--model)"
+            .to_owned(),
         Metric::Success | Metric::Failed | Metric::FailedAfter if !drill.fault.is_upstream() => gateway(drill, facts),
         Metric::Success | Metric::Failed | Metric::FailedAfter => obstacle.unwrap_or_else(|| {
             if seen("patience") {

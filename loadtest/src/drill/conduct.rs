@@ -12,6 +12,7 @@ use super::breakers::Looks;
 use super::calls::{Calls, provider_of};
 use super::course::{Point, time_until_back};
 use super::facts::Facts;
+use super::few;
 use super::figures::Phase;
 use super::http::Http;
 use super::journal::Lines;
@@ -36,6 +37,8 @@ const GRACE: Duration = Duration::from_secs(10);
 const HELD: Duration = Duration::from_secs(3);
 /// How often it is looked whether the provider is back.
 const RETURN_LOOKED_AT: Duration = Duration::from_secs(1);
+/// So many of the requests must be answered while all is well.
+const SOUND: f64 = 0.99;
 /// How long the access log may take to be written.
 const WRITING: Duration = Duration::from_secs(3);
 
@@ -60,6 +63,19 @@ pub struct Plan {
     pub seed: u64,
     /// Makes questions differ from those of other drills.
     pub novelty: u64,
+}
+
+impl Plan {
+    /// What the drill fails by: its own thresholds, and those of the caller that speak of what it measures.
+    pub(super) fn thresholds(&self, drill: &Drill) -> Vec<Threshold> {
+        let asked: Vec<_> = self
+            .fail_if
+            .iter()
+            .filter(|it| it.is_of(drill))
+            .cloned()
+            .collect();
+        Threshold::merged(drill.fail_if, &asked)
+    }
 }
 
 /// Where a drill stands.
@@ -116,16 +132,18 @@ pub fn conduct(
             "no cache is kept on disk for this model (`cache.directory`): nothing of it can survive".into(),
         );
     }
+    remarks.extend(few::remarks(drill, plan, &plan.thresholds(drill)));
     (watcher.foresee)(&facts, &obstacles, &remarks);
-    let epoch = epoch(&http, site);
     let calls = Calls::default();
     let begun = Clock.now();
     let load = Load::new(plan, &facts.model, site, calls.witness(begun))?;
+    let asked = || load.asked();
     let mut drilling = Lead {
         drill,
         plan,
         facts: &facts,
         http: &http,
+        asked: &asked,
         calls: &calls,
         begun,
         looks: Looks::default(),
@@ -146,13 +164,15 @@ pub fn conduct(
     });
     let summary = summary.map_err(|_panic| anyhow::anyhow!("the thread that sends has died"))?;
     let (course, summary) = (course?, summary.context("the load")?);
+    let not_sent = summary.requests.not_sent;
+    anyhow::ensure!(
+        not_sent == 0,
+        "{not_sent} requests were due while too many were under way, and were not sent: lower --rate or --patience"
+    );
     let looks = drilling.looks;
     let cache_lost = kept.map(|kept| kept.lost(site)).transpose()?.flatten();
     let calls = calls.sorted();
     let lines = settled(site, &calls.iter().filter_map(|call| call.id.as_deref()))?;
-    let applied = epoch
-        .zip(self::epoch(&http, site))
-        .map(|(then, now)| now.saturating_sub(then));
     Ok(judged(&Evidence {
         drill,
         plan,
@@ -164,7 +184,6 @@ pub fn conduct(
         lines,
         looks,
         cache_lost,
-        applied,
         lag_p99_ms: summary.generator.lag.map(|lag| lag.p99 / 1000.0),
     }))
 }
@@ -173,13 +192,7 @@ fn facts(http: &Http, site: &dyn Site, plan: &Plan) -> anyhow::Result<Facts> {
     let admin = site.admin(0).context("no gateway")?;
     let routes = http.get(admin, "/admin/v1/routes")?;
     let config = http.get(admin, "/admin/v1/config")?;
-    Facts::read(&routes, &config, plan.model.as_deref())
-}
-
-/// The snapshot of the configuration that is in force.
-fn epoch(http: &Http, site: &dyn Site) -> Option<u64> {
-    let config = http.get(site.admin(0)?, "/admin/v1/config").ok()?;
-    config.get("epoch").and_then(serde_json::Value::as_u64)
+    Ok(Facts::read(&routes, &config, plan.model.as_deref())?)
 }
 
 /// The access logs, once they have a line for each of these requests, or will not have them any more.
@@ -195,12 +208,28 @@ fn settled<'a>(site: &dyn Site, ids: &(impl Iterator<Item = &'a str> + Clone)) -
     }
 }
 
+/// Whether there is anything to compare with: that requests are answered while all is well.
+fn is_sound(before: &Phase) -> anyhow::Result<()> {
+    let success = before
+        .success
+        .context("no request had ended before the fault: raise --rate or --before")?;
+    anyhow::ensure!(
+        success >= SOUND,
+        "before anything was broken, {} of {} requests were not answered: {}",
+        before.failed,
+        before.requests,
+        before.told_errors()
+    );
+    Ok(())
+}
+
 /// A drill under way.
 struct Lead<'a, 'w> {
     drill: &'a Drill,
     plan: &'a Plan,
     facts: &'a Facts,
     http: &'a Http,
+    asked: &'a dyn Fn() -> u64,
     calls: &'a Calls,
     begun: Instant,
     looks: Looks,
@@ -217,11 +246,14 @@ impl Lead<'_, '_> {
         let lasts = SETTLING + self.plan.before;
         self.until(site, "before", lasts, has_ended, &mut |_, _| Ok(false))?;
         let settled = started + SETTLING;
-        let primary = self.busiest(settled);
+        let before = self.served(settled, self.now());
+        is_sound(&before)?;
+        let primary = before.busiest().map(str::to_owned);
         let provider = primary.as_deref().and_then(provider_of);
         let struck = provider.filter(|_| self.drill.fault.is_upstream());
         let http = self.http;
-        let mut strike = Strike::new(self.drill.fault, struck.map(str::to_owned), site, http);
+        let struck_by_name = struck.map(str::to_owned);
+        let mut strike = Strike::new(self.drill.fault, struck_by_name, site, http, self.asked);
         let fault = self.now();
         let share = struck.map_or(0.0, |struck| self.served(settled, fault).share_of(struck));
         let lasts = strike.begin()?;
@@ -230,7 +262,7 @@ impl Lead<'_, '_> {
         }
         strike.end()?;
         let healed = self.now();
-        let (rounds, done) = (strike.rounds, strike.done);
+        let (rounds, applied, done) = (strike.rounds, strike.applied, strike.done);
         self.after(site, healed, struck, share, has_ended)?;
         Ok(Course {
             settled,
@@ -239,6 +271,7 @@ impl Lead<'_, '_> {
             ended: self.now(),
             primary: primary.filter(|_| self.drill.fault.is_upstream()),
             rounds,
+            applied,
             done,
         })
     }
@@ -300,10 +333,6 @@ impl Lead<'_, '_> {
         back.is_some_and(|back| self.now() >= healed + back + HELD)
     }
 
-    fn busiest(&self, settled: Duration) -> Option<String> {
-        self.served(settled, self.now()).busiest().map(str::to_owned)
-    }
-
     /// What was served of all that was due in that time.
     fn served(&self, from: Duration, to: Duration) -> Phase {
         let calls = self.calls.sorted();
@@ -318,7 +347,7 @@ impl Lead<'_, '_> {
     /// Looks on until `is_enough`, at most so long.
     fn until(
         &mut self,
-        site: &dyn Site,
+        site: &mut dyn Site,
         phase: &'static str,
         at_most: Duration,
         has_ended: &dyn Fn() -> bool,
@@ -337,13 +366,16 @@ impl Lead<'_, '_> {
     /// A look at the breakers, and a pause.
     fn look(
         &mut self,
-        site: &dyn Site,
+        site: &mut dyn Site,
         phase: &'static str,
         lasted: Duration,
         planned: Duration,
         has_ended: &dyn Fn() -> bool,
     ) -> anyhow::Result<()> {
         anyhow::ensure!(!self.watcher.stop.load(Ordering::Relaxed), Interrupted);
+        if let Some(fallen) = site.fallen() {
+            anyhow::bail!("{fallen}");
+        }
         anyhow::ensure!(!has_ended(), "the load has ended before its time");
         if let Some(admin) = site.admin(0)
             && self.drill.fault.is_upstream()
@@ -359,5 +391,31 @@ impl Lead<'_, '_> {
         });
         thread::sleep(LOOK_EVERY);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn phase(answered: u64, failed: u64) -> Phase {
+        Phase {
+            requests: answered + failed,
+            answered,
+            failed,
+            success: (answered + failed > 0).then(|| crate::load::number::share(answered, answered + failed)),
+            errors: [("status 401".to_owned(), failed)].into(),
+            ..Phase::default()
+        }
+    }
+
+    #[test]
+    fn a_baseline_that_is_broken_is_told_with_its_errors() {
+        assert!(is_sound(&phase(99, 1)).is_ok());
+        let broken = is_sound(&phase(97, 3)).expect_err("too few").to_string();
+        let told = "before anything was broken, 3 of 100 requests were not answered: 3 × status 401";
+        assert_eq!(broken, told);
+        let idle = is_sound(&phase(0, 0)).expect_err("none").to_string();
+        assert!(idle.contains("raise --rate or --before"), "{idle}");
     }
 }

@@ -51,8 +51,18 @@ pub struct Watch {
     pub minds_slowness: bool,
     /// How long it stays open at most.
     pub max_open: Duration,
+    /// By what part of that it may be longer.
+    pub jitter: f64,
     /// How long the return takes after that.
     pub ramp: Duration,
+}
+
+/// The configuration does not have the model that is to be drilled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no model '{wanted}' in the configuration; there are: {known}")]
+pub struct UnknownModel {
+    wanted: String,
+    known: String,
 }
 
 impl Facts {
@@ -61,14 +71,8 @@ impl Facts {
     ///
     /// # Errors
     /// There is no such route.
-    pub fn read(routes: &Value, config: &Value, model: Option<&str>) -> anyhow::Result<Self> {
+    pub fn read(routes: &Value, config: &Value, model: Option<&str>) -> Result<Self, UnknownModel> {
         let routes: Vec<&Value> = array(routes, "/routes").collect();
-        let named = |name: &str| {
-            let is_it = |route: &&&Value| {
-                route["route"] == name || array(route, "/aliases").any(|alias| alias == name)
-            };
-            routes.iter().find(is_it).copied()
-        };
         let providers_of = |route: &Value| -> BTreeSet<String> {
             let targets = all_targets(route, &routes);
             targets
@@ -78,18 +82,17 @@ impl Facts {
                 .collect()
         };
         let route = if let Some(model) = model {
-            named(model).or_else(|| routes.iter().copied().find(|it| covers(it, model)))
+            serving(model, &routes)
         } else {
             let several = routes.iter().copied().find(|it| providers_of(it).len() > 1);
             several.or_else(|| routes.first().copied())
         };
         let Some(route) = route else {
             let known: Vec<_> = routes.iter().filter_map(|it| it["route"].as_str()).collect();
-            let wanted = model.unwrap_or("any");
-            anyhow::bail!(
-                "no model '{wanted}' in the configuration; there are: {}",
-                known.join(", ")
-            );
+            return Err(UnknownModel {
+                wanted: model.unwrap_or("any").to_owned(),
+                known: known.join(", "),
+            });
         };
         let name = route["route"].as_str().unwrap_or_default().to_owned();
         let alone = routes.iter().copied().filter(|it| it["route"] != name.as_str());
@@ -127,13 +130,7 @@ impl Facts {
 
     /// How long it may take at most until a provider is back after an outage.
     pub fn longest_return(&self) -> Duration {
-        let longest = |it: &Watch| it.max_open.mul_f64(1.2) + it.ramp;
-        let serving = self.serving();
-        let watched = self
-            .providers
-            .iter()
-            .filter(|(name, _)| serving.contains(name.as_str()));
-        watched.map(|(_, watch)| longest(watch)).max().unwrap_or_default()
+        self.longest(|it| it.max_open.mul_f64(1.0 + it.jitter) + it.ramp)
     }
 
     fn longest(&self, of: impl Fn(&Watch) -> Duration) -> Duration {
@@ -266,10 +263,20 @@ fn targets(route: &Value) -> impl Iterator<Item = String> + use<'_> {
 fn all_targets(route: &Value, routes: &[&Value]) -> Vec<String> {
     let mut all: Vec<String> = targets(route).collect();
     for fallback in array(route, "/fallbacks") {
-        let found = routes.iter().find(|it| it["route"] == *fallback);
-        all.extend(found.into_iter().flat_map(|it| targets(it)));
+        let found = fallback.as_str().and_then(|name| serving(name, routes));
+        all.extend(found.into_iter().flat_map(targets));
     }
     all
+}
+
+/// The route that serves a model: of that name or alias, else the first whose pattern covers it.
+fn serving<'a>(model: &str, routes: &[&'a Value]) -> Option<&'a Value> {
+    let is_named =
+        |route: &Value| route["route"] == model || array(route, "/aliases").any(|alias| alias == model);
+    let named = routes.iter().find(|it| is_named(it));
+    named
+        .or_else(|| routes.iter().find(|it| covers(it, model)))
+        .copied()
 }
 
 /// Whether the pattern of a route matches a model.
@@ -291,6 +298,7 @@ fn providers(config: &Value) -> BTreeMap<String, Watch> {
             .is_some_and(|it| !it.is_null()),
         max_open: span(provider, "/breaker/max_open_for/value")
             .max(span(provider, "/breaker/open_for/value")),
+        jitter: share(provider, "/breaker/jitter/value"),
         ramp: span(provider, "/breaker/ramp/value"),
     };
     written
@@ -298,6 +306,19 @@ fn providers(config: &Value) -> BTreeMap<String, Watch> {
         .flatten()
         .map(|(name, it)| (name.clone(), watch(it)))
         .collect()
+}
+
+/// A share as config files write it, `20%` or `0.2`; zero where there is none.
+fn share(value: &Value, pointer: &str) -> f64 {
+    let found = value.pointer(pointer);
+    let text = match found {
+        Some(Value::Number(number)) => return number.as_f64().unwrap_or_default(),
+        found => found.and_then(Value::as_str).unwrap_or_default(),
+    };
+    match text.strip_suffix('%') {
+        Some(percent) => units::number(percent).map_or(0.0, |it| it / 100.0),
+        None => units::number(text).unwrap_or(0.0),
+    }
 }
 
 /// A duration as config files write it; zero where there is none.
@@ -341,6 +362,8 @@ mod tests {
             {"route": "fast", "aliases": ["quick"], "limits": limits, "fallbacks": [],
              "targets": [target("a/m", 1), target("b/m", 1), target("c/m", 0)]},
             {"route": "smart", "limits": limits, "fallbacks": ["fast"], "targets": [target("a/s", 1)]},
+            {"route": "spare", "limits": limits, "fallbacks": ["quick"], "targets": [target("l/s", 1)]},
+            {"route": "odd", "limits": limits, "fallbacks": ["local/any"], "targets": [target("a/o", 1)]},
             {"route": "local/*", "limits": {"max_attempts": 1}, "targets": [target("l/*", 1)]},
         ]})
     }
@@ -348,8 +371,8 @@ mod tests {
     fn config(first_byte: &str) -> Value {
         let provider = json!({
             "timeouts": {"first_byte": {"value": first_byte}, "idle": {"value": "60s"}},
-            "breaker": {"enabled": {"value": true}, "open_for": {"value": "5s"}, "max_open_for": {"value": "15s"},
-                        "ramp": {"value": "5s"}, "slow_after": {"value": null}}});
+            "breaker": {"enabled": {"value": true}, "open_for": {"value": "5s"}, "max_open_for": {"value": "10s"},
+                        "jitter": {"value": "50%"}, "ramp": {"value": "5s"}, "slow_after": {"value": null}}});
         json!({"settings": {"providers": {"a": provider, "b": provider, "l": provider},
                             "server": {"drain": {"delay": {"value": "1h30m"}}}}})
     }
@@ -365,13 +388,19 @@ mod tests {
         assert_eq!(facts.targets, ["a/m", "b/m"], "one of weight 0 gets nothing");
         assert_eq!(facts.alone, ["embed", "local/*"]);
         assert_eq!(facts.drain_delay, Duration::from_secs(90 * 60));
-        assert_eq!(facts.longest_return(), Duration::from_secs(23));
+        assert_eq!(
+            facts.longest_return(),
+            Duration::from_secs(20),
+            "half as long again, and the ramp"
+        );
     }
 
     #[test]
     fn a_model_is_found_by_name_alias_and_pattern_and_fallbacks_count() {
         assert_eq!(facts(Some("quick")).route, "fast");
         assert_eq!(facts(Some("smart")).targets, ["a/s", "a/m", "b/m"]);
+        assert_eq!(facts(Some("spare")).targets, ["l/s", "a/m", "b/m"], "by an alias");
+        assert_eq!(facts(Some("odd")).targets, ["a/o", "l/*"], "by a pattern");
         let local = facts(Some("local/llama"));
         assert_eq!(
             (local.route.as_str(), local.model.as_str()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::calls::Call;
+use super::calls::{Call, provider_of};
 use super::journal::Lines;
 use crate::load::number::{count, float, index, share, whole};
 use crate::load::{Ending, ErrorClass};
@@ -134,10 +134,30 @@ impl Phase {
         share(its, self.answered)
     }
 
-    /// The target with the most good answers.
+    /// The busiest target of the provider with the most good answers.
     pub(crate) fn busiest(&self) -> Option<&str> {
-        let busiest = self.targets.iter().max_by_key(|(_, many)| **many);
-        busiest.map(|(target, _)| target.as_str())
+        let mut providers: BTreeMap<&str, u64> = BTreeMap::new();
+        for (target, many) in &self.targets {
+            *providers.entry(provider_of(target)?).or_default() += many;
+        }
+        let (busiest, _) = providers.into_iter().max_by_key(|(_, many)| *many)?;
+        let its = self
+            .targets
+            .iter()
+            .filter(|(it, _)| provider_of(it) == Some(busiest));
+        its.max_by_key(|(_, many)| **many)
+            .map(|(target, _)| target.as_str())
+    }
+
+    /// What those without a good answer saw, the most frequent first.
+    pub(crate) fn told_errors(&self) -> String {
+        let mut errors: Vec<_> = self.errors.iter().collect();
+        errors.sort_by_key(|(_, many)| std::cmp::Reverse(**many));
+        let told: Vec<_> = errors
+            .iter()
+            .map(|(error, many)| format!("{many} × {error}"))
+            .collect();
+        told.join(", ")
     }
 }
 
@@ -177,6 +197,16 @@ mod tests {
         assert_eq!(phase.busiest(), Some("a/m"));
         assert_eq!(phase.errors["status 502"], 1);
         assert_eq!(phase.errors["stream cut: connection lost"], 1);
+    }
+
+    #[test]
+    fn the_busiest_target_is_one_of_the_busiest_provider() {
+        let served = [("a/m", 4), ("b/x", 3), ("b/y", 2)];
+        let phase = Phase {
+            targets: served.map(|(target, many)| (target.to_owned(), many)).into(),
+            ..Phase::default()
+        };
+        assert_eq!(phase.busiest(), Some("b/x"));
     }
 
     #[test]

@@ -66,6 +66,15 @@ impl Http {
         serde_json::from_slice(&answer.body).with_context(|| format!("http://{addr}{path} is no JSON"))
     }
 
+    /// Fetches text.
+    ///
+    /// # Errors
+    /// There is no answer, or no good one.
+    pub(crate) fn text(&self, addr: SocketAddr, path: &str) -> anyhow::Result<String> {
+        let answer = self.ask(Method::GET, addr, path, Bytes::new())?.good()?;
+        Ok(String::from_utf8_lossy(&answer.body).into_owned())
+    }
+
     /// Sends JSON; what is answered does not matter, if it is good.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The gateway's access log, as far as a drill needs it: attempts and cost of each request.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -10,7 +10,9 @@ use serde::Deserialize;
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     by_id: HashMap<String, Line>,
-    /// Lines that are no JSON.
+    /// All of them.
+    pub(crate) read: u64,
+    /// Of these, those that are no JSON.
     pub(crate) broken: u64,
 }
 
@@ -45,8 +47,10 @@ impl Lines {
         Ok(lines)
     }
 
-    fn take(&mut self, text: &[u8]) {
+    /// Takes what a log says.
+    pub(crate) fn take(&mut self, text: &[u8]) {
         for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            self.read += 1;
             match serde_json::from_slice::<Line>(line) {
                 Ok(line) => drop(self.by_id.insert(line.id.clone(), line)),
                 Err(_) => self.broken += 1,
@@ -56,6 +60,20 @@ impl Lines {
 
     pub(crate) fn get(&self, id: &str) -> Option<&Line> {
         self.by_id.get(id)
+    }
+
+    /// How attempts at a provider ended that belong to these requests.
+    pub(crate) fn outcomes<'a>(
+        &self,
+        provider: &str,
+        ids: impl Iterator<Item = &'a str>,
+    ) -> BTreeMap<String, u64> {
+        let attempts = ids.filter_map(|id| self.get(id)).flat_map(|line| &line.attempts);
+        let mut outcomes = BTreeMap::new();
+        for attempt in attempts.filter(|it| it.provider == provider) {
+            *outcomes.entry(attempt.outcome.clone()).or_default() += 1;
+        }
+        outcomes
     }
 
     /// Attempts of that role at a provider, and how many of them went well.
@@ -86,7 +104,9 @@ mod tests {
             b"{\"id\":\"a\",\"cost_nanodollars\":7,\"attempts\":[{\"provider\":\"p\",\"model\":\"m\",\"outcome\":\"reset\",\
               \"role\":\"probe\"},{\"provider\":\"q\",\"outcome\":\"success\"}]}\n\n{\"id\":\"b\"}\n{\"id\":\"c\",\"att",
         );
-        assert_eq!(lines.broken, 1);
+        assert_eq!((lines.read, lines.broken), (3, 1));
+        let met = lines.outcomes("p", ["a", "b", "x"].into_iter());
+        assert_eq!(met, BTreeMap::from([("reset".to_owned(), 1)]));
         let first = lines.get("a").expect("it is there");
         assert_eq!((first.attempts.len(), first.cost_nanodollars), (2, Some(7)));
         assert_eq!(lines.get("b").map(|line| line.attempts.len()), Some(0));

@@ -1,5 +1,6 @@
 //! From all that was seen of a drill to its report. Pure.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::advice::advice;
@@ -27,6 +28,8 @@ pub(super) struct Course {
     pub(super) primary: Option<String>,
     /// Reloads asked for, or rounds of restarts.
     pub(super) rounds: u64,
+    /// Reloads that came into force. `None`: none were asked for.
+    pub(super) applied: Option<u64>,
     pub(super) done: Vec<String>,
 }
 
@@ -44,8 +47,6 @@ pub(super) struct Evidence<'a> {
     pub(super) looks: Looks,
     /// `None`: no cache is kept.
     pub(super) cache_lost: Option<f64>,
-    /// Snapshots of the configuration that came into force. `None`: the gateway does not say.
-    pub(super) applied: Option<u64>,
     pub(super) lag_p99_ms: Option<f64>,
 }
 
@@ -67,16 +68,19 @@ pub(super) fn judged(seen: &Evidence<'_>) -> Report {
     );
     let after = phases(&|it| it.due >= healed, ended.saturating_sub(healed));
     let provider = seen.course.primary.as_deref().and_then(provider_of);
+    let outcomes = provider.map(|it| outcomes(seen, it)).unwrap_or_default();
     let mut measured = Measured::from_phases(&before, &during, &after);
     if let Some(provider) = provider {
         measured.shift_ms = shift(seen, provider).map(millis);
+        measured.met = Some(float(met(seen, &outcomes)));
         measured.return_ms = back(seen, provider, before.share_of(provider)).map(millis);
     }
     measured.recovery_ms = recovery(seen).map(millis);
-    measured.log_broken = Some(float(seen.lines.broken));
+    measured.log_broken = (seen.lines.read > 0).then(|| float(seen.lines.broken));
     measured.cache_lost = seen.cache_lost;
     if matches!(seen.drill.fault, Fault::Reload(_)) {
         measured.reloads_missing = seen
+            .course
             .applied
             .map(|applied| float(seen.course.rounds.saturating_sub(applied)));
     }
@@ -93,6 +97,7 @@ pub(super) fn judged(seen: &Evidence<'_>) -> Report {
         during,
         after,
         measured,
+        outcomes,
         changes: provider.map_or_else(Vec::new, |it| seen.looks.of(it, fault)),
         probes: Probes { sent, went_well },
         done: done(seen),
@@ -116,7 +121,7 @@ pub(super) fn judged(seen: &Evidence<'_>) -> Report {
 /// Nobody is failed, unless asked for, for what cannot be: a cache that is not kept cannot lose anything, and where
 /// targets are chosen by how they fare, a provider that others have replaced as well need not get its share back.
 fn thresholds(seen: &Evidence<'_>) -> Vec<Threshold> {
-    let mut all = Threshold::merged(seen.drill.fail_if, &seen.plan.fail_if);
+    let mut all = seen.plan.thresholds(seen.drill);
     let asked = |metric| seen.plan.fail_if.iter().any(|it| it.metric == metric);
     let is_owed = |metric| match metric {
         Metric::CacheLost => seen.cache_lost.is_some(),
@@ -129,7 +134,7 @@ fn thresholds(seen: &Evidence<'_>) -> Vec<Threshold> {
 
 fn done(seen: &Evidence<'_>) -> Vec<String> {
     let mut done = seen.course.done.clone();
-    if let (Fault::Reload(_), Some(applied)) = (seen.drill.fault, seen.applied) {
+    if let (Fault::Reload(_), Some(applied)) = (seen.drill.fault, seen.course.applied) {
         done.push(format!(
             "{} reloads were asked for, {applied} came into force",
             seen.course.rounds
@@ -138,12 +143,42 @@ fn done(seen: &Evidence<'_>) -> Vec<String> {
     done
 }
 
-/// From the fault until requests are served by another provider at the first attempt.
+/// Attempts at the provider while it was struck, by how they ended. Where the fault spares some, those are of interest
+/// that were due in it.
+fn outcomes(seen: &Evidence<'_>, provider: &str) -> BTreeMap<String, u64> {
+    let Course { fault, healed, .. } = seen.course;
+    let fails_all = seen.drill.fault.fails_all();
+    let is_in = |call: &&Call| {
+        let begins = if fails_all { call.ended } else { call.due };
+        begins >= fault && call.due < healed
+    };
+    let ids = seen
+        .calls
+        .iter()
+        .filter(is_in)
+        .filter_map(|call| call.id.as_deref());
+    seen.lines.outcomes(provider, ids)
+}
+
+/// Those of them that met the fault: where it fails everybody, those that went well did not.
+fn met(seen: &Evidence<'_>, outcomes: &BTreeMap<String, u64>) -> u64 {
+    let fails_all = seen.drill.fault.fails_all();
+    let such = outcomes
+        .iter()
+        .filter(|(outcome, _)| !fails_all || *outcome != "success");
+    such.map(|(_, many)| many).sum()
+}
+
+/// From the fault until requests are served by another provider, without an attempt at the struck one. A hedge is an
+/// attempt at yet another one: that there were several says nothing.
 fn shift(seen: &Evidence<'_>, provider: &str) -> Option<Duration> {
     let Course { fault, healed, .. } = seen.course;
     let points: Vec<Point> = since(seen, fault, healed, |call| {
-        let tried = call.attempts == Some(1);
-        call.is_answered() && tried && call.provider().is_some_and(|it| it != provider)
+        let line = call.id.as_deref().and_then(|id| seen.lines.get(id));
+        let is_spared = line.map_or(call.attempts == Some(1), |line| {
+            line.attempts.iter().all(|attempt| attempt.provider != provider)
+        });
+        call.is_answered() && is_spared && call.provider().is_some_and(|it| it != provider)
     });
     time_until_moved(fault, &points)
 }

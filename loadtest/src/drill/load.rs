@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub(super) struct Load {
     contestant: Contestant,
     gateways: Vec<SocketAddr>,
     spread: Spread,
+    /// How often the balancer has asked all of them. Written by the balancer.
+    asked: Arc<AtomicU64>,
     witness: Witness,
     novelty: u64,
     /// Written by whoever leads the drill, as is the next.
@@ -56,6 +58,7 @@ impl Load {
             },
             spread: Spread::new(gateways.iter().copied()),
             gateways,
+            asked: Arc::default(),
             witness,
             novelty: plan.novelty,
             is_over: Arc::default(),
@@ -78,6 +81,11 @@ impl Load {
             self.novelty,
             &mut watcher,
         )
+    }
+
+    /// How often the balancer has asked all gateways whether they are ready, and has heeded the answers.
+    pub(super) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Acquire)
     }
 
     /// Sends nothing any more. Who still waits for an answer is waited for.
@@ -105,6 +113,8 @@ impl Load {
                     self.spread.take_out(number);
                 }
             }
+            // What it says of who is in service was written before.
+            self.asked.fetch_add(1, Ordering::Release);
             thread::sleep(READINESS_EVERY);
         }
         Ok(())

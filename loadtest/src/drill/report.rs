@@ -1,5 +1,7 @@
 //! What a drill came to, in numbers that people and programs read.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,18 @@ pub struct Reports {
     pub passed: bool,
     /// One each.
     pub drills: Vec<Report>,
+    /// Those that could not be held: there is nothing to judge.
+    #[serde(default)]
+    pub not_held: Vec<NotHeld>,
+}
+
+/// A drill that could not be held.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NotHeld {
+    /// Its name.
+    pub drill: String,
+    /// Why not.
+    pub why: String,
 }
 
 /// One drill.
@@ -42,6 +56,9 @@ pub struct Report {
     pub after: Phase,
     /// What is judged.
     pub measured: Measured,
+    /// Attempts at the struck provider while it was struck, by how they ended.
+    #[serde(default)]
+    pub outcomes: BTreeMap<String, u64>,
     /// What the breakers and credentials of the struck provider did.
     pub changes: Vec<Change>,
     /// Probes of its breakers.
@@ -68,6 +85,9 @@ pub struct Probes {
 /// What is judged. `None`: it was not measured, or never came to pass.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Measured {
+    /// Attempts at the struck provider that met the fault.
+    #[serde(default)]
+    pub met: Option<f64>,
     /// Requests answered since the fault, of those answered or failed.
     pub success: Option<f64>,
     /// Requests without an answer since the fault.
@@ -82,7 +102,7 @@ pub struct Measured {
     pub added_p50_ms: Option<f64>,
     /// The 99th percentile, likewise.
     pub added_p99_ms: Option<f64>,
-    /// From the fault until 95 % are served by another provider at the first attempt.
+    /// From the fault until 95 % are served by another provider, without an attempt at the struck one.
     pub shift_ms: Option<f64>,
     /// From the end of the fault until the provider has four fifths of the share that it had.
     pub return_ms: Option<f64>,
@@ -92,7 +112,7 @@ pub struct Measured {
     pub attempts: Option<f64>,
     /// What a good answer cost more during the fault than before: 0.5 is half as much again.
     pub cost: Option<f64>,
-    /// Lines of the access log that cannot be read.
+    /// Lines of the access log that cannot be read. `None`: it has none.
     pub log_broken: Option<f64>,
     /// Answers that the cache had before a restart and not after it, of those that it had.
     pub cache_lost: Option<f64>,
@@ -122,6 +142,7 @@ pub struct Verdict {
 impl Measured {
     pub(crate) fn of(&self, metric: Metric) -> Option<f64> {
         match metric {
+            Metric::Met => self.met,
             Metric::Success => self.success,
             Metric::Failed => self.failed,
             Metric::FailedAfter => self.failed_after,

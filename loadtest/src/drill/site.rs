@@ -22,6 +22,9 @@ pub trait Site {
     /// The access logs of all gateways.
     fn access_logs(&self) -> Vec<PathBuf>;
 
+    /// A process that has ended and was not asked to: its name and what it said last.
+    fn fallen(&mut self) -> Option<String>;
+
     /// Kills the process of a provider: connections are refused from now on.
     ///
     /// # Errors
@@ -65,8 +68,13 @@ pub trait Site {
 pub struct Tuning {
     /// This provider's host is a name that nobody can resolve.
     pub nameless: Option<String>,
-    /// Makes the file another one, without consequence: a further key, of this number.
+    /// Makes the file another one, without consequence: a further key, of [`edition_key`]'s name.
     pub edition: u64,
+}
+
+/// The name of the key that is in the file of an edition, and in no other one.
+pub fn edition_key(edition: u64) -> String {
+    format!("tollgate-drill-edition-{edition}")
 }
 
 /// What simulated providers do all day: some tens of milliseconds to the first byte, streams of a fifth of a second.

@@ -44,25 +44,43 @@ impl Fault {
     pub const fn is_upstream(&self) -> bool {
         !matches!(self, Self::KillGateway | Self::Reload(_) | Self::Roll)
     }
+
+    /// Whether whoever meets it gets no good answer.
+    pub(crate) fn fails_all(&self) -> bool {
+        match self {
+            Self::Behave(text) => !text.contains("fail_ratio") && !text.contains("pacing"),
+            Self::Kill | Self::Nameless | Self::Flap { .. } => true,
+            Self::KillGateway | Self::Reload(_) | Self::Roll => false,
+        }
+    }
 }
 
 /// Requests meet the fault for as long as it lasts; the others serve them.
 const OUTAGE: &[&str] = &[
+    "met<1",
     "success<99.9%",
     "untold>0",
     "shift>10s",
-    "return>60s",
     "added_p99>2s",
     "attempts>1.5",
+    "return>60s",
 ];
 
-/// A credential without money is not tried again so soon that a return could be waited for.
-const UNPAID: &[&str] = &[
+/// The same, but for the return: a credential without money is not tried again so soon that one could be waited for.
+const UNPAID: &[&str] = match OUTAGE.split_last() {
+    Some((_return, rest)) => rest,
+    None => OUTAGE,
+};
+
+/// Who meets a stall waits for a clock before another target is asked.
+const STALL: &[&str] = &[
+    "met<1",
     "success<99.9%",
     "untold>0",
-    "shift>10s",
-    "added_p99>2s",
+    "shift>15s",
+    "added_p99>10s",
     "attempts>1.5",
+    "return>60s",
 ];
 
 const DRILLS: [Drill; 14] = [
@@ -79,6 +97,7 @@ const DRILLS: [Drill; 14] = [
             r#"{"latency": {"lognormal": {"median_ms": 300, "sigma": 0.5}}, "failure": {"status": 503}, "fail_ratio": 0.4}"#,
         ),
         fail_if: &[
+            "met<1",
             "success<99.9%",
             "untold>0",
             "return>60s",
@@ -102,27 +121,13 @@ const DRILLS: [Drill; 14] = [
         name: "stall-before-headers",
         about: "it takes requests and never answers",
         fault: Fault::Behave(r#"{"fault": {"kind": "hang", "at": "before_head"}}"#),
-        fail_if: &[
-            "success<99.9%",
-            "untold>0",
-            "shift>15s",
-            "return>60s",
-            "added_p99>10s",
-            "attempts>1.5",
-        ],
+        fail_if: STALL,
     },
     Drill {
         name: "stall-mid-stream",
         about: "its answers stop in the middle, and connections stay open",
         fault: Fault::Behave(r#"{"fault": {"kind": "hang", "at": {"after_chunks": 5}}}"#),
-        fail_if: &[
-            "success<99.9%",
-            "untold>0",
-            "shift>15s",
-            "return>60s",
-            "added_p99>10s",
-            "attempts>1.5",
-        ],
+        fail_if: STALL,
     },
     Drill {
         name: "cut-mid-stream",
@@ -135,6 +140,7 @@ const DRILLS: [Drill; 14] = [
         about: "its answers trickle: 16 bytes every 20 ms",
         fault: Fault::Behave(r#"{"pacing": {"write_bytes": 16, "write_pause_ms": 20}}"#),
         fail_if: &[
+            "met<1",
             "success<99.9%",
             "untold>0",
             "return>60s",
@@ -150,6 +156,7 @@ const DRILLS: [Drill; 14] = [
             every: Duration::from_secs(2),
         },
         fail_if: &[
+            "met<1",
             "success<99.9%",
             "untold>0",
             "return>60s",
@@ -212,7 +219,8 @@ mod tests {
             assert_eq!(super::drill(drill.name), Some(drill));
             assert!(!drill.fail_if.is_empty());
             for text in drill.fail_if {
-                text.parse::<Threshold>().expect(text);
+                let threshold = text.parse::<Threshold>().expect(text);
+                assert!(threshold.is_of(drill), "{}: {text}", drill.name);
             }
             if let Fault::Behave(behaviour) | Fault::Flap { behaviour, .. } = drill.fault {
                 let struck = laid_over(&everyday(), behaviour).expect(drill.name);
@@ -221,5 +229,21 @@ mod tests {
             }
         }
         assert_eq!(super::drill("kill"), None);
+    }
+
+    #[test]
+    fn a_fault_that_spares_some_is_met_by_whoever_comes_by() {
+        let sparing: Vec<_> = drills()
+            .iter()
+            .filter(|it| it.fault.is_upstream() && !it.fault.fails_all())
+            .collect();
+        let names: Vec<_> = sparing.iter().map(|it| it.name).collect();
+        assert_eq!(names, ["brown-out", "slow-drip"]);
+    }
+
+    #[test]
+    fn an_account_without_money_owes_no_return() {
+        assert!(OUTAGE.contains(&"return>60s") && !UNPAID.contains(&"return>60s"));
+        assert_eq!(UNPAID.len() + 1, OUTAGE.len());
     }
 }

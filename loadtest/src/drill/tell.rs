@@ -1,10 +1,11 @@
 //! A report as people read it in a terminal.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::breakers::Change;
 use super::figures::Phase;
-use super::report::{Report, Reports};
+use super::report::{NotHeld, Report, Reports};
 use crate::load::number::share;
 
 /// The most changes of breakers that are shown.
@@ -65,6 +66,7 @@ impl Report {
             line("primary", format!("{primary}: its provider was struck"));
             line("time to shift", time(measured.shift_ms, "never"));
             line("time to return", time(measured.return_ms, "not within the drill"));
+            line("met the fault", met(measured.met, &self.outcomes));
         }
         if let Some((p50, p99)) = measured.added_p50_ms.zip(measured.added_p99_ms) {
             line(
@@ -186,6 +188,14 @@ impl Reports {
         ];
         let mut rows = vec![head.map(str::to_owned)];
         rows.extend(self.drills.iter().map(row));
+        let not_held = |it: &NotHeld| {
+            let mut row = [const { String::new() }; 9];
+            let [drill, verdict, rest @ ..] = &mut row;
+            (*drill, *verdict) = (it.drill.clone(), "NOT HELD".to_owned());
+            rest.fill("-".to_owned());
+            row
+        };
+        rows.extend(self.not_held.iter().map(not_held));
         aligned(&rows)
     }
 }
@@ -231,6 +241,21 @@ fn span(ms: f64) -> String {
 fn signed(ms: f64) -> String {
     let sign = if ms < 0.0 { "-" } else { "+" };
     format!("{sign}{}", span(ms.abs()))
+}
+
+/// How many of the attempts at the struck provider met the fault, and how all of them ended.
+fn met(met: Option<f64>, outcomes: &BTreeMap<String, u64>) -> String {
+    let met = met.unwrap_or_default();
+    let all: u64 = outcomes.values().sum();
+    let ended = outcomes
+        .iter()
+        .map(|(outcome, many)| (*many, format!("{many} × {outcome}")));
+    let ended = if all == 0 {
+        String::new()
+    } else {
+        format!(": {}", most(ended))
+    };
+    format!("{met:.0} of {all} attempts at it{ended}")
 }
 
 fn changed(change: &Change) -> String {

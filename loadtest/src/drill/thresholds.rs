@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::report::{Measured, Verdict};
+use super::table::{Drill, Fault};
 use crate::load::thresholds::{Beyond, ThresholdError, condition};
 use crate::load::units;
 use crate::load::unknown;
@@ -21,6 +22,7 @@ pub struct Threshold {
 /// What can be judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Metric {
+    Met,
     Success,
     Failed,
     FailedAfter,
@@ -46,7 +48,13 @@ pub(crate) enum Unit {
     Number,
 }
 
-const METRICS: [(&str, Metric, Unit, &str); 15] = [
+const METRICS: [(&str, Metric, Unit, &str); 16] = [
+    (
+        "met",
+        Metric::Met,
+        Unit::Number,
+        "attempts at the struck provider that met the fault",
+    ),
     (
         "success",
         Metric::Success,
@@ -93,7 +101,7 @@ const METRICS: [(&str, Metric, Unit, &str); 15] = [
         "shift",
         Metric::Shift,
         Unit::Millis,
-        "from the fault until 95 % are served elsewhere at the first attempt",
+        "from the fault until 95 % are served elsewhere, without an attempt at it",
     ),
     (
         "return",
@@ -151,6 +159,24 @@ impl Metric {
         METRICS.iter().find(|(_, metric, ..)| *metric == self)
     }
 
+    /// Whether a drill with that fault measures it, however it goes.
+    fn is_of(self, fault: &Fault) -> bool {
+        match self {
+            Self::Met | Self::Shift | Self::Return => fault.is_upstream(),
+            Self::CacheLost => *fault == Fault::KillGateway,
+            Self::ReloadsMissing => matches!(fault, Fault::Reload(_)),
+            // For the moment that it is gone, nobody may be answered at all.
+            Self::AddedP50 | Self::AddedP99 | Self::Attempts | Self::Cost => *fault != Fault::KillGateway,
+            Self::Success
+            | Self::Failed
+            | Self::FailedAfter
+            | Self::Cut
+            | Self::Untold
+            | Self::Recovery
+            | Self::LogBroken => true,
+        }
+    }
+
     /// What it is, in words.
     pub(crate) fn about(self) -> &'static str {
         self.row().map_or("", |(.., about)| about)
@@ -200,6 +226,16 @@ impl Unit {
 }
 
 impl Threshold {
+    /// Whether the drill measures what it speaks of.
+    pub fn is_of(&self, drill: &Drill) -> bool {
+        self.metric.is_of(&drill.fault)
+    }
+
+    /// Whether a drill fails by it that measured that.
+    pub(crate) fn is_missed_by(&self, found: f64) -> bool {
+        self.beyond.holds(found, self.limit)
+    }
+
     /// Defaults, but for those whose metric `wanted` speaks of: these count instead.
     pub(crate) fn merged(defaults: &[&str], wanted: &[Self]) -> Vec<Self> {
         let defaults = defaults.iter().filter_map(|text| text.parse::<Self>().ok());
@@ -210,7 +246,7 @@ impl Threshold {
     /// Whether a drill fails by it. `advice` is asked for what to change.
     pub(crate) fn judge(&self, measured: &Measured, advice: impl Fn(Metric) -> Option<String>) -> Verdict {
         let found = measured.of(self.metric);
-        let failed = found.is_none_or(|found| self.beyond.holds(found, self.limit));
+        let failed = found.is_none_or(|found| self.is_missed_by(found));
         let unit = self.metric.unit();
         let must = self.beyond.opposite();
         Verdict {
@@ -250,6 +286,7 @@ impl fmt::Display for Threshold {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drill::table::drills;
 
     fn judged(text: &str, measured: &Measured) -> Verdict {
         text.parse::<Threshold>()
@@ -297,6 +334,18 @@ mod tests {
         let merged = Threshold::merged(&["success<99.9%", "untold>0"], &wanted);
         let texts: Vec<_> = merged.iter().map(ToString::to_string).collect();
         assert_eq!(texts, ["untold>0", "success<90%", "cost>200%"]);
+    }
+
+    #[test]
+    fn a_threshold_is_of_the_drills_that_measure_it() {
+        let many = |text: &str| {
+            let threshold: Threshold = text.parse().expect(text);
+            drills().iter().filter(|drill| threshold.is_of(drill)).count()
+        };
+        assert_eq!(many("success<99%"), drills().len());
+        assert_eq!(many("shift>5s"), drills().len() - 3);
+        assert_eq!(many("added_p99>5s"), drills().len() - 1);
+        assert_eq!((many("cache_lost>1%"), many("reloads_missing>0")), (1, 1));
     }
 
     #[test]

@@ -117,13 +117,9 @@ pub(crate) async fn answer(request: HttpRequest, body: Bytes, control: Data<Cont
             if names.is_empty() {
                 names = vec!["mock-large".to_owned(), "mock-small".to_owned()];
             }
-            let exchange = call.admit(NO_MODEL, false);
-            respond(exchange, openai::models(&names), None)
+            call.list(openai::models(&names)).await
         }
-        Site::Model(name) if request.method() == Method::GET => {
-            let exchange = call.admit(NO_MODEL, false);
-            respond(exchange, openai::model(name), None)
-        }
+        Site::Model(name) if request.method() == Method::GET => call.list(openai::model(name)).await,
         Site::Unknown => call.refuse(Dialect::OpenAi, 404, format!("unknown path '{}'", request.path())),
         _ => {
             let problem = format!("method {} is not allowed here", request.method());
@@ -174,16 +170,29 @@ impl Call<'_> {
         refuse(exchange, dialect, status, problem)
     }
 
+    /// Answers with what is known without a model at work. A provider that is slow, or breaks before it answers, is so
+    /// here as well; what it refuses is work.
+    async fn list(&self, body: Bytes) -> HttpResponse<Play> {
+        let exchange = self.admit(NO_MODEL, false);
+        let fault = exchange.fate().fault;
+        wait(&exchange).await;
+        let fault = fault.filter(|it| it.at == FaultPoint::BeforeHead && it.kind != FaultKind::ErrorEvent);
+        match fault {
+            Some(fault) => {
+                self.break_before_head(exchange, self.armed(Dialect::OpenAi, fault))
+                    .await
+            }
+            None => respond(exchange, body, None),
+        }
+    }
+
     async fn perform(&self, endpoint: Endpoint, ask: &Ask) -> HttpResponse<Play> {
         let exchange = self.admit(&ask.model, ask.stream);
         if let Some(complaint) = exchange.lane.complaint.clone() {
             return refuse(exchange, endpoint.dialect(), 400, complaint);
         }
         let fate = exchange.fate();
-        let latency = exchange.latency();
-        if !latency.is_zero() {
-            actix_web::rt::time::sleep(latency).await;
-        }
+        wait(&exchange).await;
         if let Some(fault) = fate.fault
             && fault.at == FaultPoint::BeforeHead
             && let Some(armed) = self.arm(endpoint, ask, fault)
@@ -250,12 +259,16 @@ impl Call<'_> {
         if fault.kind == FaultKind::ErrorEvent && !streams {
             return None;
         }
+        Some(self.armed(endpoint.dialect(), fault))
+    }
+
+    fn armed(&self, dialect: Dialect, fault: Fault) -> ArmedFault {
         let overloaded = Failure {
             status: 529,
             ..Failure::default()
         };
         let line = self.request.conn_data::<Line>().cloned();
-        Some(ArmedFault {
+        ArmedFault {
             kind: fault.kind,
             after_frames: match fault.at {
                 FaultPoint::AfterChunks(chunks) => u64::from(chunks),
@@ -263,11 +276,19 @@ impl Call<'_> {
             },
             shared_line: self.request.version() == Version::HTTP_2,
             line,
-            error_frame: match endpoint.dialect() {
+            error_frame: match dialect {
                 Dialect::OpenAi => openai::error_frame(&overloaded),
                 Dialect::Anthropic => anthropic::error_frame(&overloaded),
             },
-        })
+        }
+    }
+}
+
+/// Waits until the head is due.
+async fn wait(exchange: &Exchange) {
+    let latency = exchange.latency();
+    if !latency.is_zero() {
+        actix_web::rt::time::sleep(latency).await;
     }
 }
 

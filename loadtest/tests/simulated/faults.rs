@@ -110,6 +110,20 @@ async fn a_cut_stream_ends_without_its_end() {
 }
 
 #[tokio::test]
+async fn a_list_of_models_is_late_and_broken_as_answers_are() {
+    let server = start().await;
+    let models = async || call(server.addr(), "GET", "/v1/models", "").await;
+    let set = |to| server.control().set_default(behaviour(to)).expect("valid");
+    set(json!({"fault": {"kind": "reset", "at": "before_head"}}));
+    let reply = models().await;
+    assert_eq!((reply.status, reply.end), (0, End::Reset));
+    set(json!({"latency": {"fixed": {"ms": 50}}, "failure": {"status": 529}}));
+    let asked = Clock.now();
+    assert_eq!(models().await.status, 200, "what is refused is work");
+    assert!(asked.elapsed() >= std::time::Duration::from_millis(50));
+}
+
+#[tokio::test]
 async fn a_reset_is_a_reset_on_the_wire() {
     let server = start().await;
     let reply = post_chat(&server, &chat_stream("m--reset3")).await;

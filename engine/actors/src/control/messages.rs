@@ -16,6 +16,17 @@ use super::versions::Version;
 #[rtype(result = "Result<Reloaded, ReloadError>")]
 pub struct Reload;
 
+/// What had the configuration read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReloadCause {
+    /// Somebody asked for it: [`Reload`].
+    Asked,
+    /// The file has changed.
+    FileChanged,
+    /// The process received SIGHUP.
+    Signal,
+}
+
 /// A reload that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reloaded {

@@ -44,7 +44,7 @@ impl Rig {
             published: published.clone(),
             board: crew.board.clone(),
             roster: crew.roster.clone(),
-            on_reload: Box::new(move |it| told.lock().push(format!("{it:?}"))),
+            on_reload: Box::new(move |cause, it| told.lock().push(format!("{cause:?} {it:?}"))),
             on_notice: Box::new(move |it| heard.lock().push(it.clone())),
             on_death: Arc::new(|name| eprintln!("{name} died")),
         });

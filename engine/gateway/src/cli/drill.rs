@@ -2,6 +2,7 @@
 //!
 //! Exit status: 0 passed, 1 failed, 2 unusable arguments or file, 3 it could not be held, 130 interrupted.
 
+mod original;
 mod rewrite;
 mod stage;
 
@@ -13,14 +14,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tollgate_config::document;
 use tollgate_core::Clock;
 use tollgate_loadtest::drill::{
-    Drill, Facts, Fault, Interrupted, Plan, Report, Reports, Stand, Threshold, Watcher, conduct, drill,
-    drills,
+    Drill, Facts, Fault, Interrupted, NotHeld, Plan, Report, Reports, Stand, Threshold, UnknownModel,
+    Watcher, conduct, drill, drills,
 };
 
-use stage::{Cast, Original, Stage, Unready};
+use original::Original;
+use stage::{Cast, Stage, Unready};
 
 /// The status of a drill that could not be held.
 const NOT_HELD: u8 = 3;
@@ -93,7 +94,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             listed()
         )));
     }
-    if let Err(wrong) = args.check() {
+    if let Err(wrong) = args.check(&chosen) {
         return Ok(unusable(format_args!("{wrong}")));
     }
     match args.original() {
@@ -115,13 +116,21 @@ fn unusable(why: std::fmt::Arguments<'_>) -> ExitCode {
 }
 
 impl Args {
-    fn check(&self) -> Result<(), String> {
+    fn check(&self, chosen: &[&Drill]) -> Result<(), String> {
+        let is_idle = |it: &&Threshold| !chosen.iter().any(|drill| it.is_of(drill));
+        if let Some(idle) = self.fail_if.iter().find(is_idle) {
+            return Err(format!(
+                "--fail-if '{idle}': {} does not measure that",
+                self.which
+            ));
+        }
         if !(self.rate >= 0.1 && self.rate <= 10_000.0) {
             return Err(format!("--rate {}: expected 0.1 to 10000", self.rate));
         }
         let spans = [
             ("--for", self.lasts),
             ("--before", self.before),
+            ("--after", self.after),
             ("--patience", self.patience),
         ];
         match spans.iter().find(|(_, span)| *span < Duration::from_millis(500)) {
@@ -131,21 +140,24 @@ impl Args {
     }
 
     fn original(&self) -> anyhow::Result<Original> {
+        let name = self.file();
         let Some(path) = &self.config else {
-            let text = include_str!("demo.yaml");
-            let document = document("the demo's configuration", text);
-            return Ok(Original {
-                document: document.map_err(|problems| anyhow::anyhow!("{problems}"))?,
-                folder: PathBuf::new(),
-            });
+            let text = include_str!("demo.yaml").to_owned();
+            return Ok(Original::read(name, text, Path::new(""))?);
         };
-        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        let document = document(&path.display().to_string(), &text);
+        let text = std::fs::read_to_string(path).with_context(|| name.clone())?;
         let whole = std::path::absolute(path)?;
-        Ok(Original {
-            document: document.map_err(|problems| anyhow::anyhow!("{problems}"))?,
-            folder: whole.parent().unwrap_or(Path::new("/")).to_owned(),
-        })
+        Ok(Original::read(
+            name,
+            text,
+            whole.parent().unwrap_or(Path::new("/")),
+        )?)
+    }
+
+    /// What the config file is called.
+    fn file(&self) -> String {
+        let path = self.config.as_ref().map(|path| path.display().to_string());
+        path.unwrap_or_else(|| "the demo's configuration".to_owned())
     }
 
     fn plan(&self, novelty: u64) -> Plan {
@@ -167,7 +179,10 @@ impl Args {
 fn hold(args: &Args, chosen: &[&Drill], original: &Original) -> anyhow::Result<ExitCode> {
     let stop = super::bench::interrupted()?;
     let mut reports = Reports::default();
-    let mut is_held = true;
+    // Told before minutes go by, and what was there is of another run.
+    if let Err(wrong) = write(args, &reports) {
+        return Ok(unusable(format_args!("{wrong:#}")));
+    }
     for drill in chosen {
         match one(args, drill, original, &stop) {
             Ok(report) => {
@@ -175,29 +190,40 @@ fn hold(args: &Args, chosen: &[&Drill], original: &Original) -> anyhow::Result<E
                 reports.drills.push(report);
             }
             Err(Unready::File(problems)) => return Ok(unusable(format_args!("{problems}"))),
+            Err(Unready::Failed(error)) if error.is::<UnknownModel>() => {
+                return Ok(unusable(format_args!("{error}")));
+            }
             Err(Unready::Failed(error)) if error.is::<Interrupted>() || stop.load(Ordering::Relaxed) => {
                 crate::say(format_args!("interrupted: there is no verdict"));
                 return Ok(ExitCode::from(INTERRUPTED));
             }
             Err(Unready::Failed(error)) => {
-                is_held = false;
                 crate::say(format_args!("{} could not be held: {error:#}", drill.name));
+                reports.not_held.push(NotHeld {
+                    drill: drill.name.to_owned(),
+                    why: format!("{error:#}"),
+                });
             }
         }
-    }
-    reports.passed = is_held && reports.drills.iter().all(|report| report.passed);
-    if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&reports)?;
-        std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+        let is_complete = reports.drills.len() == chosen.len();
+        reports.passed = is_complete && reports.drills.iter().all(|report| report.passed);
+        write(args, &reports)?;
     }
     if chosen.len() > 1 {
         super::print(&format!("\n{}", reports.text()))?;
     }
-    Ok(match (is_held, reports.passed) {
+    Ok(match (reports.not_held.is_empty(), reports.passed) {
         (false, _) => ExitCode::from(NOT_HELD),
         (true, true) => ExitCode::SUCCESS,
         (true, false) => ExitCode::FAILURE,
     })
+}
+
+/// The report so far, where one is asked for.
+fn write(args: &Args, reports: &Reports) -> anyhow::Result<()> {
+    let Some(path) = &args.json else { return Ok(()) };
+    let text = serde_json::to_string_pretty(reports)?;
+    std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
 }
 
 fn one(args: &Args, drill: &Drill, original: &Original, stop: &Arc<AtomicBool>) -> Result<Report, Unready> {
@@ -205,12 +231,13 @@ fn one(args: &Args, drill: &Drill, original: &Original, stop: &Arc<AtomicBool>) 
         gateways: if drill.fault == Fault::Roll { 2 } else { 1 },
         with_cache: drill.fault == Fault::KillGateway,
     };
-    let mut stage = Stage::set(original, cast)?;
+    let mut stage = Stage::set(original, cast, stop)?;
     let is_shown = std::io::stderr().is_terminal();
     let mut watcher = Watcher {
         foresee: &mut |facts, obstacles, remarks| {
             // Standard output is checked when the report is printed.
-            let _ = super::print(&foreseen(args, drill, facts, obstacles, remarks));
+            let remarks: Vec<_> = remarks.iter().cloned().chain(original.remark()).collect();
+            let _ = super::print(&foreseen(args, drill, facts, obstacles, &remarks));
         },
         progress: &mut |stand| {
             if is_shown {
@@ -228,14 +255,13 @@ fn one(args: &Args, drill: &Drill, original: &Original, stop: &Arc<AtomicBool>) 
     if is_shown {
         let _ = write!(std::io::stderr(), "\r\u{1b}[K");
     }
-    Ok(report?)
+    let mut report = report?;
+    report.remarks.extend(original.remark());
+    Ok(report)
 }
 
 fn foreseen(args: &Args, drill: &Drill, facts: &Facts, obstacles: &[String], remarks: &[String]) -> String {
-    let file = args.config.as_ref().map_or_else(
-        || "the demo's configuration".to_owned(),
-        |path| path.display().to_string(),
-    );
+    let file = args.file();
     let mut text = format!(
         "\n{}: {}\n  model {} of {file}, {} requests a second, two of five streams\n",
         drill.name, drill.about, facts.model, args.rate

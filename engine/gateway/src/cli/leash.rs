@@ -54,7 +54,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 #[cfg(target_os = "linux")]
 fn end_with(parent: u32) -> anyhow::Result<bool> {
     use rustix::process::{Signal, getppid, set_parent_process_death_signal};
-    set_parent_process_death_signal(Some(Signal::TERM)).context("a signal at the parent's end")?;
+    // Nobody waits for it any more: it need not finish what it does.
+    set_parent_process_death_signal(Some(Signal::KILL)).context("a signal at the parent's end")?;
     let now = getppid().and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok());
     Ok(now == Some(parent))
 }

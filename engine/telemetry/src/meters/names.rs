@@ -398,8 +398,8 @@ pub(crate) const DECISIONS_DROPPED: Metric = Metric::counter(
 );
 pub(crate) const CONFIG_RELOADS: Metric = Metric::counter(
     "tollgate_config_reloads_total",
-    &["result"],
-    "Reloads of the configuration: applied or refused.",
+    &["by", "result"],
+    "Reloads of the configuration: by a change of its file, a request of the admin API or a signal; applied or refused.",
 );
 pub(crate) const CONFIG_EPOCH: Metric = Metric::gauge(
     "tollgate_config_epoch",

@@ -196,8 +196,8 @@ fn connections_reloads_and_epochs_are_told() {
     upstream.closed();
     meters.upstream("openai").failed();
     meters.config_epoch(7);
-    meters.config_reloaded(ReloadResult::Applied);
-    meters.config_reloaded(ReloadResult::Refused);
+    meters.config_reloaded(ReloadedBy::Signal, ReloadResult::Applied);
+    meters.config_reloaded(ReloadedBy::File, ReloadResult::Refused);
     assert_has(
         &exposition.render(),
         &[
@@ -205,8 +205,8 @@ fn connections_reloads_and_epochs_are_told() {
             r#"tollgate_upstream_connects_total{provider="openai",result="failed"} 1"#,
             r#"tollgate_upstream_connections{provider="openai"} 1"#,
             "tollgate_config_epoch 7",
-            r#"tollgate_config_reloads_total{result="applied"} 1"#,
-            r#"tollgate_config_reloads_total{result="refused"} 1"#,
+            r#"tollgate_config_reloads_total{by="signal",result="applied"} 1"#,
+            r#"tollgate_config_reloads_total{by="file",result="refused"} 1"#,
             &format!(
                 r#"tollgate_build_info{{version="{}"}} 1"#,
                 env!("CARGO_PKG_VERSION")

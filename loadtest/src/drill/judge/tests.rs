@@ -38,6 +38,24 @@ fn outage() -> Vec<Call> {
     (0..2000).map(call).collect()
 }
 
+/// The access log of these requests: each second attempt came after one at `a` that was reset.
+fn lines(calls: &[Call]) -> Lines {
+    let mut lines = Lines::default();
+    for call in calls {
+        let outcome = if call.is_answered() { "success" } else { "reset" };
+        let mut attempts = vec![json!({"provider": call.provider(), "outcome": outcome})];
+        if call.attempts == Some(2) {
+            attempts.insert(0, json!({"provider": "a", "outcome": "reset"}));
+        }
+        lines.take(
+            json!({"id": call.id, "attempts": attempts})
+                .to_string()
+                .as_bytes(),
+        );
+    }
+    lines
+}
+
 fn evidence(drill: &'static str, facts: &'static Facts, calls: Vec<Call>) -> Evidence<'static> {
     Evidence {
         drill: super::super::table::drill(drill).unwrap(),
@@ -53,12 +71,12 @@ fn evidence(drill: &'static str, facts: &'static Facts, calls: Vec<Call>) -> Evi
             primary: Some("a/m".to_owned()),
             rounds: 0,
             done: Vec::new(),
+            applied: None,
         },
+        lines: lines(&calls),
         calls,
-        lines: Lines::default(),
         looks: Looks::default(),
         cache_lost: None,
-        applied: None,
         lag_p99_ms: None,
     }
 }
@@ -90,6 +108,83 @@ fn an_outage_that_was_survived_passes_with_its_times() {
         "{}",
         report.text()
     );
+}
+
+#[test]
+fn an_outage_that_nobody_met_fails_whatever_else_is_well() {
+    let calls: Vec<_> = outage()
+        .into_iter()
+        .map(|call| Call {
+            attempts: Some(1),
+            ..call
+        })
+        .collect();
+    let report = judged(&evidence("kill-primary", facts(), calls.clone()));
+    assert_eq!((failed(&report), report.measured.met), (vec!["met<1"], Some(0.0)));
+    let advice = report
+        .verdicts
+        .iter()
+        .find_map(|it| it.advice.as_deref())
+        .unwrap();
+    assert!(advice.contains("raise --rate"), "{advice}");
+    let met = judged(&evidence("kill-primary", facts(), outage()));
+    assert_eq!((met.measured.met, met.outcomes["reset"]), (Some(5.0), 5));
+    assert!(
+        met.text()
+            .contains("met the fault   5 of 10 attempts at it: 5 × reset, 5 × success"),
+        "{}",
+        met.text()
+    );
+    // Where the fault spares some, whoever came by has met it.
+    let mut slowed = evidence("slow-drip", facts(), calls);
+    slowed.calls[600].target = Some("a/m".to_owned());
+    slowed.lines = lines(&slowed.calls);
+    assert_eq!(judged(&slowed).measured.met, Some(1.0));
+}
+
+#[test]
+fn hedges_beside_the_struck_provider_do_not_hide_a_shift() {
+    let mut evidence = evidence("kill-primary", facts(), outage());
+    for call in &mut evidence.calls {
+        call.attempts = Some(2);
+    }
+    let mut lines = Lines::default();
+    for call in &evidence.calls {
+        let is_struck = (10_000..10_100).contains(&call.due.as_millis());
+        let first = if is_struck { "a" } else { call.provider().unwrap() };
+        let outcome = if is_struck { "reset" } else { "success" };
+        let attempts = json!([{"provider": first, "outcome": outcome},
+                              {"provider": "c", "outcome": "superseded", "role": "hedge"}]);
+        lines.take(
+            json!({"id": call.id, "attempts": attempts})
+                .to_string()
+                .as_bytes(),
+        );
+    }
+    evidence.lines = lines;
+    assert_eq!(judged(&evidence).measured.shift_ms, Some(100.0));
+}
+
+#[test]
+fn what_a_drill_does_not_measure_fails_nobody_who_asks_for_it() {
+    let asking = Plan {
+        fail_if: vec!["shift>1ms".parse().unwrap(), "success<99%".parse().unwrap()],
+        ..PLAN.clone()
+    };
+    let mut evidence = evidence("rolling-restart", facts(), outage());
+    evidence.course.primary = None;
+    evidence.plan = Box::leak(Box::new(asking));
+    let report = judged(&evidence);
+    assert_eq!(failed(&report), Vec::<&str>::new());
+    assert!(report.verdicts.iter().any(|it| it.threshold == "success<99%"));
+}
+
+#[test]
+fn a_log_without_a_line_is_no_log_that_can_be_read() {
+    let mut evidence = evidence("gateway-kill-9", facts(), outage());
+    assert_eq!(judged(&evidence).measured.log_broken, Some(0.0));
+    evidence.lines = Lines::default();
+    assert_eq!(failed(&judged(&evidence)), ["log_broken>0"]);
 }
 
 #[test]
@@ -148,7 +243,7 @@ fn traffic_that_never_shifts_fails_with_the_reason_that_was_foreseen() {
     let report = judged(&evidence);
     assert_eq!(failed(&report)[..2], ["success<99.9%", "shift>10s"]);
     assert_eq!(
-        report.verdicts[0].advice.as_deref(),
+        report.verdicts[1].advice.as_deref(),
         Some("model fast has a single target")
     );
     assert_eq!(report.measured.return_ms, Some(0.0));
@@ -159,11 +254,11 @@ fn reloads_that_did_not_come_into_force_are_missing() {
     let mut evidence = evidence("reload-under-load", facts(), outage());
     evidence.course.rounds = 60;
     evidence.course.primary = None;
-    evidence.applied = Some(58);
+    evidence.course.applied = Some(58);
     let report = judged(&evidence);
     assert_eq!(failed(&report), ["reloads_missing>0"]);
     assert_eq!(report.done, ["60 reloads were asked for, 58 came into force"]);
-    evidence.applied = None;
+    evidence.course.applied = None;
     assert!(!judged(&evidence).passed, "what was not measured fails");
 }
 

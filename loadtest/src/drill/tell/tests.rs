@@ -37,6 +37,20 @@ fn columns_are_aligned() {
 }
 
 #[test]
+fn a_drill_that_could_not_be_held_has_its_row() {
+    let not_held = NotHeld {
+        drill: "flapping".to_owned(),
+        why: "no gateway".to_owned(),
+    };
+    let reports = Reports {
+        not_held: vec![not_held],
+        ..Reports::default()
+    };
+    let row = reports.text().lines().nth(1).unwrap().to_owned();
+    assert!(row.starts_with("  flapping  NOT HELD  -"), "{row}");
+}
+
+#[test]
 fn the_committed_schema_is_that_of_the_format() {
     crate::testing::assert_committed("drill.schema.json", &Report::schema());
 }

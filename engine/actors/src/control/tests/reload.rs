@@ -49,7 +49,7 @@ async fn a_bad_file_leaves_everything_as_it_is() {
     let before = rig.published.load();
     assert!(rig.reload("providers: 3").await.is_err());
     assert!(Arc::ptr_eq(&before, &rig.published.load()));
-    assert!(rig.reloads.lock()[0].starts_with("Err"));
+    assert!(rig.reloads.lock()[0].starts_with("Asked Err"));
 }
 
 #[actix_rt::test]

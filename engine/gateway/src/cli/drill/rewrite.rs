@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
-use tollgate_loadtest::drill::Tuning;
+use tollgate_config::{Env, expanded, literal};
+use tollgate_loadtest::drill::{Tuning, edition_key};
 
 /// A host that nobody can resolve: a label of 64 bytes, one more than names may have. No query leaves the machine.
 const NAMELESS: &str = "0123456789012345678901234567890123456789012345678901234567890123.invalid";
@@ -22,8 +23,6 @@ pub(super) struct Stand<'a> {
     pub(super) state: Option<&'a Path>,
     /// Where a cache may be kept. `None`: nothing is cached, so that requests reach providers.
     pub(super) cache: Option<&'a Path>,
-    /// Where the file is: what it refers to is found from there.
-    pub(super) folder: &'a Path,
     pub(super) key: &'a str,
     pub(super) admin_key: &'a str,
     pub(super) tuning: &'a Tuning,
@@ -42,9 +41,38 @@ pub(super) fn keeps_cache(document: &Value) -> bool {
         .is_some_and(|it| !it.is_null())
 }
 
-/// The file that changes made at run time are kept in.
-pub(super) fn state(document: &Value) -> Option<&str> {
-    document.pointer("/admin/state")?.as_str()
+/// What paths in a file are understood by.
+#[derive(Clone, Copy)]
+pub(super) struct Whereabouts<'a> {
+    /// Where the file is.
+    pub(super) folder: &'a Path,
+    /// The variables in them.
+    pub(super) env: Env<'a>,
+}
+
+impl Whereabouts<'_> {
+    /// Where that is. `None`: a variable is not set.
+    fn find(self, path: &str) -> Option<PathBuf> {
+        Some(self.folder.join(expanded(path, self.env)?))
+    }
+}
+
+/// The file that changes made at run time are kept in. `None`: there is none, or it cannot be told where.
+pub(super) fn state(document: &Value, there: Whereabouts<'_>) -> Option<PathBuf> {
+    there.find(document.pointer("/admin/state")?.as_str()?)
+}
+
+/// The document with whole paths to the files that a drill reads as well: its own file is elsewhere.
+pub(super) fn anchored(document: &Value, there: Whereabouts<'_>) -> Value {
+    let mut anchored = document.clone();
+    for pointer in ["/prices/file", "/cache/embedder/directory"] {
+        if let Some(Value::String(path)) = anchored.pointer_mut(pointer)
+            && let Some(found) = there.find(path)
+        {
+            *path = literal(&found.display().to_string());
+        }
+    }
+    anchored
 }
 
 /// The environment variables that a document refers to.
@@ -105,9 +133,6 @@ pub(super) fn rewritten(document: &Value, stand: &Stand<'_>) -> Value {
             remove(decisions, &["journal"]);
         }
     });
-    if let Some(prices) = config.get_mut("prices") {
-        stay_put(prices, "file", stand.folder);
-    }
     cache(&mut config, stand);
     config
 }
@@ -150,15 +175,27 @@ fn keys(config: &mut Value, stand: &Stand<'_>) {
         remove(key, &["key_hash"]);
         put(key, "key", json!(format!("{}-stand-in-{number}", stand.key)));
     }
-    keys.push(json!({"name": "tollgate-drill", "key": stand.key, "models": ["*"]}));
-    if stand.tuning.edition > 0 {
-        let edition = stand.tuning.edition;
-        keys.push(json!({
-            "name": format!("tollgate-drill-{edition}"),
-            "key": format!("{}-edition-{edition}", stand.key),
-        }));
+    let name = free_name(&keys, "tollgate-drill");
+    keys.push(json!({"name": name, "key": stand.key, "models": ["*"]}));
+    let edition = stand.tuning.edition;
+    let marker = edition_key(edition);
+    if edition > 0 && free_name(&keys, &marker) == marker {
+        keys.push(json!({"name": marker, "key": format!("{}-edition-{edition}", stand.key)}));
     }
     put(config, "keys", Value::Array(keys));
+}
+
+/// That name, or one like it that no key has.
+fn free_name(keys: &[Value], wished: &str) -> String {
+    let is_taken = |name: &str| {
+        keys.iter()
+            .any(|key| key.get("name").is_some_and(|it| it == name))
+    };
+    let mut name = wished.to_owned();
+    while is_taken(&name) {
+        name.push('-');
+    }
+    name
 }
 
 fn cache(config: &mut Value, stand: &Stand<'_>) {
@@ -168,16 +205,6 @@ fn cache(config: &mut Value, stand: &Stand<'_>) {
     };
     if let Some(cache) = config.get_mut("cache") {
         put(cache, "directory", json!(directory.display().to_string()));
-        if let Some(embedder) = cache.get_mut("embedder") {
-            stay_put(embedder, "directory", stand.folder);
-        }
-    }
-}
-
-/// A path that is relative to the original file.
-fn stay_put(section: &mut Value, name: &str, folder: &Path) {
-    if let Some(Value::String(path)) = section.get_mut(name) {
-        *path = folder.join(&*path).display().to_string();
     }
 }
 

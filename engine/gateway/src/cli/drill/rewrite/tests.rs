@@ -35,7 +35,11 @@ keys:
 "#;
 
 fn made(text: &str, cache: Option<&Path>, tuning: &Tuning) -> Value {
-    let original = document("tollgate.yaml", text).expect("YAML");
+    let there = Whereabouts {
+        folder: Path::new("/etc/tollgate"),
+        env: &|name| (name == "BOOKS").then(|| "/opt/$books".to_owned()),
+    };
+    let original = anchored(&document("tollgate.yaml", text).expect("YAML"), there);
     let addr = |port: usize| SocketAddr::from(([127, 0, 0, 1], 4000 + u16::try_from(port).unwrap()));
     let providers = providers(&original)
         .into_iter()
@@ -49,7 +53,6 @@ fn made(text: &str, cache: Option<&Path>, tuning: &Tuning) -> Value {
         access_log: Path::new("/scratch/access.log"),
         state: None,
         cache,
-        folder: Path::new("/etc/tollgate"),
         key: "drill-key",
         admin_key: "drill-admin-key",
         tuning,
@@ -66,6 +69,59 @@ fn no_secret_no_address_and_no_file_of_the_original_is_left() {
     }
     assert_eq!(variables(&config), BTreeSet::from(["REGION".to_owned()]));
     assert_eq!(config["prices"]["file"], "/etc/tollgate/prices.json");
+}
+
+#[test]
+fn paths_with_variables_are_expanded_before_they_are_joined() {
+    let found = |path: &str| {
+        let config = made(
+            &format!("prices: {{ file: \"{path}\" }}"),
+            None,
+            &Tuning::default(),
+        );
+        config["prices"]["file"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(found("prices.json"), "/etc/tollgate/prices.json");
+    assert_eq!(
+        found("${BOOKS}/prices.json"),
+        "/opt/$$books/prices.json",
+        "a $ is written as two"
+    );
+    assert_eq!(found("${NONE:-books}/p.json"), "/etc/tollgate/books/p.json");
+    assert_eq!(
+        found("${NONE}/p.json"),
+        "${NONE}/p.json",
+        "left for the gateway to complain of"
+    );
+    let there = Whereabouts {
+        folder: Path::new("/etc/tollgate"),
+        env: &|name| (name == "STATE").then(|| "/var/lib/$t".to_owned()),
+    };
+    let state_of = |text: &str| state(&document("f", text).unwrap(), there);
+    let path = |text: &str| Some(PathBuf::from(text));
+    assert_eq!(
+        state_of("admin: { state: \"${STATE}/s\" }"),
+        path("/var/lib/$t/s")
+    );
+    assert_eq!(state_of("admin: { state: s }"), path("/etc/tollgate/s"));
+    assert_eq!(
+        (state_of("admin: { state: \"${NONE}\" }"), state_of("server: {}")),
+        (None, None)
+    );
+}
+
+#[test]
+fn the_key_of_the_drill_has_a_name_of_its_own() {
+    let text = "providers: { p: { kind: ollama } }\nkeys: [ { name: tollgate-drill, key: a } ]";
+    let config = made(text, None, &Tuning::default());
+    assert_eq!(config["keys"][1]["name"], "tollgate-drill-");
+    let source = config.to_string();
+    let source = tollgate_config::Source::Text {
+        name: "f",
+        text: &source,
+    };
+    let loaded = tollgate_config::load(source, &|_| None, 1, &Board::default());
+    assert!(loaded.is_ok(), "{:?}", loaded.err());
 }
 
 #[test]
@@ -172,4 +228,99 @@ fn nonsense_is_left_for_the_gateway_to_complain_of() {
         let config = made(text, None, &Tuning::default());
         assert_eq!(config["server"]["listen"], "127.0.0.1:4100", "{text}");
     }
+}
+
+/// Texts of a config file that say nothing of who or where its owner is, and that name no file.
+const HARMLESS: [&str; 27] = [
+    "providers.*.api_keys[].name",
+    "providers.*.api_version",
+    "providers.*.region",
+    "providers.*.probe.path",
+    "models.*.targets[].provider",
+    "models.*.targets[].model",
+    "models.*.fallbacks[]",
+    "models.*.aliases[]",
+    "models.*.regions[]",
+    "models.*.cache.namespace",
+    "models.*.cache.tags[]",
+    "routes.*.targets[].provider",
+    "routes.*.targets[].model",
+    "routes.*.fallbacks[]",
+    "routes.*.aliases[]",
+    "routes.*.regions[]",
+    "routes.*.cache.namespace",
+    "routes.*.cache.tags[]",
+    "keys[].name",
+    "keys[].expires_at",
+    "keys[].models[]",
+    "keys[].regions[]",
+    "keys[].targets[]",
+    "cache.embedder.provider",
+    "cache.embedder.model",
+    "cache.policy.namespace",
+    "cache.policy.tags[]",
+];
+/// Those that are replaced or taken out; files that are only read get whole paths.
+const REWRITTEN: [&str; 17] = [
+    "providers.*.base_url",
+    "providers.*.api_key",
+    "providers.*.api_keys[].key",
+    "providers.*.headers.*",
+    "keys[].key",
+    "keys[].key_hash",
+    "server.listen",
+    "server.tls.cert_file",
+    "server.tls.key_file",
+    "admin.listen",
+    "admin.key",
+    "admin.state",
+    "telemetry.access_log",
+    "telemetry.decisions.journal",
+    "prices.file",
+    "cache.directory",
+    "cache.embedder.directory",
+];
+
+/// The places of a JSON Schema that may hold any text: those without a pattern or a list of words.
+fn texts(schema: &Value, node: &Value, path: &str, found: &mut BTreeSet<String>) {
+    if let Some(name) = node["$ref"].as_str().and_then(|it| it.strip_prefix("#/$defs/")) {
+        texts(schema, &schema["$defs"][name], path, found);
+    }
+    for of in ["anyOf", "oneOf", "allOf"] {
+        let of = node[of].as_array().into_iter().flatten();
+        of.for_each(|it| texts(schema, it, path, found));
+    }
+    let is_text = node["type"] == "string"
+        || node["type"]
+            .as_array()
+            .is_some_and(|it| it.contains(&json!("string")));
+    if is_text && node.get("enum").is_none() && node.get("const").is_none() && node.get("pattern").is_none() {
+        found.insert(path.to_owned());
+    }
+    for (name, property) in node["properties"].as_object().into_iter().flatten() {
+        let dot = if path.is_empty() { "" } else { "." };
+        texts(schema, property, &format!("{path}{dot}{name}"), found);
+    }
+    if node["additionalProperties"].is_object() {
+        texts(schema, &node["additionalProperties"], &format!("{path}.*"), found);
+    }
+    if node["items"].is_object() {
+        texts(schema, &node["items"], &format!("{path}[]"), found);
+    }
+}
+
+#[test]
+fn every_text_of_a_config_file_is_known_to_be_harmless_or_rewritten() {
+    let schema: Value = serde_json::from_str(&tollgate_config::json_schema()).unwrap();
+    let mut found = BTreeSet::new();
+    texts(&schema, &schema, "", &mut found);
+    let known: BTreeSet<_> = HARMLESS
+        .iter()
+        .chain(&REWRITTEN)
+        .map(|it| (*it).to_owned())
+        .collect();
+    assert_eq!(
+        found, known,
+        "a new text: does it name a file, a server or a secret?"
+    );
 }
