@@ -228,13 +228,14 @@ pub fn binary() -> &'static Path {
         .expect("tollgate does not build")
 }
 
-/// Builds it; `None`: it does not build.
+/// Builds it; `None`: it does not build. Together with all tests, because what is built for them then fits: by itself it would
+/// be asked for other features of its dependencies, and all of those would be built once more.
 fn build() -> Option<PathBuf> {
     let test = std::env::current_exe().unwrap();
     let profile_folder = test.parent().unwrap().parent().unwrap();
     let target = profile_folder.parent().unwrap();
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into()));
-    cargo.args(["build", "--quiet", "--package", "tollgate", "--bin", "tollgate"]);
+    cargo.args(["build", "--quiet", "--workspace", "--tests", "--bin", "tollgate"]);
     if profile_folder.ends_with("release") {
         cargo.arg("--release");
     }
