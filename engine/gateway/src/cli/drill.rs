@@ -207,7 +207,10 @@ fn hold(args: &Args, chosen: &[&Drill], original: &Original) -> anyhow::Result<E
         }
         let is_complete = reports.drills.len() == chosen.len();
         reports.passed = is_complete && reports.drills.iter().all(|report| report.passed);
-        write(args, &reports)?;
+        if let Err(lost) = write(args, &reports) {
+            crate::say(format_args!("{lost:#}"));
+            return Ok(ExitCode::from(NOT_HELD));
+        }
     }
     if chosen.len() > 1 {
         super::print(&format!("\n{}", reports.text()))?;
