@@ -20,6 +20,14 @@ fn scenario(text: &str) -> Scenario {
     Scenario::parse(text, &outside).expect("a sound scenario")
 }
 
+fn contestant(server: &MockServer) -> Contestant {
+    Contestant {
+        name: "mock".to_owned(),
+        url: server.url(),
+        ..Contestant::default()
+    }
+}
+
 async fn server() -> MockServer {
     let options = MockOptions {
         journal_capacity: 10_000,
@@ -250,12 +258,7 @@ async fn several_threads_send_each_request_of_the_schedule_once() {
 #[tokio::test]
 async fn a_run_that_is_stopped_midway_waits_for_no_answer_that_does_not_come() {
     let server = server().await;
-    let contestant = Contestant {
-        name: "mock".to_owned(),
-        url: server.url(),
-        pid: None,
-        ..Contestant::default()
-    };
+    let contestant = contestant(&server);
     for arrival in ["{ constant: 100 }", "closed"] {
         let stop = Arc::<AtomicBool>::default();
         let scenario = scenario(&format!(
@@ -326,12 +329,7 @@ async fn a_stream_that_stalls_is_slow_where_it_stalled() {
 #[tokio::test]
 async fn a_generator_that_cannot_keep_up_ends_soon_and_says_what_it_did_not_send() {
     let server = server().await;
-    let contestant = Contestant {
-        name: "mock".to_owned(),
-        url: server.url(),
-        pid: None,
-        ..Contestant::default()
-    };
+    let contestant = contestant(&server);
     let scenario = scenario(
         "requests: [ { model: m } ]\nprompt: 100B\narrival: { constant: 20000 }\nduration: 200ms\noutstanding: 60000\n\
          lag_limit: 1s\n",

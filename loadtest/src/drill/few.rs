@@ -40,20 +40,11 @@ pub(super) fn remarks(drill: &Drill, plan: &Plan, thresholds: &[Threshold]) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drill::judge::tests::PLAN;
     use crate::drill::table::drill;
 
     fn told(name: &str, rate: f64) -> Vec<String> {
-        let plan = Plan {
-            model: None,
-            rate,
-            before: Duration::from_secs(10),
-            during: Duration::from_secs(15),
-            after: Duration::from_secs(15),
-            patience: Duration::from_secs(30),
-            fail_if: Vec::new(),
-            seed: 1,
-            novelty: 1,
-        };
+        let plan = Plan { rate, ..PLAN.clone() };
         let drill = drill(name).expect(name);
         remarks(drill, &plan, &Threshold::merged(drill.fail_if, &[]))
     }

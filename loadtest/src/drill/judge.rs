@@ -212,4 +212,4 @@ fn millis(span: Duration) -> f64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,7 +7,8 @@ use super::super::table::drill;
 use super::*;
 use crate::load::{Ending, ErrorClass, Surface};
 
-static PLAN: Plan = Plan {
+/// A plan like that of the command line.
+pub(crate) static PLAN: Plan = Plan {
     model: None,
     rate: 50.0,
     before: Duration::from_secs(10),

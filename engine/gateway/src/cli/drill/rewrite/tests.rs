@@ -115,13 +115,7 @@ fn the_key_of_the_drill_has_a_name_of_its_own() {
     let text = "providers: { p: { kind: ollama } }\nkeys: [ { name: tollgate-drill, key: a } ]";
     let config = made(text, None, &Tuning::default());
     assert_eq!(config["keys"][1]["name"], "tollgate-drill-");
-    let source = config.to_string();
-    let source = tollgate_config::Source::Text {
-        name: "f",
-        text: &source,
-    };
-    let loaded = tollgate_config::load(source, &|_| None, 1, &Board::default());
-    assert!(loaded.is_ok(), "{:?}", loaded.err());
+    assert_taken(&config);
 }
 
 #[test]
@@ -145,10 +139,14 @@ fn the_gateway_takes_it_without_any_variable() {
         None,
         &Tuning::default(),
     );
-    let text = config.to_string();
+    assert_taken(&config);
+}
+
+/// A gateway can use it, in an environment without any variable.
+fn assert_taken(config: &Value) {
     let source = tollgate_config::Source::Text {
         name: "drill.json",
-        text: &text,
+        text: &config.to_string(),
     };
     let loaded = tollgate_config::load(source, &|_| None, 1, &Board::default());
     assert!(loaded.is_ok(), "{:?}", loaded.err());
