@@ -23,7 +23,7 @@ use tollgate_cache::verify::{Analysis, Verifier};
 use tollgate_core::{Clock, Digest, Digester, Timestamp};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const DIMENSIONS: u16 = 128;
 const QUERIES: usize = 1000;

@@ -17,7 +17,7 @@ use tollgate_cache::{
 use tollgate_core::{Clock, Digest, Digester, Timestamp};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const NOW: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
 /// Lookups of which percentiles are told.

@@ -19,7 +19,7 @@ use tollgate_routing::{Board, Observation, OutcomeRing, Planner, Ranking, Stage,
 use tollgate_telemetry::{Line as _, Meters, RequestRecord};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn score(c: &mut Criterion) {
     for targets in [8, 100] {

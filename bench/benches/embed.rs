@@ -7,7 +7,7 @@ use tollgate_cache::embed::{Embedder as _, Table};
 use tollgate_cache::text::{Traits, WordPiece, fold};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Of 7, 50 and 300 pieces or so, and one beyond ASCII.
 fn texts() -> [(&'static str, String); 4] {

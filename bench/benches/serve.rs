@@ -14,7 +14,7 @@ use tollgate_bench::stages::{Stage, all};
 use tollgate_core::Clock;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Answers of which percentiles are told.
 const ANSWERS: u64 = 50_000;

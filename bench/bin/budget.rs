@@ -13,7 +13,7 @@ use tollgate_bench::budget::{Budget, Counted, callgrind, judge};
 use tollgate_bench::stages;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const USAGE: &str = "usage: budget [--write] [--or-skip] [--dumps FOLDER] [FILE]
 

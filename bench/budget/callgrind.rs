@@ -15,8 +15,14 @@ use crate::stages::Stage;
 
 /// Matches the name of [`in_a_measurement`] as callgrind shows it, and no other. A star at the end would match nothing.
 const MEASUREMENT: &str = "*::in_a_measurement";
-/// How memory is asked for: what `mimalloc` calls for `alloc`, `alloc_zeroed` and `realloc`.
-const ALLOCATORS: [&str; 3] = ["mi_malloc_aligned", "mi_zalloc_aligned", "mi_realloc_aligned"];
+/// How memory is asked for: what jemalloc is called by for `alloc`, `alloc_zeroed` and `realloc`.
+const ALLOCATORS: [&str; 5] = [
+    "_rjem_malloc",
+    "_rjem_mallocx",
+    "_rjem_calloc",
+    "_rjem_realloc",
+    "_rjem_rallocx",
+];
 
 /// Runs `work`, and is known by its name.
 #[inline(never)]
@@ -119,7 +125,7 @@ fn allocations(dump: &str) -> u64 {
                 .split(' ')
                 .next()
                 .and_then(|count| count.parse::<u64>().ok());
-            if ALLOCATORS.contains(&&*target) && !caller.starts_with("mi_") && !caller.starts_with("_mi_") {
+            if ALLOCATORS.contains(&&*target) && !caller.starts_with("_rjem_") {
                 total += calls.unwrap_or(0);
             }
         }
@@ -146,9 +152,9 @@ mod tests {
 
     /// Two requests: one allocation each by `plan`, one by `serve` in both together, and the allocator's own.
     const DUMP: &str = "# callgrind format\nversion: 1\npart: 1\n\npositions: line\nevents: Ir\nsummary: 4200\n\n\
-        ob=(1) bench\nfl=(1) plan.rs\nfn=(1) tollgate::plan\n0 100\ncob=(1)\ncfi=(2) alloc.c\ncfn=(2) mi_malloc_aligned\n\
-        calls=2 0 \n0 80\n\nfn=(3) tollgate::serve\n0 500\ncfn=(1)\ncalls=2 0 \n0 180\ncfn=(4) mi_realloc_aligned'2\n\
-        calls=1 0 \n0 9\ncfn=(5) mi_free\ncalls=3 0 \n0 9\n\nfn=(4)\n0 5\ncfn=(2)\ncalls=1 0 \n0 40\n\ntotals: 4200\n";
+        ob=(1) bench\nfl=(1) plan.rs\nfn=(1) tollgate::plan\n0 100\ncob=(1)\ncfi=(2) alloc.c\ncfn=(2) _rjem_malloc\n\
+        calls=2 0 \n0 80\n\nfn=(3) tollgate::serve\n0 500\ncfn=(1)\ncalls=2 0 \n0 180\ncfn=(4) _rjem_realloc'2\n\
+        calls=1 0 \n0 9\ncfn=(5) _rjem_sdallocx\ncalls=3 0 \n0 9\n\nfn=(4)\n0 5\ncfn=(2)\ncalls=1 0 \n0 40\n\ntotals: 4200\n";
 
     #[test]
     fn a_dump_tells_instructions_and_allocations() {
