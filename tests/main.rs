@@ -19,6 +19,8 @@ mod breakers;
 #[cfg(test)]
 mod cached;
 #[cfg(test)]
+mod dialects;
+#[cfg(test)]
 mod disconnects;
 #[cfg(test)]
 mod drain;

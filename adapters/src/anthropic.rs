@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod blocks;
+pub(crate) mod carried;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod events;

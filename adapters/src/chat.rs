@@ -6,6 +6,7 @@
 //! writes it back, one of another dialect names it in [`crate::Loss`].
 
 pub(crate) mod answer;
+pub(crate) mod carried;
 pub(crate) mod history;
 pub(crate) mod made;
 pub(crate) mod media;
@@ -98,7 +99,7 @@ pub(crate) enum Output<'a> {
         name: Option<Cow<'a, str>>,
         description: Option<Cow<'a, str>>,
         /// JSON text.
-        schema: &'a str,
+        schema: Cow<'a, str>,
         strict: Option<bool>,
     },
 }
@@ -147,7 +148,7 @@ pub(crate) enum ToolKind<'a> {
         name: Cow<'a, str>,
         description: Option<Cow<'a, str>>,
         /// JSON text of the schema of its arguments.
-        schema: Option<&'a str>,
+        schema: Option<Cow<'a, str>>,
         strict: Option<bool>,
     },
     /// One that only the client's dialect knows: JSON text.
@@ -192,7 +193,26 @@ pub(crate) struct Part<'a> {
     pub(crate) kind: Kind<'a>,
     /// The prompt up to here is worth caching.
     pub(crate) cache: Option<Cache<'a>>,
+    /// What its provider wants back with it, unread.
+    pub(crate) state: Option<State<'a>>,
     pub(crate) extra: Extra<'a>,
+}
+
+/// What a provider wants back with the next turn as it was, and no other may be sent: a proof or an encrypted form
+/// of what the model thought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct State<'a> {
+    /// The dialect of the provider that gave it.
+    pub(crate) of: Dialect,
+    pub(crate) data: Cow<'a, str>,
+}
+
+impl State<'_> {
+    /// The same, whatever it was read from.
+    pub(crate) fn into_owned(self) -> State<'static> {
+        let data = Cow::Owned(self.data.into_owned());
+        State { of: self.of, data }
+    }
 }
 
 impl<'a> Part<'a> {
@@ -201,6 +221,7 @@ impl<'a> Part<'a> {
             at,
             kind,
             cache: None,
+            state: None,
             extra: Vec::new(),
         }
     }
@@ -270,6 +291,27 @@ pub(crate) fn lose_extra(at: &str, extra: &Extra<'_>, loss: &mut Loss) {
             loss.note(&**name);
         } else {
             loss.note(format!("{at}.{name}"));
+        }
+    }
+}
+
+/// Takes out what others than a provider of the dialect `own` want back with what is said and called, and notes it:
+/// only who gave it may have it. What stands with thoughts is for whoever knows whether those are carried.
+pub(crate) fn lose_states(request: &mut ChatRequest<'_>, own: Dialect, loss: &mut Loss) {
+    for turn in &mut request.turns {
+        for part in &mut turn.parts {
+            let is_thought = matches!(part.kind, Kind::Thinking { .. });
+            let is_lost = |state: &mut State<'_>| !is_thought && state.of != own;
+            if part.state.take_if(is_lost).is_none() {
+                continue;
+            }
+            loss.note(match (request.origin, &part.kind) {
+                (Dialect::OpenAi, Kind::ToolCall(_)) => format!("{}.extra_content", part.at),
+                (Dialect::OpenAi, _) => format!("{}.extra_content", turn.at),
+                (Dialect::Gemini, _) => format!("{}.thoughtSignature", part.at),
+                (Dialect::Responses, _) => format!("{}.encrypted_content", part.at),
+                _ => format!("{}.state", part.at),
+            });
         }
     }
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tollgate_core::{Dialect, OutcomeClass, Refusal, RefusalKind};
 
+use crate::bedrock;
 use crate::render::{ErrorWords, error_body};
 pub(crate) use mask::masked;
 pub(crate) use words::Words;
@@ -45,7 +46,10 @@ pub(crate) fn failure(
     body: &Bytes,
 ) -> ProviderFailure {
     let words = Words::read(body);
-    let class = classify(status, &words);
+    // Bedrock names the kind of error beside the body, more exactly than by the status.
+    let kind = header(bedrock::error::TYPE_HEADER).filter(|_| upstream == Dialect::Bedrock);
+    let named = kind.as_deref().and_then(bedrock::error::status_of);
+    let class = classify(named.unwrap_or(status), &words);
     let mut message = words.shown(status);
     if class == OutcomeClass::CredentialRejected {
         message = mask::without_tokens(&message);
@@ -75,7 +79,7 @@ pub(crate) fn classify(status: u16, words: &Words<'_>) -> OutcomeClass {
         429 if words.speaks_of_size() => OutcomeClass::ContextTooLong,
         429 => OutcomeClass::RateLimited,
         503 | 529 => OutcomeClass::Overloaded,
-        300..=399 | 408 | 409 | 425 | 500.. => OutcomeClass::ServerError,
+        300..=399 | 408 | 409 | 424 | 425 | 500.. => OutcomeClass::ServerError,
         _ => OutcomeClass::InvalidRequest,
     }
 }
@@ -118,7 +122,7 @@ fn answer(
         return (refusal.status(), error_body(client, &words).into());
     }
     let status = match status {
-        529 if client == Dialect::OpenAi => 503,
+        529 if client != Dialect::Anthropic => 503,
         // A redirect is not followed, and means nothing to the client.
         300..=399 => 502,
         status => status,

@@ -48,10 +48,12 @@ pub fn encode_continuation(
     let request = match surface {
         Surface::ChatCompletions => openai::decode::request(body)?,
         Surface::Messages => anthropic::decode::request(body)?,
-        Surface::Completions | Surface::Embeddings | Surface::CountTokens => {
-            return Err(refused("only chats can be continued"));
-        }
+        _ => return Err(refused("only chat completions and messages can be continued")),
     };
+    let upstream = egress.kind.dialect_for(surface);
+    if !matches!(upstream, Dialect::OpenAi | Dialect::Anthropic) {
+        return Err(refused("this provider does not go on with an answer"));
+    }
     check(&request, egress)?;
     let include_usage = request.include_usage;
     drop(request);
@@ -71,7 +73,7 @@ pub fn encode_continuation(
     let reader = encoded.reader;
     let translation = match reader.way {
         Way::Translated(translation) | Way::Continues(translation, _) => *translation,
-        Way::Same(_) => {
+        Way::Same(_) | Way::Embedding(..) => {
             let made = Made {
                 request_id: egress.request_id,
                 now: egress.now,
@@ -143,7 +145,7 @@ fn check(request: &ChatRequest<'_>, egress: &Egress<'_>) -> Result<(), Refusal> 
     {
         return Err(refused("an answer that may be sound cannot be continued").at("modalities"));
     }
-    if egress.kind.dialect() != Dialect::Anthropic {
+    if egress.kind != ProviderKind::Anthropic {
         return Ok(());
     }
     if !anthropic::quirks::takes(egress.model).prefill {

@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use tollgate_core::{Dialect, ProviderKind, Refusal, RefusalKind, Surface};
 
+use crate::chat::carried::is_tagged_in;
 use crate::egress::Egress;
 use crate::head::{Head, UsagePlace};
 use crate::json::{quote, quoted_end, value_span};
@@ -20,7 +21,7 @@ use crate::passthrough::Watching;
 use crate::patch::{Misplaced, Patches};
 use crate::profile::{profile, refuses};
 use crate::reader::{Reader, Way};
-use crate::translate;
+use crate::{anthropic, cohere, openai, responses, translate};
 
 /// A request as one target takes it.
 #[derive(Debug)]
@@ -41,14 +42,19 @@ pub struct Encoded {
 /// [`RefusalKind::NotTranslatable`] if the target's dialect has no such surface, or cannot carry the request and
 /// [`Egress::strict`] is set.
 pub fn encode(surface: Surface, head: &Head, body: &Bytes, egress: &Egress<'_>) -> Result<Encoded, Refusal> {
-    let upstream = egress.kind.dialect();
+    let upstream = egress.kind.dialect_for(surface);
     if !surface.servable_by(upstream) {
         let message = format!("{} cannot serve {} requests", egress.kind, surface.operation());
         return Err(Refusal::new(RefusalKind::NotTranslatable, message));
     }
     let is_strict = surface == Surface::ChatCompletions && profile(egress.kind).quirks.is_strict;
-    if surface.dialect() != upstream || is_strict {
-        return translated(surface, body, egress);
+    // What another provider thought, which a client has brought along: none of Google's business.
+    let is_mixed = upstream == Dialect::Gemini && is_tagged_in(body);
+    if surface == Surface::Embeddings && upstream == Dialect::Cohere {
+        return embedding(body, egress);
+    }
+    if surface.dialect() != upstream || is_strict || is_mixed {
+        return translated(surface, head, body, egress);
     }
     let mut loss = Loss::default();
     let (body, watching) = patched(surface, head, body, egress, &mut loss).map_err(|fault| {
@@ -59,7 +65,7 @@ pub fn encode(surface: Surface, head: &Head, body: &Bytes, egress: &Egress<'_>) 
     })?;
     egress.bear(&loss)?;
     Ok(Encoded {
-        path: path(surface, egress),
+        path: path(surface, head.stream, egress),
         body,
         loss,
         reader: Reader {
@@ -72,10 +78,15 @@ pub fn encode(surface: Surface, head: &Head, body: &Bytes, egress: &Egress<'_>) 
 }
 
 /// The client's request in the provider's dialect.
-fn translated(surface: Surface, body: &Bytes, egress: &Egress<'_>) -> Result<Encoded, Refusal> {
-    let (body, loss, translation) = translate::request(surface, body, egress)?;
+fn translated(surface: Surface, head: &Head, body: &Bytes, egress: &Egress<'_>) -> Result<Encoded, Refusal> {
+    let (body, loss, translation) = translate::request(
+        surface,
+        surface.is_addressed().then_some(head.stream),
+        body,
+        egress,
+    )?;
     Ok(Encoded {
-        path: path(surface, egress),
+        path: path(surface, head.stream, egress),
         body: body.into(),
         loss,
         reader: Reader {
@@ -83,6 +94,24 @@ fn translated(surface: Surface, body: &Bytes, egress: &Egress<'_>) -> Result<Enc
             kind: egress.kind,
             request_id: egress.request_id,
             way: Way::Translated(Box::new(translation)),
+        },
+    })
+}
+
+/// A request for embeddings as Cohere takes it.
+fn embedding(body: &Bytes, egress: &Egress<'_>) -> Result<Encoded, Refusal> {
+    let mut loss = Loss::default();
+    let (body, encoding) = cohere::embed::request(body, egress.model, &mut loss)?;
+    egress.bear(&loss)?;
+    Ok(Encoded {
+        path: path(Surface::Embeddings, false, egress),
+        body: body.into(),
+        loss,
+        reader: Reader {
+            surface: Surface::Embeddings,
+            kind: egress.kind,
+            request_id: egress.request_id,
+            way: Way::Embedding(encoding, egress.model.into()),
         },
     })
 }
@@ -100,8 +129,10 @@ fn patched(
     if matches!(surface, Surface::ChatCompletions | Surface::Completions) {
         mend(head, body, egress, &mut patches, loss)?;
     }
-    if *head.model != *egress.model {
-        patches.replace(head.model_place.clone(), quote(egress.model))?;
+    if let Some(place) = &head.model_place
+        && *head.model != *egress.model
+    {
+        patches.replace(place.clone(), quote(egress.model))?;
     }
     let streams_usage = matches!(surface, Surface::ChatCompletions | Surface::Completions);
     let asks = head.stream && streams_usage && profile(egress.kind).quirks.takes_stream_options;
@@ -124,7 +155,15 @@ fn patched(
             watching = Watching::WithoutUsage;
         }
     }
-    Ok((patches.apply(body)?, watching))
+    let sent = patches.apply(body)?;
+    // What other providers want back, which a client has brought along: none of this one's business.
+    let own = match surface {
+        Surface::Responses => responses::carried::without_carried(&sent, loss),
+        Surface::ChatCompletions => openai::carried::without_carried(&sent, loss),
+        Surface::Messages | Surface::CountTokens => anthropic::carried::without_carried(&sent, loss),
+        _ => None,
+    };
+    Ok((own.map_or(sent, Bytes::from), watching))
 }
 
 /// Words that the provider does not know, or refuses.
@@ -158,15 +197,28 @@ fn mend(
 }
 
 /// Path and query of a request.
-fn path(surface: Surface, egress: &Egress<'_>) -> Cow<'static, str> {
-    let surface = match (egress.kind.dialect(), surface) {
+fn path(surface: Surface, stream: bool, egress: &Egress<'_>) -> Cow<'static, str> {
+    let surface = match (egress.kind.dialect_for(surface), surface) {
         (Dialect::Anthropic, Surface::CountTokens) => return Cow::Borrowed("/v1/messages/count_tokens"),
         (Dialect::Anthropic, _) => return Cow::Borrowed("/v1/messages"),
+        (Dialect::Cohere, Surface::Embeddings) => return Cow::Borrowed("/v2/embed"),
+        (Dialect::Cohere, _) => return Cow::Borrowed("/v2/chat"),
+        (Dialect::Gemini, _) => return Cow::Owned(generate_content(stream, egress)),
+        (Dialect::Bedrock, _) => {
+            let model = percent_encoded(egress.model);
+            let way = if stream { "converse-stream" } else { "converse" };
+            return Cow::Owned(format!("/model/{model}/{way}"));
+        }
+        (Dialect::Responses, _) => "/responses",
         (Dialect::OpenAi, Surface::Completions) => "/completions",
         (Dialect::OpenAi, Surface::Embeddings) => "/embeddings",
         (Dialect::OpenAi, _) => "/chat/completions",
     };
     Cow::Owned(match (egress.kind, egress.api_version) {
+        // The model stands in the body there.
+        (ProviderKind::Azure, Some(version)) if surface == "/responses" => {
+            format!("/openai{surface}?api-version={}", percent_encoded(version))
+        }
         (ProviderKind::Azure, Some(version)) => format!(
             "/openai/deployments/{}{surface}?api-version={}",
             percent_encoded(egress.model),
@@ -175,6 +227,22 @@ fn path(surface: Surface, egress: &Egress<'_>) -> Cow<'static, str> {
         (ProviderKind::Azure, None) => format!("/openai/v1{surface}"),
         _ => return Cow::Borrowed(surface),
     })
+}
+
+/// Where Google's models are asked. A tuned model is named with its collection (`tunedModels/NAME`).
+fn generate_content(stream: bool, egress: &Egress<'_>) -> String {
+    let (collection, model) = egress.model.split_once('/').unwrap_or(("models", egress.model));
+    let (collection, model) = (percent_encoded(collection), percent_encoded(model));
+    let before = match egress.kind {
+        ProviderKind::Vertex => "/publishers/google",
+        _ => "/v1beta",
+    };
+    let way = if stream {
+        "streamGenerateContent?alt=sse"
+    } else {
+        "generateContent"
+    };
+    format!("{before}/{collection}/{model}:{way}")
 }
 
 /// As one segment of a path: everything but RFC 3986's unreserved characters is encoded.

@@ -19,12 +19,13 @@ pub fn estimate_usage(prompt_bytes: u64, output_bytes: u64) -> Usage {
     }
 }
 
-/// What a request is billed for: what the provider reported, as far as it could. Without a report, the estimate.
+/// What a request is billed for: what the provider says it charges for, else the tokens that it reported, as far as it
+/// could. Without a report, the estimate.
 /// Of an answer that was cut, the reported prompt (Anthropic tells it at the beginning) and at least the estimate
 /// of what came; flagged as estimated.
 pub fn settled_usage(report: &Report, prompt_bytes: u64) -> Usage {
     let estimate = estimate_usage(prompt_bytes, report.output_bytes);
-    let Some(reported) = report.usage else {
+    let Some(reported) = report.billed.or(report.usage) else {
         return estimate;
     };
     let missing = estimate.output.saturating_sub(reported.output_total());
@@ -63,6 +64,24 @@ mod tests {
         );
         report.complete = true;
         assert_eq!(settled_usage(&report, 80), reported);
+    }
+
+    #[test]
+    fn what_a_provider_charges_for_is_billed_and_what_it_used_is_told() {
+        let tokens = |input| Usage {
+            input,
+            output: 2,
+            source: UsageSource::Reported,
+            ..Usage::default()
+        };
+        let report = Report {
+            usage: Some(tokens(500)),
+            billed: Some(tokens(7)),
+            complete: true,
+            ..Report::default()
+        };
+        assert_eq!(settled_usage(&report, 80), tokens(7));
+        assert_eq!(report.usage, Some(tokens(500)));
     }
 
     #[test]

@@ -82,8 +82,8 @@ pub struct Head {
     pub prefix: u64,
     /// How many messages there are; 0 where the surface has none.
     pub turns: u32,
-    /// Where the model's name stands, quotes included.
-    pub(crate) model_place: Range<usize>,
+    /// Where the model's name stands, quotes included. `None`: not in the body.
+    pub(crate) model_place: Option<Range<usize>>,
     pub(crate) usage_place: UsagePlace,
     /// Where messages have the role `developer`: the opening quotes, in order.
     pub(crate) developers: SmallVec<[usize; 1]>,
@@ -118,13 +118,35 @@ pub(crate) enum UsagePlace {
     Off(Range<usize>),
 }
 
-/// Reads the head of `body`.
+/// What the path of a request says, where its surface says it there ([`Surface::is_addressed`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address<'a> {
+    /// The model asked for.
+    pub model: &'a str,
+    /// Whether the answer is to be streamed.
+    pub stream: bool,
+}
+
+/// Reads the head of a body whose model stands in it.
+///
+/// # Errors
+/// As [`read_head_at`].
+pub fn read_head(surface: Surface, body: &[u8], scratch: &mut Scratch) -> Result<Head, Refusal> {
+    read_head_at(surface, None, body, scratch)
+}
+
+/// Reads the head of `body`; `address` is what the path says, where it does.
 ///
 /// # Errors
 /// [`RefusalKind::MalformedBody`] for what is not a JSON object in UTF-8 of bearable depth and size,
 /// [`RefusalKind::InvalidField`] for fields of the wrong type, or given twice: which of the two a provider would
 /// read is unknown.
-pub fn read_head(surface: Surface, body: &[u8], scratch: &mut Scratch) -> Result<Head, Refusal> {
+pub fn read_head_at(
+    surface: Surface,
+    address: Option<Address<'_>>,
+    body: &[u8],
+    scratch: &mut Scratch,
+) -> Result<Head, Refusal> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(malformed("the request body is empty: send a JSON object"));
     }
@@ -139,7 +161,9 @@ pub fn read_head(surface: Surface, body: &[u8], scratch: &mut Scratch) -> Result
     let mut tape = std::mem::replace(&mut scratch.tape, Tape(Vec::new())).reset();
     let parsed = simd_json::fill_tape(&mut scratch.copy, &mut scratch.buffers, &mut tape);
     let head = match parsed {
-        Ok(()) => Top::read(&tape.0, origin, surface).and_then(|top| head(surface, body, &tape.0, &top)),
+        Ok(()) => {
+            Top::read(&tape.0, origin, surface).and_then(|top| head(surface, address, body, &tape.0, &top))
+        }
         Err(_) => Err(not_json(body)),
     };
     scratch.tape = tape.reset();
@@ -160,13 +184,22 @@ fn hash(bytes: &[u8]) -> u64 {
     rapidhash::v3::rapidhash_v3(bytes)
 }
 
-fn head(surface: Surface, body: &[u8], nodes: &[Node<'_>], top: &Top<'_>) -> Result<Head, Refusal> {
-    let (model, model_place) = model(body, top)?;
-    required(surface, top)?;
-    let can_stream = matches!(
-        surface,
-        Surface::ChatCompletions | Surface::Completions | Surface::Messages
-    );
+fn head(
+    surface: Surface,
+    address: Option<Address<'_>>,
+    body: &[u8],
+    nodes: &[Node<'_>],
+    top: &Top<'_>,
+) -> Result<Head, Refusal> {
+    let (model, model_place) = match address {
+        Some(address) => (address.model.into(), None),
+        None => model(body, top).map(|(model, place)| (model, Some(place)))?,
+    };
+    let prompt = required(surface, top)?;
+    let stream = match address {
+        Some(address) => address.stream,
+        None => (surface.is_chat() || surface == Surface::Completions) && flag("stream", top.stream)?,
+    };
     let has_options = matches!(surface, Surface::ChatCompletions | Surface::Completions);
     let usage_place = if has_options {
         usage_place(body, nodes, top)?
@@ -175,17 +208,14 @@ fn head(surface: Surface, body: &[u8], nodes: &[Node<'_>], top: &Top<'_>) -> Res
     };
     Ok(Head {
         model,
-        stream: can_stream && flag("stream", top.stream)?,
+        stream,
         include_usage: has_options && usage_place == UsagePlace::Nowhere,
-        max_output_tokens: match tokens("max_completion_tokens", top.max_completion_tokens)? {
-            None => tokens("max_tokens", top.max_tokens)?,
-            limit => limit,
-        },
+        max_output_tokens: limit(surface, nodes, top)?,
         prompt_bytes: top.prompt_bytes,
         needs: needs::needs(surface, nodes, top),
         session: needs::session(surface, nodes, top),
         prefix: top.prefix,
-        turns: match top.messages.map(|field| field.node) {
+        turns: match prompt.map(|field| field.node) {
             Some(Node::Array { len, .. }) => u32::try_from(len).unwrap_or(u32::MAX),
             _ => 0,
         },
@@ -225,40 +255,67 @@ fn model(body: &[u8], top: &Top<'_>) -> Result<(Arc<str>, Range<usize>), Refusal
     }
 }
 
-/// The field that holds the prompt.
-fn required(surface: Surface, top: &Top<'_>) -> Result<(), Refusal> {
-    match surface {
-        Surface::ChatCompletions | Surface::Messages | Surface::CountTokens => match top.messages {
-            Some(Field {
-                node: Node::Array { .. },
-                ..
-            }) => Ok(()),
-            Some(field) => Err(wrong_type("messages", "an array of messages", field.node)),
-            None => Err(invalid(
-                "messages",
-                "`messages` is missing: send an array of messages",
-            )),
-        },
-        Surface::Embeddings => match top.input {
-            Some(Field {
-                node: Node::Array { .. } | Node::String(_),
-                ..
-            }) => Ok(()),
-            Some(field) => Err(wrong_type("input", "a string or an array", field.node)),
-            None => Err(invalid(
-                "input",
-                "`input` is missing: send a string or an array of strings",
-            )),
+/// The field that holds the conversation; `None`: the surface has none, or may go without.
+fn required<'a>(surface: Surface, top: &Top<'a>) -> Result<Option<Field<'a>>, Refusal> {
+    let (name, wanted, field, may_be_text) = match surface {
+        Surface::ChatCompletions
+        | Surface::Messages
+        | Surface::CountTokens
+        | Surface::CohereChat
+        | Surface::Converse => ("messages", "an array of messages", top.messages, false),
+        Surface::GenerateContent => ("contents", "an array of contents", top.told("contents"), false),
+        Surface::Embeddings => ("input", "a string or an array of strings", top.input, true),
+        // Without one, a stored prompt is asked for.
+        Surface::Responses => match top.input {
+            None => return Ok(None),
+            input => ("input", "a string or an array of items", input, true),
         },
         Surface::Completions => match top.prompt {
             None
             | Some(Field {
-                node: Node::Array { .. } | Node::String(_) | Node::Static(StaticNode::Null),
+                node: Node::Static(StaticNode::Null),
                 ..
-            }) => Ok(()),
-            Some(field) => Err(wrong_type("prompt", "a string or an array", field.node)),
+            }) => return Ok(None),
+            prompt => ("prompt", "a string or an array", prompt, true),
         },
+    };
+    let has_turns = !matches!(surface, Surface::Embeddings | Surface::Completions);
+    match field {
+        Some(field) => match field.node {
+            Node::Array { .. } => Ok(field.into()),
+            Node::String(_) if may_be_text => Ok(field.into()),
+            other => Err(wrong_type(name, wanted, other)),
+        },
+        None => Err(invalid(name, format!("`{name}` is missing: send {wanted}"))),
     }
+    .map(|field: Option<Field<'a>>| field.filter(|_| has_turns))
+}
+
+/// The most tokens that the client wants.
+fn limit(surface: Surface, nodes: &[Node<'_>], top: &Top<'_>) -> Result<Option<u32>, Refusal> {
+    let within = |of: &str, name: &str| {
+        let field = top.told(of)?;
+        tape::member(nodes, field, top.origin, name).ok().flatten()
+    };
+    let (name, field) = match surface {
+        Surface::Responses => ("max_output_tokens", top.told("max_output_tokens")),
+        Surface::GenerateContent => {
+            let both = ["generationConfig", "generation_config"];
+            let mut found = both
+                .into_iter()
+                .filter_map(|of| within(of, "maxOutputTokens").or_else(|| within(of, "max_output_tokens")));
+            ("generationConfig.maxOutputTokens", found.next())
+        }
+        Surface::Converse => (
+            "inferenceConfig.maxTokens",
+            within("inferenceConfig", "maxTokens"),
+        ),
+        _ => match tokens("max_completion_tokens", top.max_completion_tokens)? {
+            None => ("max_tokens", top.max_tokens),
+            limit => return Ok(limit),
+        },
+    };
+    tokens(name, field)
 }
 
 fn is_idle(node: Node<'_>) -> bool {

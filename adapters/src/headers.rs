@@ -5,6 +5,8 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tollgate_core::{Dialect, ProviderKind, Surface};
 
+use crate::bedrock::error::{TYPE_HEADER, type_of};
+
 /// The version of Anthropic's API that is asked for where the client names none.
 const ANTHROPIC_VERSION: &str = "2023-06-01";
 
@@ -17,12 +19,14 @@ pub fn request_headers(
     out: &mut HeaderMap,
 ) {
     out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    out.insert(
-        ACCEPT,
-        HeaderValue::from_static("application/json, text/event-stream"),
-    );
     out.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let same_dialect = surface.dialect() == kind.dialect();
+    let upstream = kind.dialect_for(surface);
+    let accepted = match upstream {
+        Dialect::Bedrock => "application/json, application/vnd.amazon.eventstream",
+        _ => "application/json, text/event-stream",
+    };
+    out.insert(ACCEPT, HeaderValue::from_static(accepted));
+    let same_dialect = surface.dialect() == upstream;
     let mut pass = |name: &'static str| {
         let value = client(name).and_then(|value| HeaderValue::try_from(value).ok());
         if let Some(value) = value {
@@ -32,7 +36,8 @@ pub fn request_headers(
     if same_dialect {
         pass("idempotency-key");
     }
-    match kind.dialect() {
+    let is_openai = matches!(kind, ProviderKind::OpenAi | ProviderKind::OpenAiResponses);
+    match upstream {
         Dialect::Anthropic => {
             if same_dialect {
                 pass("anthropic-version");
@@ -41,12 +46,34 @@ pub fn request_headers(
             out.entry("anthropic-version")
                 .or_insert(HeaderValue::from_static(ANTHROPIC_VERSION));
         }
-        Dialect::OpenAi if same_dialect && kind == ProviderKind::OpenAi => {
+        Dialect::OpenAi | Dialect::Responses if same_dialect && is_openai => {
             pass("openai-organization");
             pass("openai-project");
             pass("openai-beta");
         }
-        Dialect::OpenAi => {}
+        _ => {}
+    }
+}
+
+/// The content type of a stream in this dialect.
+pub const fn stream_type(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Bedrock => "application/vnd.amazon.eventstream",
+        _ => "text/event-stream; charset=utf-8",
+    }
+}
+
+/// Whether readers of streams in this dialect skip comment lines. Google's SDKs take every line for JSON; Bedrock's
+/// streams have no lines.
+pub const fn takes_comments(dialect: Dialect) -> bool {
+    !matches!(dialect, Dialect::Gemini | Dialect::Bedrock)
+}
+
+/// The header that names the kind of an error in this dialect, beside its body.
+pub const fn error_header(dialect: Dialect, status: u16) -> Option<(&'static str, &'static str)> {
+    match dialect {
+        Dialect::Bedrock => Some((TYPE_HEADER, type_of(status))),
+        _ => None,
     }
 }
 

@@ -9,12 +9,18 @@
 //! - [`render_refusal`], [`render_stream_error`]: every error in the client's own dialect.
 
 mod anthropic;
+mod bedrock;
 mod chat;
 mod classify;
+mod cohere;
 mod continuation;
+mod dialects;
 mod egress;
 mod encode;
 mod estimate;
+pub mod eventstream;
+mod framing;
+mod gemini;
 mod head;
 mod headers;
 mod json;
@@ -27,6 +33,7 @@ mod reader;
 mod recall;
 mod render;
 mod report;
+mod responses;
 mod resume;
 pub mod sse;
 mod translate;
@@ -37,8 +44,8 @@ pub use continuation::{encode_continuation, render_seam};
 pub use egress::Egress;
 pub use encode::{Encoded, encode};
 pub use estimate::{estimate_usage, settled_usage};
-pub use head::{Head, Scratch, read_head};
-pub use headers::request_headers;
+pub use head::{Address, Head, Scratch, read_head, read_head_at};
+pub use headers::{error_header, request_headers, stream_type, takes_comments};
 pub use loss::Loss;
 pub use profile::{AuthScheme, Profile, Quirks, base_url, profile};
 pub use reader::{Answer, Reader, StreamReader};

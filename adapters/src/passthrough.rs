@@ -14,10 +14,11 @@ use bytes::Bytes;
 use tollgate_core::{Dialect, OutcomeClass, Refusal, RefusalKind, RequestId};
 
 use crate::classify::{Words, classify_in_stream};
+use crate::framing::{Cut, Framing};
 use crate::render::render_stream_error;
 use crate::report::{Report, StreamEnd, StreamFault};
 use crate::resume::Trace;
-use crate::sse::{Event, Framer, Oversize};
+use crate::sse::Event;
 
 pub(crate) use anthropic::{AnthropicObserver, read_answer as read_anthropic};
 pub(crate) use openai::{OpenAiObserver, Watching, read_answer as read_openai};
@@ -36,12 +37,12 @@ pub(crate) enum Verdict {
 }
 
 /// Reads a stream of one dialect.
-pub(crate) trait Observer {
+pub(crate) trait Observer: std::fmt::Debug {
     /// Which one.
     const DIALECT: Dialect;
 
     /// Remembers what was sent.
-    type Trace: Trace;
+    type Trace: Trace + Default;
 
     /// Takes an event in.
     fn observe(&mut self, event: &Event<'_>) -> Verdict;
@@ -62,7 +63,7 @@ pub(crate) trait Observer {
 /// A stream in the dialect of its client.
 #[derive(Debug)]
 pub(crate) struct PassingStream<O: Observer> {
-    framer: Framer,
+    framer: Framing,
     observer: O,
     request_id: RequestId,
     /// Nothing more is forwarded: the stream could not be followed.
@@ -73,10 +74,31 @@ pub(crate) struct PassingStream<O: Observer> {
     withheld: Vec<Bytes>,
 }
 
+/// A stream in the dialect of its client, whichever that is.
+pub(crate) trait Passing: std::fmt::Debug {
+    /// Remembers from now on what the client has, and withholds an error until the end.
+    fn collect(&mut self);
+
+    /// What the client has; `None`: it is not remembered.
+    fn trace(&self) -> Option<&dyn Trace>;
+
+    /// Whether nothing that may come is for the client.
+    fn is_over(&self) -> bool;
+
+    /// Takes the next chunk of the provider's body, and puts what the client is to receive into `out`.
+    fn push(&mut self, chunk: &Bytes, out: &mut Vec<Bytes>);
+
+    /// The provider's body has ended.
+    fn finish(&mut self, end: StreamEnd, out: &mut Vec<Bytes>);
+
+    /// What the stream has told so far.
+    fn report(&self) -> &Report;
+}
+
 impl<O: Observer> PassingStream<O> {
     pub(crate) fn new(observer: O, request_id: RequestId) -> Self {
         Self {
-            framer: Framer::default(),
+            framer: Framing::of(O::DIALECT),
             observer,
             request_id,
             is_dead: false,
@@ -85,22 +107,37 @@ impl<O: Observer> PassingStream<O> {
         }
     }
 
-    /// Remembers from now on what the client has, and withholds an error until the end.
-    pub(crate) fn collect(&mut self) {
+    /// A stream that cannot be followed is not passed on unwatched: it ends here, with an error.
+    fn die(&mut self, fault: Cut, out: &mut Vec<Bytes>) {
+        self.is_dead = true;
+        let refusal = Refusal::new(RefusalKind::UpstreamFailed, fault.to_string());
+        let told = render_stream_error(O::DIALECT, &refusal, self.request_id).into();
+        if self.trace.is_some() {
+            self.withheld.push(told);
+        } else {
+            out.push(told);
+        }
+        self.observer.report_mut().error = Some(StreamFault {
+            class: OutcomeClass::Malformed,
+            message: fault.to_string().into(),
+        });
+    }
+}
+
+impl<O: Observer> Passing for PassingStream<O> {
+    fn collect(&mut self) {
         self.trace = Some(Box::default());
     }
 
-    /// What the client has; `None`: it is not remembered.
-    pub(crate) fn trace(&self) -> Option<&O::Trace> {
-        self.trace.as_deref()
+    fn trace(&self) -> Option<&dyn Trace> {
+        self.trace.as_deref().map(|trace| trace as &dyn Trace)
     }
 
-    /// Whether nothing that may come is for the client.
-    pub(crate) fn is_over(&self) -> bool {
+    fn is_over(&self) -> bool {
         self.is_dead || (self.trace.is_some() && self.report().error.is_some())
     }
 
-    pub(crate) fn push(&mut self, chunk: &Bytes, out: &mut Vec<Bytes>) {
+    fn push(&mut self, chunk: &Bytes, out: &mut Vec<Bytes>) {
         if self.is_dead {
             return;
         }
@@ -136,7 +173,7 @@ impl<O: Observer> PassingStream<O> {
         }
     }
 
-    pub(crate) fn finish(&mut self, end: StreamEnd, out: &mut Vec<Bytes>) {
+    fn finish(&mut self, end: StreamEnd, out: &mut Vec<Bytes>) {
         out.append(&mut self.withheld);
         if self.is_dead {
             return;
@@ -184,24 +221,8 @@ impl<O: Observer> PassingStream<O> {
         }
     }
 
-    pub(crate) fn report(&self) -> &Report {
+    fn report(&self) -> &Report {
         self.observer.report()
-    }
-
-    /// A stream that cannot be followed is not passed on unwatched: it ends here, with an error.
-    fn die(&mut self, fault: Oversize, out: &mut Vec<Bytes>) {
-        self.is_dead = true;
-        let refusal = Refusal::new(RefusalKind::UpstreamFailed, fault.to_string());
-        let told = render_stream_error(O::DIALECT, &refusal, self.request_id).into();
-        if self.trace.is_some() {
-            self.withheld.push(told);
-        } else {
-            out.push(told);
-        }
-        self.observer.report_mut().error = Some(StreamFault {
-            class: OutcomeClass::Malformed,
-            message: fault.to_string().into(),
-        });
     }
 }
 

@@ -110,6 +110,13 @@ impl Patches {
     }
 }
 
+/// Where `part`, which was cut from `whole`, stands in it.
+pub(crate) fn place_of(whole: &[u8], part: &str) -> Option<Range<usize>> {
+    let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+    let end = start.checked_add(part.len())?;
+    (end <= whole.len()).then_some(start..end)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

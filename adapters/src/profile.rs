@@ -3,7 +3,10 @@
 //!
 //! Conventions for base URLs: of an OpenAI-compatible provider it ends where `/chat/completions` is appended
 //! (`https://api.openai.com/v1`); of Anthropic it is the origin, with or without `/v1`; of Azure it is the
-//! resource (`https://NAME.openai.azure.com`), with or without `/openai` or `/openai/v1`.
+//! resource (`https://NAME.openai.azure.com`), with or without `/openai` or `/openai/v1`; of Gemini the origin, with or
+//! without `/v1beta`; of Vertex AI it ends with the location
+//! (`https://us-central1-aiplatform.googleapis.com/v1/projects/NAME/locations/us-central1`); of Cohere it is the
+//! origin, with or without `/v2`; of Bedrock the region's endpoint (`https://bedrock-runtime.us-east-1.amazonaws.com`).
 
 use tollgate_core::ProviderKind;
 
@@ -31,6 +34,8 @@ pub enum AuthScheme {
     XApiKey,
     /// `api-key: KEY`
     ApiKey,
+    /// `x-goog-api-key: KEY`
+    XGoogApiKey,
     /// None.
     None,
 }
@@ -111,6 +116,11 @@ pub fn profile(kind: ProviderKind) -> &'static Profile {
         ProviderKind::OpenRouter => &OPENROUTER,
         ProviderKind::Ollama => &OLLAMA,
         ProviderKind::Vllm => &VLLM,
+        ProviderKind::OpenAiResponses => &OPENAI_RESPONSES,
+        ProviderKind::Gemini => &GEMINI,
+        ProviderKind::Vertex => &VERTEX,
+        ProviderKind::Cohere => &COHERE,
+        ProviderKind::Bedrock => &BEDROCK,
     }
 }
 
@@ -157,6 +167,9 @@ pub fn base_url(kind: ProviderKind, url: &str) -> &str {
     let without = |url: &'_ str, end: &str| url.len() - url.strip_suffix(end).map_or(0, |_| end.len());
     let bare = match kind {
         ProviderKind::Anthropic => without(url, "/v1"),
+        ProviderKind::Gemini => without(url, "/v1beta"),
+        ProviderKind::Cohere => without(url, "/v2"),
+        ProviderKind::Vertex => without(url, "/publishers/google"),
         ProviderKind::Azure => {
             let bare = without(url, "/v1");
             without(url.get(..bare).unwrap_or(url), "/openai")
@@ -168,6 +181,9 @@ pub fn base_url(kind: ProviderKind, url: &str) -> &str {
 
 static OPENAI: Profile = bearer("https://api.openai.com/v1", &["OPENAI_API_KEY"], OFFICIAL);
 
+/// `OPENAI_API_KEY` makes a provider of the kind before.
+static OPENAI_RESPONSES: Profile = bearer("https://api.openai.com/v1", &[], OFFICIAL);
+
 static AZURE: Profile = Profile {
     base_url: None,
     auth: AuthScheme::ApiKey,
@@ -177,6 +193,31 @@ static AZURE: Profile = Profile {
 static ANTHROPIC: Profile = Profile {
     auth: AuthScheme::XApiKey,
     ..bearer("https://api.anthropic.com", &["ANTHROPIC_API_KEY"], UNASKED)
+};
+
+static GEMINI: Profile = Profile {
+    auth: AuthScheme::XGoogApiKey,
+    ..bearer(
+        "https://generativelanguage.googleapis.com",
+        &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+        UNASKED,
+    )
+};
+
+static VERTEX: Profile = Profile {
+    base_url: None,
+    ..bearer("", &["VERTEX_ACCESS_TOKEN"], UNASKED)
+};
+
+static COHERE: Profile = bearer(
+    "https://api.cohere.com",
+    &["COHERE_API_KEY", "CO_API_KEY"],
+    UNASKED,
+);
+
+static BEDROCK: Profile = Profile {
+    base_url: None,
+    ..bearer("", &["AWS_BEARER_TOKEN_BEDROCK"], UNASKED)
 };
 
 static DEEPSEEK: Profile = bearer(
@@ -300,12 +341,18 @@ mod tests {
     fn presets_are_usable_as_they_stand() {
         for kind in ProviderKind::ALL {
             let profile = profile(kind);
-            assert_eq!(profile.base_url.is_none(), kind == ProviderKind::Azure, "{kind}");
+            let customers_own = [ProviderKind::Azure, ProviderKind::Vertex, ProviderKind::Bedrock];
+            assert_eq!(
+                profile.base_url.is_none(),
+                customers_own.contains(&kind),
+                "{kind}"
+            );
             if let Some(url) = profile.base_url {
                 let url: http::Uri = url.parse().unwrap();
                 assert!(url.host().is_some() && !url.path().ends_with("v1/"), "{kind}");
             }
-            assert!(!profile.api_key_env.is_empty(), "{kind}");
+            let has_key = kind != ProviderKind::OpenAiResponses;
+            assert_eq!(!profile.api_key_env.is_empty(), has_key, "{kind}");
             assert!(
                 profile.quirks.takes_stream_options || profile.quirks.reports_usage_unasked,
                 "{kind}"

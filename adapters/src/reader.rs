@@ -3,11 +3,13 @@
 mod stream;
 
 use bytes::Bytes;
-use tollgate_core::{Dialect, ProviderKind, RequestId, Surface, Timestamp};
+use tollgate_core::{ProviderKind, RequestId, Surface, Timestamp};
 
 use crate::chat::made::Made;
 use crate::classify::{ProviderFailure, failure};
-use crate::passthrough::{Watching, read_anthropic, read_openai};
+use crate::cohere::embed::{self, Encoding};
+use crate::dialects;
+use crate::passthrough::Watching;
 use crate::report::{Malformed, Report};
 use crate::resume::Overlap;
 use crate::translate::Translation;
@@ -30,6 +32,8 @@ pub(crate) enum Way {
     Same(Watching),
     /// It must be translated.
     Translated(Box<Translation>),
+    /// It holds embeddings of Cohere's, for a client that wants them so, from the model of this name.
+    Embedding(Encoding, Box<str>),
     /// It goes on with an answer that another provider began.
     Continues(Box<Translation>, Overlap),
 }
@@ -51,10 +55,12 @@ impl Reader {
     pub fn read(self, body: Bytes) -> Result<Answer, Malformed> {
         match self.way {
             Way::Same(_) => {
-                let report = match self.surface.dialect() {
-                    Dialect::OpenAi => read_openai(self.surface, self.kind, &body)?,
-                    Dialect::Anthropic => read_anthropic(self.surface, &body)?,
-                };
+                let report = dialects::report(self.surface.dialect(), Some(self.surface), self.kind, &body)?;
+                Ok(Answer { body, report })
+            }
+            Way::Embedding(encoding, model) => {
+                let (body, report) = embed::answer(&body, &model, encoding)?;
+                let body = body.into();
                 Ok(Answer { body, report })
             }
             Way::Translated(translation) | Way::Continues(translation, _) => {
@@ -72,7 +78,13 @@ impl Reader {
         header: &dyn Fn(&str) -> Option<String>,
         body: &Bytes,
     ) -> ProviderFailure {
-        failure(self.surface.dialect(), self.kind.dialect(), status, header, body)
+        failure(
+            self.surface.dialect(),
+            self.kind.dialect_for(self.surface),
+            status,
+            header,
+            body,
+        )
     }
 
     /// What translates the answer, and what it may repeat: for one that goes on in another's stream.
@@ -81,6 +93,7 @@ impl Reader {
             Way::Continues(translation, overlap) => return (*translation, overlap),
             Way::Translated(translation) => return (*translation, Overlap::default()),
             Way::Same(watching) => watching,
+            Way::Embedding(..) => Watching::Everything,
         };
         // Asked from the beginning, not to go on: an answer of its own then, behind what is there.
         let made = Made {

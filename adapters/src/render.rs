@@ -3,6 +3,8 @@
 use serde::Serialize;
 use tollgate_core::{Dialect, Refusal, RefusalKind, RequestId};
 
+use crate::{bedrock, cohere, gemini, responses};
+
 /// What an error says, before a dialect gives it a body.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ErrorWords<'a> {
@@ -94,18 +96,28 @@ pub(crate) fn error_body(dialect: Dialect, words: &ErrorWords<'_>) -> Vec<u8> {
 
 /// An error's JSON body as the last event of a stream.
 pub(crate) fn as_event(dialect: Dialect, body: &[u8]) -> Vec<u8> {
-    let (before, after): (&[u8], &[u8]) = match dialect {
-        Dialect::OpenAi => (b"data: ", b"\n\ndata: [DONE]\n\n"),
-        Dialect::Anthropic => (b"event: error\ndata: ", b"\n\n"),
-    };
-    [before, body, after].concat()
+    match dialect {
+        Dialect::OpenAi => [b"data: ", body, b"\n\ndata: [DONE]\n\n"].concat(),
+        Dialect::Responses => responses::error::event(body),
+        Dialect::Anthropic => [b"event: error\ndata: ", body, b"\n\n"].concat(),
+        Dialect::Gemini => gemini::error::event(body),
+        Dialect::Cohere => cohere::error::event(body),
+        Dialect::Bedrock => bedrock::error::event(body),
+    }
 }
 
 fn body(dialect: Dialect, words: &ErrorWords<'_>, attempts: &[Attempt<'_>]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(words.message.len() + 128);
+    let mut out = match dialect {
+        Dialect::Gemini => return gemini::error::body(words),
+        Dialect::Cohere => return cohere::error::body(words),
+        Dialect::Bedrock => return bedrock::error::body(words),
+        Dialect::OpenAi | Dialect::Responses | Dialect::Anthropic => {
+            Vec::with_capacity(words.message.len() + 128)
+        }
+    };
     // Writing strings and numbers to memory has no way to fail.
     let _ = match dialect {
-        Dialect::OpenAi => serde_json::to_writer(
+        Dialect::OpenAi | Dialect::Responses => serde_json::to_writer(
             &mut out,
             &OpenAiBody {
                 error: OpenAiError {
@@ -117,7 +129,7 @@ fn body(dialect: Dialect, words: &ErrorWords<'_>, attempts: &[Attempt<'_>]) -> V
                 },
             },
         ),
-        Dialect::Anthropic => serde_json::to_writer(
+        _ => serde_json::to_writer(
             &mut out,
             &AnthropicBody {
                 r#type: "error",

@@ -9,6 +9,8 @@ pub struct Report {
     pub model: Option<Box<str>>,
     /// Tokens, where the provider reported them. Cumulative reports: the last one wins, field by field.
     pub usage: Option<Usage>,
+    /// What the provider charges for, where it counts that apart from the tokens that went through the model (Cohere).
+    pub billed: Option<Usage>,
     /// What the provider itself says the request cost (OpenRouter, Perplexity, xAI).
     pub stated_cost: Option<Nanodollars>,
     /// The service tier that was used.

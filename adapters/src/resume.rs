@@ -7,4 +7,4 @@ mod trace;
 
 pub(crate) use overlap::Overlap;
 pub use partial::Partial;
-pub(crate) use trace::{ChunkTrace, EventTrace, Trace};
+pub(crate) use trace::{ChunkTrace, EventTrace, NoTrace, Trace};

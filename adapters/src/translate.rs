@@ -12,50 +12,49 @@ use tollgate_core::{Dialect, ProviderKind, Refusal, Surface};
 
 use crate::chat::made::Made;
 use crate::chat::names::Renamed;
+use crate::dialects::{self, Writer};
 use crate::egress::Egress;
 use crate::loss::Loss;
-use crate::passthrough::{read_anthropic, read_openai};
 use crate::render::{ErrorWords, error_body};
 use crate::report::{Malformed, Report, StreamFault};
 use crate::resume::Trace;
-use crate::{anthropic, openai};
 
-pub(crate) use stream::{Leg, Sink, TranslatedStream};
+pub(crate) use stream::{Leg, TranslatedStream};
 
 /// How the answer to a translated request becomes the client's.
 #[derive(Debug, Clone)]
 pub(crate) struct Translation {
     client: Dialect,
+    upstream: Dialect,
     kind: ProviderKind,
     include_usage: bool,
     renamed: Renamed,
     made: Made,
 }
 
-/// Translates a request for its target.
+/// Translates a request for its target. `stream`: whether the client's path asks for a stream; `None`: its body tells.
 ///
 /// # Errors
 /// What is malformed or of the wrong type; [`tollgate_core::RefusalKind::NotTranslatable`] for what cannot be had there at all,
 /// and for any loss if [`Egress::strict`] is set.
 pub(crate) fn request(
     from: Surface,
+    stream: Option<bool>,
     body: &[u8],
     egress: &Egress<'_>,
 ) -> Result<(Vec<u8>, Loss, Translation), Refusal> {
     let client = from.dialect();
-    let request = match client {
-        Dialect::OpenAi => openai::decode::request(body)?,
-        Dialect::Anthropic => anthropic::decode::request(body)?,
-    };
+    let upstream = egress.kind.dialect_for(from);
+    let mut request = dialects::decode(client, body)?;
+    request.stream = stream.unwrap_or(request.stream);
     let include_usage = request.include_usage;
     let mut loss = Loss::default();
-    let (body, renamed) = match egress.kind.dialect() {
-        Dialect::OpenAi => openai::encode::request(request, egress, &mut loss),
-        Dialect::Anthropic => anthropic::encode::request(request, egress, &mut loss)?,
-    };
+    let (body, renamed) = dialects::encode(upstream, request, egress, &mut loss)?;
+    let loss = loss.in_words_of(client);
     egress.bear(&loss)?;
     let translation = Translation {
         client,
+        upstream,
         kind: egress.kind,
         include_usage,
         renamed,
@@ -73,6 +72,7 @@ impl Translation {
     pub(crate) fn untouched(client: Dialect, kind: ProviderKind, include_usage: bool, made: Made) -> Self {
         Self {
             client,
+            upstream: client,
             kind,
             include_usage,
             renamed: Renamed::default(),
@@ -80,9 +80,9 @@ impl Translation {
         }
     }
 
-    /// The client's side of a stream that was passing on, from where it is.
-    pub(crate) fn sink<T: Trace>(&self, trace: &T, sink: impl FnOnce(T::Writer) -> Sink) -> Sink {
-        sink(trace.writer(self.made.clone(), self.renamed.clone(), self.include_usage))
+    /// The client's side of a stream that was passing on, from where it is. `None`: nobody can go on with it.
+    pub(crate) fn sink(&self, trace: &dyn Trace) -> Option<Box<dyn Writer>> {
+        trace.writer(self.made.clone(), self.renamed.clone(), self.include_usage)
     }
 
     /// Translates a whole answer.
@@ -90,23 +90,13 @@ impl Translation {
     /// # Errors
     /// If it is no JSON object, or none that holds an answer.
     pub(crate) fn answer(&self, body: &Bytes) -> Result<(Vec<u8>, Report), Malformed> {
-        let upstream = self.kind.dialect();
-        let report = match upstream {
-            Dialect::OpenAi => read_openai(Surface::ChatCompletions, self.kind, body)?,
-            Dialect::Anthropic => read_anthropic(Surface::Messages, body)?,
-        };
+        let report = dialects::report(self.upstream, None, self.kind, body)?;
         if let Some(fault) = &report.error {
             return Ok((error_body(self.client, &words_of(fault)), report));
         }
-        let answer = match upstream {
-            Dialect::OpenAi => openai::answer::read(body)?,
-            Dialect::Anthropic => anthropic::answer::read(body)?,
-        };
-        let render = match self.client {
-            Dialect::OpenAi => openai::render::answer,
-            Dialect::Anthropic => anthropic::render::answer,
-        };
-        let body = render(&answer, report.usage.as_ref(), &self.made, &self.renamed);
+        let answer = dialects::read(self.upstream, body)?;
+        let usage = report.usage.as_ref();
+        let body = dialects::render(self.client, &answer, usage, &self.made, &self.renamed);
         Ok((body, report))
     }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use tollgate_core::Refusal;
 
+use crate::chat::carried::Restored;
 use crate::chat::media::{Source, normalised};
 use crate::chat::read::{Node, Path, wrong};
 use crate::chat::{Call, Kind, Part};
@@ -22,11 +23,11 @@ pub(crate) fn read<'a>(node: &Node<'a, '_>, name: &str) -> Result<Vec<Part<'a>>,
         return Err(wrong(path, "a string or an array of blocks"));
     }
     let blocks = json::elements(json);
-    let mut parts = Vec::with_capacity(blocks.len());
+    let mut parts = Restored::default();
     for (index, json) in blocks.into_iter().enumerate() {
-        parts.push(block(json, Path::Index(&path, index))?);
+        parts.take(block(json, Path::Index(&path, index))?);
     }
-    Ok(parts)
+    Ok(parts.into_parts())
 }
 
 fn block<'a>(json: &'a str, path: Path<'_>) -> Result<Part<'a>, Refusal> {

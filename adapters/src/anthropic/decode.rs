@@ -124,7 +124,7 @@ fn tools<'a>(node: &Node<'a, '_>) -> Result<Vec<Tool<'a>>, Refusal> {
             let kind = ToolKind::Function {
                 name: tool.required("name")?,
                 description: tool.text("description")?,
-                schema: tool.object("input_schema")?,
+                schema: tool.object("input_schema")?.map(Cow::Borrowed),
                 strict: tool.flag("strict")?,
             };
             let known = [
@@ -243,7 +243,7 @@ fn output<'a>(node: &Node<'a, '_>, extra: &mut Extra<'a>) -> Result<Outputs<'a>,
     let output = Output::JsonSchema {
         name: None,
         description: None,
-        schema: format.object("schema")?.ok_or_else(missing)?,
+        schema: format.object("schema")?.ok_or_else(missing)?.into(),
         strict: None,
     };
     Ok((at(name, Some(output)), effort))

@@ -142,7 +142,7 @@ fn write_tools(
 }
 
 /// The tools that history mentions.
-fn mentioned<'t>(turns: &'t [Turn<'_>]) -> Vec<&'t str> {
+pub(crate) fn mentioned<'t>(turns: &'t [Turn<'_>]) -> Vec<&'t str> {
     let (mut names, mut seen) = (Vec::new(), HashSet::new());
     for part in turns.iter().flat_map(|turn| &turn.parts) {
         if let Kind::ToolCall(call) = &part.kind
@@ -162,7 +162,7 @@ fn write_tool(out: &mut Vec<u8>, tool: &Tool<'_>, origin: Dialect, takes: Takes,
             description,
             schema,
             strict,
-        } => (name, description, *schema, *strict == Some(true)),
+        } => (name, description, schema.as_deref(), *strict == Some(true)),
     };
     object(out, |o| {
         o.text("name", &legal(name, LONGEST_NAME));
@@ -246,7 +246,7 @@ fn write_settings(o: &mut Object<'_>, settings: &Settings<'_>) {
 
 fn write_output(o: &mut Object<'_>, request: &ChatRequest<'_>, settings: &Settings<'_>, takes: Takes) {
     let wanted = match request.output.as_ref().map(|output| &output.value) {
-        Some(Output::JsonSchema { schema, .. }) if takes.json_schema => Some(*schema),
+        Some(Output::JsonSchema { schema, .. }) if takes.json_schema => Some(&**schema),
         _ => None,
     };
     if wanted.is_none() && settings.effort.is_none() {

@@ -8,7 +8,9 @@ use std::collections::VecDeque;
 use tollgate_core::{FinishReason, Usage};
 
 use super::render::{stop_word, write_usage};
+use crate::chat::State;
 use crate::chat::answer::{End, Piece, finish_with};
+use crate::chat::carried::{Owner, of_state};
 use crate::chat::made::Made;
 use crate::chat::names::Renamed;
 use crate::chat::write::{Object, object};
@@ -26,6 +28,8 @@ pub(crate) struct EventWriter {
     ids: Vec<Box<str>>,
     has_refused: bool,
     end: Option<(FinishReason, Option<Box<str>>)>,
+    /// What belongs to the call that begins next.
+    ahead: Option<State<'static>>,
     /// What is told at the beginning. Nothing, where what it will come to is only known at the end.
     foreseen: Usage,
 }
@@ -97,6 +101,7 @@ impl EventWriter {
             ids: Vec::new(),
             has_refused: false,
             end: None,
+            ahead: None,
         }
     }
 
@@ -129,6 +134,7 @@ impl EventWriter {
             Piece::Start { model } => return self.start(model.as_deref(), out),
             Piece::Finish(end) => return self.finish(&end),
             Piece::Done => return,
+            Piece::StateAhead(state) => return self.ahead = Some(state.into_owned()),
             _ => {}
         }
         self.start(None, out);
@@ -148,17 +154,25 @@ impl EventWriter {
             },
             Piece::Signature(signature) => {
                 if let Some(Block {
-                    kind: BlockKind::Thinking { signature: known },
+                    kind:
+                        BlockKind::Thinking {
+                            signature: known @ None,
+                        },
                     ..
                 }) = self.queue.back_mut()
                 {
                     *known = Some(signature.as_ref().into());
+                } else {
+                    // Thoughts that are not shown are nothing but their proof.
+                    let signature = Some(signature.as_ref().into());
+                    self.push(BlockKind::Thinking { signature }, "");
                 }
             }
+            Piece::State(state) => self.state(&state),
             Piece::RedactedThinking(data) => self.push(BlockKind::Redacted, &data),
             Piece::Call { call, id, name } => self.call(call, &id, &name),
             Piece::Arguments { call, json } => self.arguments(call, &json),
-            Piece::Start { .. } | Piece::Finish(_) | Piece::Done => {}
+            Piece::Start { .. } | Piece::Finish(_) | Piece::Done | Piece::StateAhead(_) => {}
         }
         self.advance(out);
     }
@@ -246,9 +260,27 @@ impl EventWriter {
         }
     }
 
+    /// Carries what a provider wants back with what was said last: behind it, for that has been written.
+    fn state(&mut self, state: &State<'_>) {
+        let owner = match self.queue.back_mut().map(|block| &mut block.kind) {
+            Some(BlockKind::Thinking {
+                signature: signature @ None,
+            }) => {
+                *signature = Some(of_state(state, Owner::Itself).into());
+                return;
+            }
+            Some(BlockKind::Text | BlockKind::Call { .. }) => Owner::Last,
+            Some(BlockKind::Thinking { .. } | BlockKind::Redacted) | None => Owner::Itself,
+        };
+        self.push(BlockKind::Redacted, &of_state(state, owner));
+    }
+
     fn call(&mut self, call: usize, id: &str, name: &str) {
         if call != self.ids.len() {
             return;
+        }
+        if let Some(state) = self.ahead.take() {
+            self.push(BlockKind::Redacted, &of_state(&state, Owner::Next));
         }
         let is_new = !id.is_empty() && !self.ids.iter().any(|known| **known == *id);
         let id = if is_new {

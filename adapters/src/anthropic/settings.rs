@@ -83,7 +83,12 @@ fn thinking(request: &ChatRequest<'_>, turns: &[Turn<'_>], takes: Takes, loss: &
             Thinks::Off
         }
         (Some(Thinking::Off), _) | (None, Some("none") | None) => return Thinks::Unsaid,
-        (None, Some(_)) if !switches => return Thinks::Unsaid,
+        (None, Some(_)) if !switches => {
+            if !takes.adaptive {
+                loss.note(place(request).unwrap_or("output_config.effort"));
+            }
+            return Thinks::Unsaid;
+        }
         (Some(Thinking::Budget(tokens)), _) if !refuses_budget => Thinks::Budget(tokens.max(LEAST_BUDGET)),
         _ if takes.adaptive => Thinks::Adaptive,
         (_, effort) => Thinks::Budget(quirks::budget(effort.unwrap_or("high"))),

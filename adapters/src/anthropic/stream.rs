@@ -23,7 +23,8 @@ pub(crate) struct EventReader {
 #[derive(Debug)]
 enum Block {
     Text,
-    Thinking,
+    /// Thoughts: their signature, as far as it has come. Told with the end, for the last one counts.
+    Thinking(Option<Box<str>>),
     /// A call: its number, and the input it began with, for servers that send no more than that.
     Call(usize, Option<Box<str>>),
     /// One of the provider's own.
@@ -78,11 +79,7 @@ impl EventReader {
                     .map(Piece::Thinking)
                     .into_iter()
                     .for_each(&mut *each);
-                filled("signature")
-                    .map(Piece::Signature)
-                    .into_iter()
-                    .for_each(&mut *each);
-                Block::Thinking
+                Block::Thinking(filled("signature").map(|signature| signature.as_ref().into()))
             }
             Some("redacted_thinking") => {
                 filled("data")
@@ -119,10 +116,9 @@ impl EventReader {
             }
             Some("thinking_delta") => filled("thinking").map(Piece::Thinking).into_iter().for_each(each),
             Some("signature_delta") => {
-                filled("signature")
-                    .map(Piece::Signature)
-                    .into_iter()
-                    .for_each(each);
+                if let (Some((_, Block::Thinking(known))), Some(signature)) = (block, filled("signature")) {
+                    *known = Some(signature.as_ref().into());
+                }
             }
             Some("input_json_delta") => {
                 if let (Some((_, Block::Call(call, input))), Some(json)) = (block, filled("partial_json")) {
@@ -136,11 +132,19 @@ impl EventReader {
 
     fn stop(&mut self, index: u64, each: &mut dyn FnMut(Piece<'_>)) {
         let block = self.blocks.iter_mut().rfind(|(known, _)| *known == index);
-        if let Some((_, Block::Call(call, input))) = block
-            && let Some(json) = input.take()
-        {
-            let json = Cow::Owned(json.into());
-            each(Piece::Arguments { call: *call, json });
+        match block.map(|(_, block)| block) {
+            Some(Block::Call(call, input)) => {
+                if let Some(json) = input.take() {
+                    let json = Cow::Owned(json.into());
+                    each(Piece::Arguments { call: *call, json });
+                }
+            }
+            Some(Block::Thinking(signature)) => {
+                if let Some(signature) = signature.take() {
+                    each(Piece::Signature(Cow::Owned(signature.into())));
+                }
+            }
+            _ => {}
         }
     }
 }

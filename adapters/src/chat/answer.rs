@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use tollgate_core::FinishReason;
 
-use super::Part;
+use super::{Part, State};
 
 /// A whole answer. Usage and tier are in its [`crate::Report`].
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +43,11 @@ pub(crate) enum Piece<'a> {
     /// The thoughts so far are complete, and this proves them.
     Signature(Cow<'a, str>),
     RedactedThinking(Cow<'a, str>),
+    /// What the provider wants back with what was said last: with the call that began last, else with the text or
+    /// the thoughts so far.
+    State(State<'a>),
+    /// What the provider wants back with the call that begins next.
+    StateAhead(State<'a>),
     Refusal(Cow<'a, str>),
     /// A call begins. `call` counts the calls of the answer, from 0.
     Call {

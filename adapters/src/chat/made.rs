@@ -25,6 +25,11 @@ impl Made {
         format!("msg_{}", self.unique())
     }
 
+    /// The id of an answer in dialects whose ids have no prefix.
+    pub(crate) fn answer_id(&self) -> String {
+        self.unique()
+    }
+
     /// The id of a call that came without one.
     pub(crate) fn call_id(&self, prefix: &str, number: usize) -> String {
         format!("{prefix}{}_{number}", self.unique())

@@ -216,6 +216,73 @@ fn a_refused_credential_of_ours_is_never_the_clients_and_never_shown() {
 }
 
 #[test]
+fn googles_key_that_is_not_valid_is_the_gateways_and_not_the_clients_bad_request() {
+    let body = r#"{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT",
+        "details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID","domain":"googleapis.com"}]}}"#;
+    let failure = fail(Dialect::Gemini, Dialect::Gemini, 400, body);
+    assert_eq!(
+        (failure.status, failure.class),
+        (502, OutcomeClass::CredentialRejected)
+    );
+    assert!(!String::from_utf8_lossy(&failure.body).contains("API key not valid"));
+}
+
+#[test]
+fn googles_limit_of_a_minute_is_waited_for_and_that_of_a_day_is_not() {
+    let failure = |quota: &str| {
+        let body = json!({"error": {"code": 429, "status": "RESOURCE_EXHAUSTED",
+            "message": "You exceeded your current quota, please check your plan and billing details.",
+            "details": [{"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": quota}]},
+                {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "20s"}]}});
+        fail(Dialect::OpenAi, Dialect::Gemini, 429, &body.to_string())
+    };
+    let minute = failure("GenerateRequestsPerMinutePerProjectPerModel-FreeTier");
+    assert_eq!(minute.class, OutcomeClass::RateLimited);
+    assert_eq!(minute.retry_after, Some(Duration::from_secs(20)));
+    let day = failure("GenerateRequestsPerDayPerProjectPerModel-FreeTier");
+    assert_eq!(day.class, OutcomeClass::QuotaExhausted);
+}
+
+#[test]
+fn bedrock_says_beside_the_body_what_kind_of_error_it_is() {
+    use OutcomeClass as Class;
+    let class = |upstream, kind: &str, status, message: &str| {
+        let header = |name: &str| (name == "x-amzn-errortype").then(|| kind.to_owned());
+        let body = Bytes::from(json!({ "message": message }).to_string());
+        failure(Dialect::Bedrock, upstream, status, &header, &body).class
+    };
+    for (kind, status, message, expected) in [
+        ("ThrottlingException", 400, "slow down", Class::RateLimited),
+        (
+            "ThrottlingException:http://internal.amazon.com/coral/",
+            400,
+            "slow down",
+            Class::RateLimited,
+        ),
+        (
+            "ServiceQuotaExceededException",
+            400,
+            "limit",
+            Class::QuotaExhausted,
+        ),
+        ("ExpiredTokenException", 400, "expired", Class::CredentialRejected),
+        ("ModelErrorException", 424, "broke", Class::ServerError),
+        ("ValidationException", 400, "malformed", Class::InvalidRequest),
+        (
+            "ValidationException",
+            400,
+            "Input Tokens Exceeded: Number of input tokens exceeds maximum length",
+            Class::ContextTooLong,
+        ),
+        ("Unheard", 503, "busy", Class::Overloaded),
+    ] {
+        assert_eq!(class(Dialect::Bedrock, kind, status, message), expected, "{kind}");
+    }
+    let elsewhere = class(Dialect::OpenAi, "ThrottlingException", 400, "x");
+    assert_eq!(elsewhere, Class::InvalidRequest);
+}
+
+#[test]
 fn when_to_come_back_is_found_wherever_it_is_said() {
     let seconds = |seconds: f64| Some(Duration::from_secs_f64(seconds));
     assert_eq!(wait(&[("retry-after", "2")], ""), seconds(2.0));

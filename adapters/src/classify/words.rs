@@ -129,8 +129,12 @@ impl<'a> Words<'a> {
 
     /// Whether the body is an error in the shape of `dialect`, so that it can be passed on as it is.
     pub(crate) fn has_shape_of(&self, dialect: Dialect) -> bool {
-        let anthropic = self.is_anthropic && self.kind.is_some();
-        self.has_error_object && (dialect == Dialect::OpenAi || anthropic)
+        match dialect {
+            Dialect::OpenAi | Dialect::Responses | Dialect::Gemini => self.has_error_object,
+            Dialect::Anthropic => self.has_error_object && self.is_anthropic && self.kind.is_some(),
+            // They hold nothing but a message, which is written anew.
+            Dialect::Cohere | Dialect::Bedrock => false,
+        }
     }
 
     pub(super) fn speaks_of_context(&self) -> bool {
@@ -149,6 +153,7 @@ impl<'a> Words<'a> {
             "context_length_exceeded",
             "too many tokens",
             "length of all messages is too long",
+            "input tokens exceed",
         ])
     }
 
@@ -169,12 +174,13 @@ impl<'a> Words<'a> {
             "insufficient_quota",
             "billing_hard_limit_reached",
             "billing_error",
-        ]) || self.says(&[
-            "insufficient balance",
-            "insufficient credits",
-            "exceeded your current quota",
-            "perday",
-        ])
+        ]) || self.says(&["insufficient balance", "insufficient credits"])
+            || if self.says(&["\"quotaid\""]) {
+                // Google says the same of every limit, and names the one that was met: a day is not waited for.
+                self.says(&["perday"])
+            } else {
+                self.says(&["exceeded your current quota", "perday"])
+            }
     }
 
     pub(super) fn speaks_of_size(&self) -> bool {

@@ -105,7 +105,7 @@ fn paths_follow_the_surface_and_the_kind() {
     let path = |surface, kind, version| {
         let mut egress = egress(kind, "my deploy/é");
         egress.api_version = version;
-        super::path(surface, &egress)
+        super::path(surface, false, &egress)
     };
     assert_eq!(
         path(Surface::ChatCompletions, ProviderKind::Groq, None),
@@ -238,7 +238,7 @@ const ODD: &str = r#"{"model":"m","messages":[{"role":"developer","content":"Be 
 #[test]
 fn developers_become_system_where_they_are_not_known_and_only_there() {
     for kind in ProviderKind::ALL {
-        if kind.dialect() != Dialect::OpenAi || kind == ProviderKind::Mistral {
+        if kind.dialect_for(Surface::ChatCompletions) != Dialect::OpenAi || kind == ProviderKind::Mistral {
             continue;
         }
         let sent = body(Surface::ChatCompletions, kind, "m", ODD);

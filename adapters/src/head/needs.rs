@@ -10,39 +10,74 @@ use super::tape::{Field, Top, member};
 
 /// What it takes to serve the request.
 pub(super) fn needs(surface: Surface, nodes: &[Node<'_>], top: &Top<'_>) -> Capabilities {
-    let format = match surface {
-        Surface::ChatCompletions => top.told("response_format"),
-        Surface::Messages | Surface::CountTokens => {
-            let config = top.told("output_config");
-            let format = config.and_then(|config| inside(nodes, top.origin, config, "format"));
-            format.or_else(|| top.told("output_format"))
-        }
-        Surface::Completions | Surface::Embeddings => return Capabilities::NONE,
+    if !surface.is_chat() && surface != Surface::CountTokens {
+        return Capabilities::NONE;
+    }
+    let within = |of: &str, name: &str| inside(nodes, top.origin, top.told(of)?, name);
+    let has_tools = match surface {
+        Surface::Converse => within("toolConfig", "tools"),
+        _ => ["tools", "functions"]
+            .into_iter()
+            .filter_map(|name| top.told(name))
+            .find(|field| is_filled(field.node)),
     };
-    let mut tools = ["tools", "functions"]
-        .into_iter()
-        .filter_map(|name| top.told(name));
     let mut needs = top.needs;
-    if tools.any(|field| is_filled(field.node)) {
+    if has_tools.is_some_and(|field| is_filled(field.node)) {
         needs = needs.union(Capabilities::TOOLS);
     }
-    match format.and_then(|format| text(inside(nodes, top.origin, format, "type")?)) {
-        Some("json_schema") => needs = needs.union(Capabilities::JSON_SCHEMA),
-        Some("json_object") => needs = needs.union(Capabilities::JSON_MODE),
-        _ => {}
-    }
-    if thinks(nodes, top) {
+    needs = needs.union(output(surface, nodes, top));
+    if thinks(surface, nodes, top) {
         needs = needs.union(Capabilities::REASONING);
     }
     needs
 }
 
+/// What the answer must be.
+fn output(surface: Surface, nodes: &[Node<'_>], top: &Top<'_>) -> Capabilities {
+    let within = |of: &str, name: &str| inside(nodes, top.origin, top.told(of)?, name);
+    let format = match surface {
+        Surface::Messages | Surface::CountTokens => {
+            within("output_config", "format").or_else(|| top.told("output_format"))
+        }
+        Surface::Responses => within("text", "format"),
+        Surface::GenerateContent => {
+            let given = |name| within("generationConfig", name).or_else(|| within("generation_config", name));
+            let schemas = [
+                "responseSchema",
+                "responseJsonSchema",
+                "response_schema",
+                "response_json_schema",
+            ];
+            let json = given("responseMimeType").or_else(|| given("response_mime_type"));
+            return if schemas.into_iter().any(|name| given(name).is_some()) {
+                Capabilities::JSON_SCHEMA
+            } else if json.and_then(text) == Some("application/json") {
+                Capabilities::JSON_MODE
+            } else {
+                Capabilities::NONE
+            };
+        }
+        Surface::Converse => within("outputConfig", "textFormat"),
+        _ => top.told("response_format"),
+    };
+    match format.and_then(|format| text(inside(nodes, top.origin, format, "type")?)) {
+        Some("json_schema") => Capabilities::JSON_SCHEMA,
+        Some("json_object") => Capabilities::JSON_MODE,
+        _ => Capabilities::NONE,
+    }
+}
+
 /// Whether it asks for thinking. Effort of none is none.
-fn thinks(nodes: &[Node<'_>], top: &Top<'_>) -> bool {
-    let effort = top.told("reasoning_effort").and_then(text);
-    let thinking = top.told("thinking");
-    let mode = thinking.and_then(|thinking| text(inside(nodes, top.origin, thinking, "type")?));
-    effort.is_some_and(|effort| !matches!(effort, "" | "none"))
+fn thinks(surface: Surface, nodes: &[Node<'_>], top: &Top<'_>) -> bool {
+    let within = |of: &str, name: &str| inside(nodes, top.origin, top.told(of)?, name);
+    let effort = match surface {
+        Surface::Responses => within("reasoning", "effort"),
+        _ => top.told("reasoning_effort"),
+    };
+    let mode = within("thinking", "type").and_then(text);
+    effort
+        .and_then(text)
+        .is_some_and(|effort| !matches!(effort, "" | "none"))
         || matches!(mode, Some("enabled" | "adaptive"))
 }
 

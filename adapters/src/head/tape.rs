@@ -208,10 +208,16 @@ impl<'a> Walk<'a> {
                 self.begins &= !self.has_users;
                 Holds::Message
             }
-            (Holds::Message | Holds::Part, false) if self.key == "content" => Holds::Parts,
+            (Holds::Message | Holds::Part, false) if matches!(self.key, "content" | "parts") => Holds::Parts,
             (Holds::Parts, true) => Holds::Part,
-            (Holds::Part, true) if self.key == "source" => Holds::Part,
-            (Holds::Top, false) if self.key == "messages" => Holds::Messages,
+            (Holds::Part, true) => {
+                self.top.needs = self.top.needs.union(asked_by(self.key));
+                match self.key {
+                    "source" | "inlineData" | "inline_data" | "fileData" | "file_data" => Holds::Part,
+                    _ => Holds::Other,
+                }
+            }
+            (Holds::Top, false) if matches!(self.key, "messages" | "input" | "contents") => Holds::Messages,
             (Holds::Top, false) if self.key == "system" => Holds::Parts,
             _ => Holds::Other,
         };
@@ -235,8 +241,13 @@ impl<'a> Walk<'a> {
                 "user" => self.has_users = true,
                 _ => {}
             },
+            "mimeType" | "mime_type" if of == Holds::Part => {
+                self.top.needs = self.top.needs.union(asked_by_media(text));
+            }
             "type" if of == Holds::Part => self.top.needs = self.top.needs.union(asked_by(text)),
-            "content" | "text" | "system" | "prompt" | "name" | "description" => self.begin_with(text),
+            "content" | "text" | "system" | "prompt" | "name" | "description" | "input" | "instructions" => {
+                self.begin_with(text);
+            }
             _ => {}
         }
     }
@@ -268,7 +279,15 @@ impl Counting {
         match key {
             "messages" | "system" => Self::Values,
             "prompt" if surface == Surface::Completions => Self::Values,
-            "input" if surface == Surface::Embeddings => Self::Values,
+            "input" if matches!(surface, Surface::Embeddings | Surface::Responses) => Self::Values,
+            "instructions" if surface == Surface::Responses => Self::Values,
+            "contents" | "systemInstruction" | "system_instruction"
+                if surface == Surface::GenerateContent =>
+            {
+                Self::Values
+            }
+            "documents" if surface == Surface::CohereChat => Self::Values,
+            "toolConfig" if surface == Surface::Converse => Self::KeysAndValues,
             "tools" | "functions" | "response_format" => Self::KeysAndValues,
             _ => Self::Nothing,
         }
@@ -277,7 +296,20 @@ impl Counting {
 
 /// Whether the prompt begins with what this field at the top holds.
 fn begins(field: &str) -> bool {
-    matches!(field, "messages" | "system" | "tools" | "functions" | "prompt")
+    matches!(
+        field,
+        "messages"
+            | "system"
+            | "tools"
+            | "functions"
+            | "prompt"
+            | "input"
+            | "instructions"
+            | "contents"
+            | "systemInstruction"
+            | "system_instruction"
+            | "toolConfig"
+    )
 }
 
 /// The name of a field that tells what is needed, or which conversation this is.
@@ -294,6 +326,15 @@ fn telling(field: &str) -> Option<&'static str> {
         "user" => "user",
         "safety_identifier" => "safety_identifier",
         "metadata" => "metadata",
+        "outputConfig" => "outputConfig",
+        "contents" => "contents",
+        "generationConfig" => "generationConfig",
+        "generation_config" => "generation_config",
+        "inferenceConfig" => "inferenceConfig",
+        "toolConfig" => "toolConfig",
+        "max_output_tokens" => "max_output_tokens",
+        "text" => "text",
+        "reasoning" => "reasoning",
         _ => return None,
     })
 }
@@ -308,11 +349,31 @@ fn asked_by(kind: &str) -> Capabilities {
     }
 }
 
+/// What media of this type ask of a model.
+fn asked_by_media(media_type: &str) -> Capabilities {
+    match media_type.split('/').next().unwrap_or_default() {
+        "image" => Capabilities::VISION,
+        "audio" => Capabilities::AUDIO,
+        "application" => Capabilities::DOCUMENTS,
+        _ => Capabilities::NONE,
+    }
+}
+
 /// Media and signatures: long, but not text that a tokenizer sees.
 fn is_bulk(key: &str, text: &str) -> bool {
     matches!(
         key,
-        "data" | "url" | "image_url" | "file_data" | "signature" | "encrypted_content"
+        "data"
+            | "url"
+            | "image_url"
+            | "file_data"
+            | "signature"
+            | "encrypted_content"
+            | "bytes"
+            | "fileUri"
+            | "thoughtSignature"
+            | "thought_signature"
+            | "redactedContent"
     ) || text.starts_with("data:")
 }
 

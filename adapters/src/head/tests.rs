@@ -33,7 +33,7 @@ fn the_head_of_an_ordinary_request_is_read() {
         ("gpt-4o", true, false)
     );
     assert_eq!((head.max_output_tokens, head.prompt_bytes), (Some(5), 9));
-    assert_eq!(&body[head.model_place], r#""gpt-4o""#);
+    assert_eq!(&body[head.model_place.unwrap()], r#""gpt-4o""#);
     assert_eq!(head.usage_place, UsagePlace::Absent(1));
 }
 
@@ -45,7 +45,7 @@ fn places_are_right_behind_escapes_of_every_kind() {
     );
     let head = chat(body).unwrap();
     assert_eq!(&*head.model, "a/b \"");
-    assert_eq!(&body[head.model_place], r#""a\/b \"""#);
+    assert_eq!(&body[head.model_place.unwrap()], r#""a\/b \"""#);
     let UsagePlace::Off(place) = head.usage_place else {
         panic!("{:?}", head.usage_place)
     };
@@ -274,7 +274,7 @@ proptest! {
     #[test]
     fn the_model_is_found_in_any_body((body, model) in body()) {
         let head = chat(&body).unwrap();
-        prop_assert_eq!(&body[head.model_place.clone()], &model);
+        prop_assert_eq!(&body[head.model_place.clone().unwrap()], &model);
         prop_assert_eq!(&*head.model, serde_json::from_str::<String>(&model).unwrap());
     }
 

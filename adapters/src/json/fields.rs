@@ -81,6 +81,16 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The same with its names in camel case: `top_k` is `topK`.
+    pub(crate) fn in_camel_case(mut self) -> Self {
+        for (name, _) in &mut self.0 {
+            if name.contains('_') {
+                *name = Cow::Owned(camel_case(name));
+            }
+        }
+        self
+    }
+
     /// The JSON text of a field. `None` if there is none, or it is `null`.
     pub(crate) fn raw(&self, name: &str) -> Option<&'a str> {
         self.raw_or_null(name).filter(|value| *value != "null")
@@ -118,6 +128,26 @@ impl<'a> Fields<'a> {
     pub(crate) fn elements(&self, name: &str) -> Vec<&'a str> {
         self.raw(name).map(elements).unwrap_or_default()
     }
+}
+
+/// A name in camel case; what begins with an underscore keeps that one.
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('_').enumerate();
+    words.by_ref().fold(
+        String::with_capacity(name.len()),
+        |mut camel, (position, word)| {
+            let mut letters = word.chars();
+            match letters.next() {
+                Some(first) if position > 0 && !camel.trim_matches('_').is_empty() => {
+                    camel.push(first.to_ascii_uppercase());
+                }
+                Some(first) => camel.push(first),
+                None => camel.push('_'),
+            }
+            camel.extend(letters);
+            camel
+        },
+    )
 }
 
 /// A string.
@@ -189,6 +219,15 @@ mod tests {
     fn the_last_of_two_fields_counts_and_escaped_names_are_read() {
         let fields = Fields::parse(br#"{"a":1,"\u0061":2}"#).unwrap();
         assert_eq!(fields.count("a"), Some(2));
+    }
+
+    #[test]
+    fn names_are_put_into_camel_case() {
+        let fields = Fields::of(r#"{"top_k":1,"topP":2,"_hidden_name":3,"a_2b":4}"#)
+            .unwrap()
+            .in_camel_case();
+        let names: Vec<_> = fields.iter().map(|(name, _)| name.to_owned()).collect();
+        assert_eq!(names, ["topK", "topP", "_hiddenName", "a2b"]);
     }
 
     #[test]

@@ -63,6 +63,10 @@ pub(crate) fn request(body: &[u8]) -> Result<ChatRequest<'_>, Refusal> {
     if let Some(store @ "true") = node.raw("store") {
         request.extra.push((Cow::Borrowed("store"), store));
     }
+    // Empty, it still asks for a search.
+    if let Some(search @ "{}") = node.raw("web_search_options") {
+        request.extra.push((Cow::Borrowed("web_search_options"), search));
+    }
     if let Some(options) = node.raw("stream_options") {
         let options = Node::of(options, Path::Key(&node.path, "stream_options"))?;
         let others = options.extra(&["include_usage", "include_obfuscation"]);
@@ -138,7 +142,7 @@ fn tools<'a>(node: &Node<'a, '_>) -> Result<Vec<Tool<'a>>, Refusal> {
                 let kind = ToolKind::Function {
                     name: function.required("name")?,
                     description: function.text("description")?,
-                    schema: function.object("parameters")?,
+                    schema: function.object("parameters")?.map(Cow::Borrowed),
                     strict: function.flag("strict")?,
                 };
                 (kind, tool.extra(&["type", "function", "cache_control"]))
@@ -194,7 +198,7 @@ fn output<'a>(node: &Node<'a, '_>) -> Result<Option<At<Output<'a>>>, Refusal> {
             Output::JsonSchema {
                 name: wanted.text("name")?,
                 description: wanted.text("description")?,
-                schema: wanted.object("schema")?.ok_or_else(missing)?,
+                schema: wanted.object("schema")?.ok_or_else(missing)?.into(),
                 strict: wanted.flag("strict")?,
             }
         }

@@ -2,7 +2,7 @@
 
 use tollgate_core::{Dialect, ProviderKind};
 
-use super::quirks::{LONGEST_NAME, Takes, Thinks, least_effort, most_effort, takes};
+use super::quirks::{LONGEST_NAME, Takes, Thinks, is_official, least_effort, most_effort, takes};
 use super::turns::{self, Writer};
 use crate::anthropic::quirks::{budget, effort_of_budget};
 use crate::chat::names::{Renamed, legal};
@@ -123,7 +123,7 @@ impl Encoder<'_> {
                 description,
                 schema,
                 strict,
-            } => (name, description, *schema, *strict),
+            } => (name, description, schema.as_deref(), *strict),
         };
         let sent = legal(name, LONGEST_NAME);
         self.renamed.note(name, &sent);
@@ -199,12 +199,13 @@ impl Encoder<'_> {
             None => {}
         }
         match sampling.logprobs {
-            Some(_) if is_mistral => loss.note("logprobs"),
+            // What comes back of them has no place in an answer that is written anew.
+            Some(_) if self.crosses => loss.note("logprobs"),
             Some(logprobs) => o.plain("logprobs", logprobs).end(),
             None => {}
         }
         match sampling.top_logprobs {
-            Some(_) if is_mistral => loss.note("top_logprobs"),
+            Some(_) if self.crosses => loss.note("top_logprobs"),
             Some(top) => o.plain("top_logprobs", top).end(),
             None => {}
         }
@@ -341,7 +342,7 @@ impl Encoder<'_> {
         at: &'static str,
         loss: &mut Loss,
     ) {
-        let official = matches!(self.egress.kind, ProviderKind::OpenAi | ProviderKind::Azure);
+        let official = is_official(self.egress.kind);
         if is_off {
             match least_effort(self.egress.model).filter(|_| official) {
                 Some(least) => o.text("reasoning_effort", least).end(),

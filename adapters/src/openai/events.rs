@@ -2,13 +2,15 @@
 
 use tollgate_core::{FinishReason, Usage};
 
+use super::carried;
 use super::render::{REFUSED, finish_word, write_usage};
 use super::turns::write_thoughts;
 use crate::chat::answer::{End, Piece, finish_with};
+use crate::chat::carried::alone;
 use crate::chat::made::Made;
 use crate::chat::names::Renamed;
 use crate::chat::write::{Array, Object, object};
-use crate::chat::{Kind, Part};
+use crate::chat::{Kind, Part, State};
 
 /// Writes chunks.
 #[derive(Debug, Clone)]
@@ -22,10 +24,23 @@ pub(crate) struct ChunkWriter {
     calls: Vec<bool>,
     /// The thoughts that await their signature.
     thoughts: String,
+    last: Last,
+    /// What belongs to the text so far: told with the end, for clients join what they are told twice.
+    beside: Option<State<'static>>,
+    /// What belongs to the call that begins next.
+    ahead: Option<State<'static>>,
     has_refused: bool,
     end: Option<(FinishReason, Option<Box<str>>)>,
     /// The index of the choice that is being written.
     choice: usize,
+}
+
+/// What was said last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Thoughts,
+    Text,
+    Call(usize),
 }
 
 impl ChunkWriter {
@@ -37,6 +52,9 @@ impl ChunkWriter {
             head: Vec::new(),
             calls: Vec::new(),
             thoughts: String::new(),
+            last: Last::Thoughts,
+            beside: None,
+            ahead: None,
             has_refused: false,
             end: None,
             choice: 0,
@@ -67,23 +85,33 @@ impl ChunkWriter {
             Piece::Start { model } => return self.start(model.as_deref(), out),
             Piece::Finish(end) => return self.finish(end),
             Piece::Done => return,
+            Piece::StateAhead(state) => return self.ahead = Some(state.into_owned()),
             _ => {}
         }
         if self.head.is_empty() {
             self.start(None, out);
         }
         match piece {
-            Piece::Text(text) => self.delta(out, |o| o.text("content", &text).end()),
+            Piece::Text(text) => {
+                self.last = Last::Text;
+                self.delta(out, |o| o.text("content", &text).end());
+            }
             Piece::Thinking(text) => {
+                self.last = Last::Thoughts;
                 self.thoughts.push_str(&text);
                 self.delta(out, |o| o.text("reasoning_content", &text).end());
             }
             Piece::Signature(signature) => {
                 let text = std::mem::take(&mut self.thoughts).into();
                 let signature = Some(signature);
-                self.block(Kind::Thinking { text, signature }, out);
+                let kind = Kind::Thinking { text, signature };
+                self.block(&Part::new(String::new(), kind), out);
             }
-            Piece::RedactedThinking(data) => self.block(Kind::RedactedThinking(data), out),
+            Piece::RedactedThinking(data) => {
+                let kind = Kind::RedactedThinking(data);
+                self.block(&Part::new(String::new(), kind), out);
+            }
+            Piece::State(state) => self.state(state, out),
             Piece::Refusal(text) => {
                 self.has_refused = true;
                 self.delta(out, |o| o.text("refusal", &text).end());
@@ -95,7 +123,7 @@ impl ChunkWriter {
                     self.arguments(call, &json, out);
                 }
             }
-            Piece::Start { .. } | Piece::Finish(_) | Piece::Done => {}
+            Piece::Start { .. } | Piece::Finish(_) | Piece::Done | Piece::StateAhead(_) => {}
         }
     }
 
@@ -119,6 +147,8 @@ impl ChunkWriter {
         self.choice += 1;
         self.calls.clear();
         self.thoughts.clear();
+        self.last = Last::Thoughts;
+        self.ahead = None;
         self.has_refused = false;
         self.role(out);
     }
@@ -128,6 +158,9 @@ impl ChunkWriter {
             self.start(None, out);
         }
         self.fill_empty_calls(out);
+        if let Some(state) = self.beside.take() {
+            self.delta(out, |o| carried::write(o, &state));
+        }
         let (finish, explanation) = self.end.take().unwrap_or((FinishReason::Stop, None));
         let finish = finish_with(finish, !self.calls.is_empty());
         if finish == FinishReason::ContentFilter && !self.has_refused {
@@ -172,6 +205,8 @@ impl ChunkWriter {
             return;
         }
         self.calls.push(false);
+        self.last = Last::Call(call);
+        let ahead = self.ahead.take();
         let made_up;
         let id = if id.is_empty() {
             made_up = self.made.call_id("call_", call);
@@ -185,6 +220,9 @@ impl ChunkWriter {
                 a.object(|o| {
                     o.plain("index", call).text("id", id).text("type", "function");
                     o.object("function", |o| o.text("name", name).text("arguments", "").end());
+                    if let Some(state) = &ahead {
+                        carried::write(o, state);
+                    }
                 });
             });
         });
@@ -201,6 +239,29 @@ impl ChunkWriter {
         });
     }
 
+    /// Carries what a provider wants back with what was said last.
+    fn state(&mut self, state: State<'_>, out: &mut Vec<u8>) {
+        match self.last {
+            Last::Text => self.beside = Some(state.into_owned()),
+            Last::Call(call) => self.delta(out, |o| {
+                o.array("tool_calls", |a| {
+                    a.object(|o| {
+                        o.plain("index", call);
+                        carried::write(o, &state);
+                    });
+                });
+            }),
+            Last::Thoughts => {
+                let mut part = alone(String::new(), state.into_owned());
+                part.kind = Kind::Thinking {
+                    text: std::mem::take(&mut self.thoughts).into(),
+                    signature: None,
+                };
+                self.block(&part, out);
+            }
+        }
+    }
+
     /// A call without arguments has none: an empty object.
     fn fill_empty_calls(&self, out: &mut Vec<u8>) {
         for call in 0..self.calls.len() {
@@ -210,10 +271,9 @@ impl ChunkWriter {
         }
     }
 
-    fn block(&self, kind: Kind<'_>, out: &mut Vec<u8>) {
-        let part = Part::new(String::new(), kind);
+    fn block(&self, part: &Part<'_>, out: &mut Vec<u8>) {
         self.delta(out, |o| {
-            o.array("thinking_blocks", |a| write_thoughts(a, &part)).end();
+            o.array("thinking_blocks", |a| write_thoughts(a, part)).end();
         });
     }
 

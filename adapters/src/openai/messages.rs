@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use tollgate_core::Refusal;
 
+use super::carried;
+use crate::chat::carried::{Restored, alone};
 use crate::chat::media::Source;
 use crate::chat::read::{Node, Path, wrong};
 use crate::chat::{Call, Kind, Part, Role, Turn};
@@ -50,12 +52,16 @@ fn turn<'a>(message: &Node<'a, '_>) -> Result<Turn<'a>, Refusal> {
             return Err(wrong(Path::Key(&message.path, "role"), expected));
         }
     };
+    let mut known = KNOWN.to_vec();
+    if role == Role::Assistant && carried::read(&message.fields).is_some() {
+        known.push("extra_content");
+    }
     let mut turn = Turn {
         at: message.path.to_string(),
         role,
         name: message.text("name")?,
         parts,
-        extra: message.extra(KNOWN),
+        extra: message.extra(&known),
     };
     // A mark on the message stands for one on its last part.
     if let (Some(cache), Some(last)) = (message.cache()?, turn.parts.last_mut()) {
@@ -227,6 +233,15 @@ fn assistant<'a>(message: &Node<'a, '_>) -> Result<Vec<Part<'a>>, Refusal> {
         let at = Path::Key(&message.path, "refusal").to_string();
         parts.push(Part::new(at, Kind::Refusal(refusal)));
     }
+    if let Some(state) = carried::read(&message.fields) {
+        let is_said = |part: &&mut Part<'_>| matches!(part.kind, Kind::Text(_)) && !part.is_empty();
+        if let Some(said) = parts.iter_mut().rfind(is_said) {
+            said.state = Some(state);
+        } else {
+            let at = Path::Key(&message.path, "extra_content").to_string();
+            parts.push(alone(at, state));
+        }
+    }
     let list = Path::Key(&message.path, "tool_calls");
     for (index, json) in message.elements("tool_calls")?.into_iter().enumerate() {
         parts.push(tool_call(json, Path::Index(&list, index))?);
@@ -237,7 +252,7 @@ fn assistant<'a>(message: &Node<'a, '_>) -> Result<Vec<Part<'a>>, Refusal> {
 /// The blocks of Anthropic's thinking that answers carry beside `reasoning_content`.
 fn thinking_blocks<'a>(message: &Node<'a, '_>) -> Result<Vec<Part<'a>>, Refusal> {
     let list = Path::Key(&message.path, "thinking_blocks");
-    let mut parts = Vec::new();
+    let mut parts = Restored::default();
     for (index, json) in message.elements("thinking_blocks")?.into_iter().enumerate() {
         let path = Path::Index(&list, index);
         let block = Node::of(json, path)?;
@@ -248,9 +263,9 @@ fn thinking_blocks<'a>(message: &Node<'a, '_>) -> Result<Vec<Part<'a>>, Refusal>
                 signature: block.text("signature")?,
             },
         };
-        parts.push(Part::new(path.to_string(), kind));
+        parts.take(Part::new(path.to_string(), kind));
     }
-    Ok(parts)
+    Ok(parts.into_parts())
 }
 
 fn tool_call<'a>(json: &'a str, path: Path<'_>) -> Result<Part<'a>, Refusal> {
@@ -270,6 +285,7 @@ fn tool_call<'a>(json: &'a str, path: Path<'_>) -> Result<Part<'a>, Refusal> {
     };
     let mut part = Part::new(path.to_string(), Kind::ToolCall(call));
     part.cache = node.cache()?;
+    part.state = carried::read(&node.fields);
     Ok(part)
 }
 

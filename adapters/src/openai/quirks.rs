@@ -52,9 +52,17 @@ pub(crate) struct Takes {
     pub(crate) thinks: Thinks,
 }
 
+/// Whether it is OpenAI itself, under whichever of its APIs.
+pub(crate) const fn is_official(kind: ProviderKind) -> bool {
+    matches!(
+        kind,
+        ProviderKind::OpenAi | ProviderKind::OpenAiResponses | ProviderKind::Azure
+    )
+}
+
 /// What `model` at a provider of `kind` takes.
 pub(crate) fn takes(kind: ProviderKind, model: &str) -> Takes {
-    let official = matches!(kind, ProviderKind::OpenAi | ProviderKind::Azure);
+    let official = is_official(kind);
     let reasons = official && is_reasoning(model);
     Takes {
         developer: official || matches!(kind, ProviderKind::OpenRouter | ProviderKind::Xai),
@@ -90,7 +98,7 @@ fn thinks(kind: ProviderKind, model: &str, reasons: bool) -> Thinks {
         ProviderKind::DeepSeek => Thinks::Switch,
         ProviderKind::DashScope => Thinks::Budget,
         ProviderKind::OpenRouter => Thinks::Object,
-        ProviderKind::OpenAi | ProviderKind::Azure if reasons => Thinks::Effort,
+        _ if reasons => Thinks::Effort,
         ProviderKind::Vllm => Thinks::Effort,
         ProviderKind::Xai if model.contains("mini") || model.contains("grok-4.") => Thinks::Effort,
         ProviderKind::Groq | ProviderKind::Together | ProviderKind::Fireworks | ProviderKind::Ollama
@@ -184,6 +192,8 @@ mod tests {
     #[test]
     fn what_names_mean_depends_on_who_serves_them() {
         assert!(!takes(ProviderKind::OpenAi, "o3").sampling);
+        let asked_by_responses = takes(ProviderKind::OpenAiResponses, "o3");
+        assert_eq!(asked_by_responses, takes(ProviderKind::OpenAi, "o3"));
         assert!(takes(ProviderKind::Vllm, "o3").sampling);
         assert!(!takes(ProviderKind::Mistral, "mistral-large").any_id);
     }

@@ -2,12 +2,13 @@
 
 use tollgate_core::{FinishReason, Usage};
 
+use super::carried;
 use super::turns::write_thoughts;
 use crate::chat::answer::{ChatAnswer, Choice, finish_with};
 use crate::chat::made::Made;
 use crate::chat::names::Renamed;
 use crate::chat::write::{Object, compact, object};
-use crate::chat::{Call, Kind, Part};
+use crate::chat::{Call, Kind};
 
 /// What is said of a refusal that the provider does not explain.
 pub(crate) const REFUSED: &str = "The model declined to answer.";
@@ -49,17 +50,22 @@ pub(crate) fn answer(
 
 fn write_choice(o: &mut Object<'_>, index: usize, choice: &Choice<'_>, made: &Made, renamed: &Renamed) {
     let (mut text, mut thoughts, mut refusal) = (None::<String>, String::new(), None::<String>);
-    let (mut blocks, mut calls): (Vec<&Part<'_>>, Vec<&Call<'_>>) = (Vec::new(), Vec::new());
+    let (mut blocks, mut calls) = (Vec::new(), Vec::new());
+    let mut state = None;
     for part in &choice.parts {
         match &part.kind {
-            Kind::Text(more) => text.get_or_insert_default().push_str(more),
+            Kind::Text(more) => {
+                text.get_or_insert_default().push_str(more);
+                state = part.state.as_ref().or(state);
+            }
             Kind::Refusal(more) => refusal.get_or_insert_default().push_str(more),
             Kind::Thinking { text, signature } => {
                 thoughts.push_str(text);
-                blocks.extend(signature.as_ref().map(|_| part));
+                let is_kept = signature.is_some() || part.state.is_some();
+                blocks.extend(is_kept.then_some(part));
             }
             Kind::RedactedThinking(_) => blocks.push(part),
-            Kind::ToolCall(call) => calls.push(call),
+            Kind::ToolCall(call) => calls.push((call, part.state.as_ref())),
             _ => {}
         }
     }
@@ -88,10 +94,18 @@ fn write_choice(o: &mut Object<'_>, index: usize, choice: &Choice<'_>, made: &Ma
                 }
             });
         }
+        if let Some(state) = state {
+            carried::write(o, state);
+        }
         if !calls.is_empty() {
             o.array("tool_calls", |a| {
-                for (index, call) in calls.iter().enumerate() {
-                    a.object(|o| write_call(o, index, call, made, renamed));
+                for (index, (call, state)) in calls.iter().enumerate() {
+                    a.object(|o| {
+                        write_call(o, index, call, made, renamed);
+                        if let Some(state) = state {
+                            carried::write(o, state);
+                        }
+                    });
                 }
             });
         }

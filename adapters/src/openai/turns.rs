@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use tollgate_core::ProviderKind;
 
 use super::quirks::{LONGEST_NAME, Takes};
+use crate::chat::carried::{Owner, of_state};
 use crate::chat::history::{Instructions, arrange};
 use crate::chat::media::Source;
 use crate::chat::names::{legal, nine};
@@ -259,7 +260,12 @@ impl Writer<'_> {
         let mut words = String::new();
         for part in parts {
             match &part.kind {
-                Kind::Thinking { text, .. } if is_carried => words.push_str(text),
+                Kind::Thinking { text, .. } if is_carried && !text.is_empty() => {
+                    words.push_str(text);
+                    if part.state.is_some() {
+                        self.loss.note(format!("{}.signature", part.at));
+                    }
+                }
                 _ => self.loss.note(&*part.at),
             }
         }
@@ -407,8 +413,19 @@ fn write_image(o: &mut Object<'_>, source: &Source<'_>, detail: Option<&str>) {
 pub(crate) fn write_thoughts(a: &mut Array<'_>, part: &Part<'_>) {
     a.object(|o| match &part.kind {
         Kind::Thinking { text, signature } => {
-            o.text("type", "thinking").text("thinking", text);
-            o.text("signature", signature.as_deref().unwrap_or_default());
+            let signature = signature.as_deref().filter(|signature| !signature.is_empty());
+            let carried = part.state.as_ref().filter(|_| signature.is_none());
+            let carried = carried.map(|state| of_state(state, Owner::Itself));
+            match carried {
+                // Thoughts without words are nothing that a client would keep.
+                Some(carried) if text.is_empty() => {
+                    o.text("type", "redacted_thinking").text("data", &carried);
+                }
+                carried => {
+                    o.text("type", "thinking").text("thinking", text);
+                    o.text("signature", carried.as_deref().or(signature).unwrap_or_default());
+                }
+            }
         }
         Kind::RedactedThinking(data) => o.text("type", "redacted_thinking").text("data", data).end(),
         _ => {}

@@ -2,13 +2,14 @@
 //! second provider behind that of a first which broke off.
 
 use bytes::Bytes;
-use tollgate_core::{Dialect, Usage};
+use tollgate_core::Usage;
 
 use super::{Reader, Way};
-use crate::passthrough::{AnthropicObserver, OpenAiObserver, PassingStream};
+use crate::dialects;
+use crate::passthrough::{Passing, Watching};
 use crate::report::{Report, StreamEnd};
 use crate::resume::{Partial, Trace};
-use crate::translate::{Leg, Sink, TranslatedStream};
+use crate::translate::{Leg, TranslatedStream};
 
 /// Understands a streamed answer. Get one from [`Reader::stream`].
 #[derive(Debug)]
@@ -18,23 +19,34 @@ pub struct StreamReader {
 
 #[derive(Debug)]
 enum Stream {
-    OpenAi(PassingStream<OpenAiObserver>),
-    Anthropic(PassingStream<AnthropicObserver>),
+    Passing(Box<dyn Passing>),
     Translated(Box<TranslatedStream>),
 }
 
 impl StreamReader {
     pub(crate) fn new(reader: Reader) -> Self {
-        let id = reader.request_id;
-        let way = match (reader.way, reader.surface.dialect()) {
-            (Way::Same(watching), Dialect::OpenAi) => {
-                let observer = OpenAiObserver::new(reader.kind, watching);
-                Stream::OpenAi(PassingStream::new(observer, id))
+        let way = match reader.way {
+            // Embeddings do not stream.
+            Way::Embedding(..) => {
+                let dialect = reader.surface.dialect();
+                let watching = Watching::Everything;
+                Stream::Passing(dialects::passing(
+                    dialect,
+                    reader.kind,
+                    watching,
+                    reader.request_id,
+                ))
             }
-            (Way::Same(_), Dialect::Anthropic) => {
-                Stream::Anthropic(PassingStream::new(AnthropicObserver::default(), id))
+            Way::Same(watching) => {
+                let dialect = reader.surface.dialect();
+                Stream::Passing(dialects::passing(
+                    dialect,
+                    reader.kind,
+                    watching,
+                    reader.request_id,
+                ))
             }
-            (Way::Translated(translation) | Way::Continues(translation, _), _) => {
+            Way::Translated(translation) | Way::Continues(translation, _) => {
                 Stream::Translated(Box::new(translation.stream()))
             }
         };
@@ -49,8 +61,7 @@ impl StreamReader {
     #[must_use]
     pub fn collecting(mut self) -> Self {
         match &mut self.way {
-            Stream::OpenAi(stream) => stream.collect(),
-            Stream::Anthropic(stream) => stream.collect(),
+            Stream::Passing(stream) => stream.collect(),
             Stream::Translated(stream) => stream.collect(),
         }
         self
@@ -63,8 +74,7 @@ impl StreamReader {
     )]
     pub fn push(&mut self, chunk: Bytes, out: &mut Vec<Bytes>) {
         match &mut self.way {
-            Stream::OpenAi(stream) => stream.push(&chunk, out),
-            Stream::Anthropic(stream) => stream.push(&chunk, out),
+            Stream::Passing(stream) => stream.push(&chunk, out),
             Stream::Translated(stream) => stream.push(&chunk, out),
         }
     }
@@ -74,8 +84,7 @@ impl StreamReader {
     /// that another one goes on from.
     pub fn finish(&mut self, end: StreamEnd, out: &mut Vec<Bytes>) {
         match &mut self.way {
-            Stream::OpenAi(stream) => stream.finish(end, out),
-            Stream::Anthropic(stream) => stream.finish(end, out),
+            Stream::Passing(stream) => stream.finish(end, out),
             Stream::Translated(stream) => stream.finish(end, out),
         }
     }
@@ -84,8 +93,7 @@ impl StreamReader {
     /// before it.
     pub fn report(&self) -> &Report {
         match &self.way {
-            Stream::OpenAi(stream) => stream.report(),
-            Stream::Anthropic(stream) => stream.report(),
+            Stream::Passing(stream) => stream.report(),
             Stream::Translated(stream) => stream.report(),
         }
     }
@@ -95,8 +103,7 @@ impl StreamReader {
     /// error in the report, the upstream is best closed at once; without one, it may be read to its end.
     pub fn is_over(&self) -> bool {
         match &self.way {
-            Stream::OpenAi(stream) => stream.is_over(),
-            Stream::Anthropic(stream) => stream.is_over(),
+            Stream::Passing(stream) => stream.is_over(),
             Stream::Translated(stream) => stream.is_over(),
         }
     }
@@ -105,8 +112,7 @@ impl StreamReader {
     /// [`Self::collecting`].
     pub fn partial(&self) -> Option<&Partial> {
         match &self.way {
-            Stream::OpenAi(stream) => stream.trace().map(Trace::partial),
-            Stream::Anthropic(stream) => stream.trace().map(Trace::partial),
+            Stream::Passing(stream) => stream.trace().map(Trace::partial),
             Stream::Translated(stream) => stream.partial(),
         }
     }
@@ -129,12 +135,8 @@ impl StreamReader {
             partial,
         };
         let stream = match &self.way {
-            Stream::OpenAi(stream) => {
-                let sink = translation.sink(stream.trace()?, Sink::OpenAi);
-                TranslatedStream::continuing(translation, sink, leg)
-            }
-            Stream::Anthropic(stream) => {
-                let sink = translation.sink(stream.trace()?, Sink::Anthropic);
+            Stream::Passing(stream) => {
+                let sink = translation.sink(stream.trace()?)?;
                 TranslatedStream::continuing(translation, sink, leg)
             }
             Stream::Translated(stream) => stream.continued(translation, leg)?,

@@ -85,6 +85,7 @@ impl Kept {
         let report = match surface.dialect() {
             Dialect::OpenAi => read_openai(surface, ProviderKind::OpenAi, &bytes)?,
             Dialect::Anthropic => read_anthropic(surface, &bytes)?,
+            _ => return Err(NotKept::Surface),
         };
         if report.error.is_some() {
             return Err(NotKept::Error);
@@ -103,7 +104,7 @@ impl Kept {
                 anthropic::answer::read(body)?
             }
             Surface::Embeddings | Surface::CountTokens => return verbatim(body, &report),
-            Surface::Completions => return Err(NotKept::Surface),
+            _ => return Err(NotKept::Surface),
         };
         let ChatAnswer { model, choices } = answer;
         let choices = choices.into_iter().map(Collected::of_choice).collect();
@@ -121,9 +122,7 @@ impl Kept {
                 read(bytes, Chunks::default(), observer)?
             }
             Surface::Messages => read(bytes, Events::default(), AnthropicObserver::default())?,
-            Surface::Completions | Surface::Embeddings | Surface::CountTokens => {
-                return Err(NotKept::Surface);
-            }
+            _ => return Err(NotKept::Surface),
         };
         keep(report.model.as_deref(), choices, &report, policy)
     }
@@ -222,7 +221,7 @@ impl Collected {
 
     fn take(&mut self, piece: &Piece<'_>) {
         match piece {
-            Piece::Start { .. } | Piece::Done => {}
+            Piece::Start { .. } | Piece::Done | Piece::State(_) | Piece::StateAhead(_) => {}
             Piece::Text(text) => self.text(text),
             Piece::Refusal(text) => self.refusal(text),
             Piece::Thinking(text) => self.thinking(text),

@@ -68,7 +68,7 @@ fn write_tool(tool: &Tool<'_>, canon: &mut Canon) {
             canon.tag(0);
             canon.text(name);
             canon.optional_text(description.as_deref());
-            canon.option(*schema, Canon::json);
+            canon.option(schema.as_deref(), Canon::json);
             canon.option(*strict, |canon, strict| canon.tag(strict.into()));
         }
         ToolKind::Opaque(json) => {
@@ -174,6 +174,8 @@ fn write_part(part: &Part<'_>, canon: &mut Canon) {
         at: _,
         kind,
         cache: _,
+        // What a provider made of a turn says nothing that the turn does not.
+        state: _,
         extra: _,
     } = part;
     match kind {

@@ -89,7 +89,7 @@ pub fn asked(surface: Surface, body: &[u8]) -> Result<Asked, Refusal> {
     match surface {
         Surface::ChatCompletions => Ok(chat(&openai::decode::request(body)?, body)),
         Surface::Messages => Ok(chat(&anthropic::decode::request(body)?, body)),
-        Surface::Completions | Surface::Embeddings | Surface::CountTokens => whole(surface, body),
+        _ => whole(surface, body),
     }
 }
 
@@ -133,8 +133,8 @@ fn chat(request: &ChatRequest<'_>, body: &[u8]) -> Asked {
 /// Writes what the model does not hold, and in which dialect it was said.
 fn beyond(request: &ChatRequest<'_>, fields: &Fields<'_>, seen: Seen, canon: &mut Canon) -> Found {
     let table = match request.origin {
-        Dialect::OpenAi => OPENAI,
         Dialect::Anthropic => ANTHROPIC,
+        _ => OPENAI,
     };
     let start = canon.as_bytes().len();
     let mut found = walk(fields, table, canon);
@@ -143,8 +143,8 @@ fn beyond(request: &ChatRequest<'_>, fields: &Fields<'_>, seen: Seen, canon: &mu
     found.unknown |= opaque;
     if opaque || canon.as_bytes().len() > start {
         canon.tag(match request.origin {
-            Dialect::OpenAi => b'O',
             Dialect::Anthropic => b'A',
+            _ => b'O',
         });
     }
     found

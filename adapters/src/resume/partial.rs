@@ -40,7 +40,11 @@ impl Partial {
                 }
                 "the answer is too long to be continued"
             }
-            Piece::Thinking(_) | Piece::Signature(_) | Piece::RedactedThinking(_) => {
+            Piece::Thinking(_)
+            | Piece::Signature(_)
+            | Piece::RedactedThinking(_)
+            | Piece::State(_)
+            | Piece::StateAhead(_) => {
                 self.thinks = true;
                 return;
             }

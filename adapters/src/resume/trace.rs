@@ -5,6 +5,7 @@ use crate::anthropic::events::EventWriter;
 use crate::anthropic::stream::EventReader;
 use crate::chat::made::Made;
 use crate::chat::names::Renamed;
+use crate::dialects::Writer;
 use crate::json::Fields;
 use crate::openai::events::ChunkWriter;
 use crate::openai::stream::ChunkReader;
@@ -33,23 +34,18 @@ pub(crate) struct EventTrace {
 }
 
 /// Follows a stream of one dialect.
-pub(crate) trait Trace: std::fmt::Debug + Default {
-    /// What goes on writing it.
-    type Writer;
-
+pub(crate) trait Trace: std::fmt::Debug {
     /// Takes in an event that was sent to the client.
     fn take(&mut self, event: &Event<'_>);
 
     /// What the client has of the answer.
     fn partial(&self) -> &Partial;
 
-    /// What goes on where the stream is now.
-    fn writer(&self, made: Made, renamed: Renamed, include_usage: bool) -> Self::Writer;
+    /// What goes on where the stream is now. `None`: nobody can.
+    fn writer(&self, made: Made, renamed: Renamed, include_usage: bool) -> Option<Box<dyn Writer>>;
 }
 
 impl Trace for ChunkTrace {
-    type Writer = ChunkWriter;
-
     fn take(&mut self, event: &Event<'_>) {
         let partial = &mut self.partial;
         self.reader.read(event, &mut |piece| partial.take(&piece));
@@ -68,18 +64,16 @@ impl Trace for ChunkTrace {
         &self.partial
     }
 
-    fn writer(&self, made: Made, renamed: Renamed, include_usage: bool) -> ChunkWriter {
+    fn writer(&self, made: Made, renamed: Renamed, include_usage: bool) -> Option<Box<dyn Writer>> {
         let writer = ChunkWriter::new(made, renamed, include_usage);
-        match &self.common {
+        Some(Box::new(match &self.common {
             Some(common) => writer.resumed(common),
             None => writer,
-        }
+        }))
     }
 }
 
 impl Trace for EventTrace {
-    type Writer = EventWriter;
-
     fn take(&mut self, event: &Event<'_>) {
         let partial = &mut self.partial;
         self.reader.read(event, &mut |piece| partial.take(&piece));
@@ -109,11 +103,28 @@ impl Trace for EventTrace {
         &self.partial
     }
 
-    fn writer(&self, made: Made, renamed: Renamed, _: bool) -> EventWriter {
+    fn writer(&self, made: Made, renamed: Renamed, _: bool) -> Option<Box<dyn Writer>> {
         let writer = EventWriter::new(made, renamed);
-        if !self.has_started {
-            return writer;
-        }
-        writer.resumed(self.open.unwrap_or(self.next), self.open.is_some())
+        Some(Box::new(if self.has_started {
+            writer.resumed(self.open.unwrap_or(self.next), self.open.is_some())
+        } else {
+            writer
+        }))
+    }
+}
+
+/// Nothing is remembered: nobody can go on with such a stream.
+#[derive(Debug, Default)]
+pub(crate) struct NoTrace(Partial);
+
+impl Trace for NoTrace {
+    fn take(&mut self, _: &Event<'_>) {}
+
+    fn partial(&self) -> &Partial {
+        &self.0
+    }
+
+    fn writer(&self, _: Made, _: Renamed, _: bool) -> Option<Box<dyn Writer>> {
+        None
     }
 }

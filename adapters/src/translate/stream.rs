@@ -1,30 +1,26 @@
 //! A stream on its way from the provider's dialect to the client's.
 
 use bytes::Bytes;
-use tollgate_core::{Dialect, OutcomeClass, ProviderKind, RequestId, Usage};
+use tollgate_core::{Dialect, OutcomeClass, RequestId, Usage};
 
 use super::{Translation, words_of};
-use crate::anthropic::events::EventWriter;
-use crate::anthropic::stream::EventReader;
 use crate::chat::answer::Piece;
-use crate::chat::names::Renamed;
-use crate::openai::events::ChunkWriter;
-use crate::openai::stream::ChunkReader;
-use crate::passthrough::{AnthropicObserver, Observer, OpenAiObserver, Watching, broken};
-use crate::render::{as_event, error_body, render_stream_error};
+use crate::dialects::{self, Source, Writer};
+use crate::framing::Framing;
+use crate::passthrough::broken;
+use crate::render::ErrorWords;
 use crate::report::{Report, StreamEnd, StreamFault};
 use crate::resume::{Overlap, Partial};
-use crate::sse::{Event, Framer};
+use crate::sse::Event;
 use crate::usage::sum;
 
 /// Reads a provider's events, and writes the client's.
 #[derive(Debug)]
 pub(crate) struct TranslatedStream {
-    client: Dialect,
     request_id: RequestId,
-    framer: Framer,
-    source: Source,
-    sink: Sink,
+    framer: Framing,
+    source: Box<dyn Source>,
+    sink: Box<dyn Writer>,
     /// The client has been told the end: nothing more is written.
     is_closed: bool,
     /// What the client has, if another provider may go on with it; an error is then withheld until the end.
@@ -43,40 +39,21 @@ pub(crate) struct Leg {
     pub(crate) partial: Partial,
 }
 
-/// The provider's side: what tells the gateway, and what reads for the client.
-#[derive(Debug)]
-enum Source {
-    OpenAi(OpenAiObserver, ChunkReader),
-    Anthropic(AnthropicObserver, EventReader),
-}
-
-/// The client's side.
-#[derive(Debug, Clone)]
-pub(crate) enum Sink {
-    OpenAi(ChunkWriter),
-    Anthropic(EventWriter),
-}
-
 impl TranslatedStream {
     pub(super) fn new(translation: Translation) -> Self {
         let Translation {
             client,
+            upstream,
             kind,
             include_usage,
             renamed,
             made,
         } = translation;
-        let request_id = made.request_id;
-        let sink = match client {
-            Dialect::OpenAi => Sink::OpenAi(ChunkWriter::new(made, renamed, include_usage)),
-            Dialect::Anthropic => Sink::Anthropic(EventWriter::new(made, renamed)),
-        };
         Self {
-            client,
-            request_id,
-            framer: Framer::default(),
-            source: Source::new(kind),
-            sink,
+            request_id: made.request_id,
+            framer: Framing::of(upstream),
+            source: dialects::source(upstream, kind),
+            sink: dialects::sink(client, made, renamed, include_usage),
             is_closed: false,
             partial: None,
             spent: None,
@@ -85,10 +62,8 @@ impl TranslatedStream {
     }
 
     /// Goes on where `sink` is.
-    pub(crate) fn continuing(translation: Translation, sink: Sink, leg: Leg) -> Self {
-        let kind = translation.kind;
+    pub(crate) fn continuing(translation: Translation, sink: Box<dyn Writer>, leg: Leg) -> Self {
         Self {
-            source: Source::new(kind),
             sink,
             partial: Some(leg.partial),
             spent: Some(leg.spent),
@@ -102,7 +77,7 @@ impl TranslatedStream {
         if self.is_closed {
             return None;
         }
-        let mut sink = self.sink.clone();
+        let mut sink = self.sink.fork();
         sink.rename(translation.renamed.clone());
         if let Some(before) = &self.spent {
             leg.spent = sum(before, &leg.spent);
@@ -132,7 +107,7 @@ impl TranslatedStream {
 
     /// Takes the next chunk of the provider's body, and puts what the client is to receive into `out`.
     pub(crate) fn push(&mut self, chunk: &[u8], out: &mut Vec<Bytes>) {
-        let mut framer = std::mem::take(&mut self.framer);
+        let mut framer = std::mem::replace(&mut self.framer, Framing::of(Dialect::OpenAi));
         let mut written = Vec::new();
         let cut = framer.push(chunk, |frame| {
             if let Some(event) = &frame.event {
@@ -156,7 +131,7 @@ impl TranslatedStream {
 
     /// The provider's body has ended. An answer that was not finished ends with an error event.
     pub(crate) fn finish(&mut self, end: StreamEnd, out: &mut Vec<Bytes>) {
-        let mut framer = std::mem::take(&mut self.framer);
+        let mut framer = std::mem::replace(&mut self.framer, Framing::of(Dialect::OpenAi));
         let mut written = Vec::new();
         framer.finish(|frame| {
             if let (Some(event), StreamEnd::Eof) = (&frame.event, end) {
@@ -170,8 +145,17 @@ impl TranslatedStream {
                 self.close(&mut written);
             } else {
                 self.is_closed = true;
-                self.sink.break_off(&mut written);
-                written.extend_from_slice(&render_stream_error(self.client, &broken(end), self.request_id));
+                let refusal = broken(end);
+                let id = self.request_id.to_string();
+                let words = ErrorWords {
+                    status: refusal.status(),
+                    kind: None,
+                    message: &refusal.message,
+                    param: None,
+                    code: Some(refusal.kind.name()),
+                    request_id: Some(&id),
+                };
+                self.sink.fail(&words, &mut written);
             }
         }
         if !written.is_empty() {
@@ -184,16 +168,13 @@ impl TranslatedStream {
         if self.is_over() {
             return;
         }
-        match &mut self.source {
-            Source::OpenAi(observer, _) => observer.observe(event),
-            Source::Anthropic(observer, _) => observer.observe(event),
-        };
+        self.source.observe(event);
         if self.is_withholding() {
             return;
         }
         let mut is_done = false;
         let mut client = Client {
-            sink: &mut self.sink,
+            sink: &mut *self.sink,
             partial: self.partial.as_mut(),
             overlap: &mut self.overlap,
             continues: self.spent.is_some(),
@@ -203,10 +184,7 @@ impl TranslatedStream {
             is_done |= piece == Piece::Done;
             client.take(piece);
         };
-        match &mut self.source {
-            Source::OpenAi(_, reader) => reader.read(event, &mut each),
-            Source::Anthropic(_, reader) => reader.read(event, &mut each),
-        }
+        self.source.read(event, &mut each);
         if self.report().error.is_some() {
             self.tell_fault(out);
         } else if is_done {
@@ -217,26 +195,18 @@ impl TranslatedStream {
     /// Ends the stream with the provider's error.
     fn tell_fault(&mut self, out: &mut Vec<u8>) {
         self.is_closed = true;
-        self.sink.break_off(out);
-        if let Some(fault) = &self.report().error {
-            let body = error_body(self.client, &words_of(fault));
-            out.extend_from_slice(&as_event(self.client, &body));
+        if let Some(fault) = &self.source.report().error {
+            self.sink.fail(&words_of(fault), out);
         }
     }
 
     /// What the stream has told so far.
     pub(crate) fn report(&self) -> &Report {
-        match &self.source {
-            Source::OpenAi(observer, _) => observer.report(),
-            Source::Anthropic(observer, _) => observer.report(),
-        }
+        self.source.report()
     }
 
     fn report_mut(&mut self) -> &mut Report {
-        match &mut self.source {
-            Source::OpenAi(observer, _) => observer.report_mut(),
-            Source::Anthropic(observer, _) => observer.report_mut(),
-        }
+        self.source.report_mut()
     }
 
     fn close(&mut self, out: &mut Vec<u8>) {
@@ -248,28 +218,13 @@ impl TranslatedStream {
             Some(spent) => Some(sum(spent, &own.unwrap_or_default())),
             None => own,
         };
-        match &mut self.sink {
-            Sink::OpenAi(writer) => writer.close(usage.as_ref(), out),
-            Sink::Anthropic(writer) => writer.close(usage.as_ref(), out),
-        }
-    }
-}
-
-impl Source {
-    fn new(kind: ProviderKind) -> Self {
-        match kind.dialect() {
-            Dialect::OpenAi => {
-                let observer = OpenAiObserver::new(kind, Watching::Everything);
-                Self::OpenAi(observer, ChunkReader::default())
-            }
-            Dialect::Anthropic => Self::Anthropic(AnthropicObserver::default(), EventReader::default()),
-        }
+        self.sink.close(usage.as_ref(), out);
     }
 }
 
 /// What a piece of the answer passes on its way to the client.
 struct Client<'c> {
-    sink: &'c mut Sink,
+    sink: &'c mut dyn Writer,
     partial: Option<&'c mut Partial>,
     overlap: &'c mut Overlap,
     /// Another provider has begun the answer.
@@ -281,7 +236,15 @@ impl Client<'_> {
     fn take(&mut self, piece: Piece<'_>) {
         let piece = match piece {
             // The answer has begun to speak: whoever goes on with it is not heard thinking.
-            Piece::Thinking(_) | Piece::Signature(_) | Piece::RedactedThinking(_) if self.continues => return,
+            Piece::Thinking(_)
+            | Piece::Signature(_)
+            | Piece::RedactedThinking(_)
+            | Piece::State(_)
+            | Piece::StateAhead(_)
+                if self.continues =>
+            {
+                return;
+            }
             Piece::Text(text) if self.continues => {
                 let text = self.overlap.strip(text);
                 if text.is_empty() {
@@ -306,35 +269,5 @@ impl Client<'_> {
             partial.take(&piece);
         }
         self.sink.write(piece, self.out);
-    }
-}
-
-impl Sink {
-    fn write(&mut self, piece: Piece<'_>, out: &mut Vec<u8>) {
-        match self {
-            Self::OpenAi(writer) => writer.write(piece, out),
-            Self::Anthropic(writer) => writer.write(piece, out),
-        }
-    }
-
-    fn rename(&mut self, renamed: Renamed) {
-        match self {
-            Self::OpenAi(writer) => writer.rename(renamed),
-            Self::Anthropic(writer) => writer.rename(renamed),
-        }
-    }
-
-    fn break_off(&mut self, out: &mut Vec<u8>) {
-        match self {
-            Self::OpenAi(_) => {}
-            Self::Anthropic(writer) => writer.break_off(out),
-        }
-    }
-
-    const fn is_finished(&self) -> bool {
-        match self {
-            Self::OpenAi(writer) => writer.is_finished(),
-            Self::Anthropic(writer) => writer.is_finished(),
-        }
     }
 }

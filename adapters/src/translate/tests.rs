@@ -1,6 +1,8 @@
 //! Through the canonical model and back into the same dialect: nothing is lost that is not named. And whatever
 //! bytes arrive, no reader panics.
 
+mod carried;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -23,7 +25,7 @@ fn egress(kind: ProviderKind, model: &str) -> Egress<'_> {
 
 fn there_and_back(surface: Surface, kind: ProviderKind, model: &str, body: &Value) -> (Value, Vec<String>) {
     let bytes = serde_json::to_vec(body).unwrap();
-    let (out, loss, _) = request(surface, &bytes, &egress(kind, model)).unwrap();
+    let (out, loss, _) = request(surface, None, &bytes, &egress(kind, model)).unwrap();
     let named = loss.paths().map(str::to_owned).collect();
     (serde_json::from_slice(&out).unwrap(), named)
 }
@@ -213,8 +215,8 @@ proptest! {
     #[test]
     fn any_bytes_are_a_request_or_a_refusal(bytes: Vec<u8>, json in "[{}\\[\\]\":,a-z0-9\\\\ ]{0,200}") {
         for body in [&bytes[..], json.as_bytes()] {
-            let _ = request(Surface::ChatCompletions, body, &egress(ProviderKind::Anthropic, "m"));
-            let _ = request(Surface::Messages, body, &egress(ProviderKind::OpenAi, "m"));
+            let _ = request(Surface::ChatCompletions, None, body, &egress(ProviderKind::Anthropic, "m"));
+            let _ = request(Surface::Messages, None, body, &egress(ProviderKind::OpenAi, "m"));
         }
     }
 
@@ -230,7 +232,7 @@ proptest! {
             let mut bytes = serde_json::to_vec(&body).unwrap();
             let at = place.index(bytes.len());
             bytes[at] = b"\"{}[]:,0nx\xff\\"[with.index(12)];
-            let _ = request(surface, &bytes, &egress(kind, "m"));
+            let _ = request(surface, None, &bytes, &egress(kind, "m"));
         }
     }
 
@@ -294,7 +296,7 @@ fn event_line() -> impl Strategy<Value = String> {
 /// A translation in each direction.
 fn ways() -> [Translation; 2] {
     let body = br#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"}]}"#;
-    let way = |surface, kind| request(surface, body, &egress(kind, "m")).unwrap().2;
+    let way = |surface, kind| request(surface, None, body, &egress(kind, "m")).unwrap().2;
     [
         way(Surface::ChatCompletions, ProviderKind::Anthropic),
         way(Surface::Messages, ProviderKind::OpenAi),
@@ -310,6 +312,7 @@ fn nesting_as_deep_as_a_body_can_be_overflows_no_stack() {
     );
     let sent = request(
         Surface::ChatCompletions,
+        None,
         body.as_bytes(),
         &egress(ProviderKind::Anthropic, "m"),
     );

@@ -31,7 +31,7 @@ impl Expected {
                 ..Self::default()
             },
             (_, tollgate_core::Dialect::OpenAi) => Self::openai(case, events),
-            (_, tollgate_core::Dialect::Anthropic) => Self::anthropic(events),
+            _ => Self::anthropic(events),
         }
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tollgate_adapters::StreamEnd;
 use tollgate_core::{Dialect, OutcomeClass as Class, ProviderKind};
 
-use crate::support::{PAIRS, chunk, framed, opening, push, reader};
+use crate::support::{PAIRS, chunk, framed, opening, push, reader, spoken_by};
 
 /// First tokens of every kind.
 fn first_tokens(dialect: Dialect) -> Vec<Value> {
@@ -31,6 +31,7 @@ fn first_tokens(dialect: Dialect) -> Vec<Value> {
             start(json!({"type": "server_tool_use", "id": "t", "name": "web_search", "input": {}})),
             start(json!({"type": "mcp_tool_use", "id": "t", "name": "f", "input": {}})),
         ],
+        other => panic!("nothing here is said in {other:?}"),
     }
 }
 
@@ -114,6 +115,7 @@ fn errors(dialect: Dialect) -> Vec<(String, Class)> {
                 ),
             ]
         }
+        other => panic!("nothing here is said in {other:?}"),
     };
     common.into_iter().chain(own).collect()
 }
@@ -128,7 +130,7 @@ fn begun(dialect: Dialect) -> String {
 #[test]
 fn content_is_known_from_its_first_token_and_not_before() {
     for (surface, kind) in PAIRS {
-        let dialect = kind.dialect();
+        let dialect = spoken_by(kind);
         for token in first_tokens(dialect) {
             let mut stream = reader(surface, kind);
             push(&mut stream, &begun(dialect));
@@ -143,7 +145,7 @@ fn content_is_known_from_its_first_token_and_not_before() {
 #[test]
 fn an_error_is_known_at_once_and_by_its_class() {
     for (surface, kind) in PAIRS {
-        let dialect = kind.dialect();
+        let dialect = spoken_by(kind);
         for (event, class) in errors(dialect) {
             // At the very beginning, behind what says nothing, and behind content.
             let token = framed(dialect, &first_tokens(dialect)[0]);
@@ -165,7 +167,7 @@ fn an_error_is_known_at_once_and_by_its_class() {
 #[test]
 fn what_was_written_of_a_failed_beginning_can_be_thrown_away() {
     for (surface, kind) in PAIRS {
-        let dialect = kind.dialect();
+        let dialect = spoken_by(kind);
         for (event, _) in errors(dialect) {
             let mut failed = reader(surface, kind);
             push(&mut failed, &(begun(dialect) + &event));
@@ -193,7 +195,7 @@ fn what_was_written_of_a_failed_beginning_can_be_thrown_away() {
 #[test]
 fn an_answer_without_content_is_complete_nevertheless() {
     for (surface, kind) in PAIRS {
-        let (events, closing) = match kind.dialect() {
+        let (events, closing) = match spoken_by(kind) {
             Dialect::OpenAi => (
                 vec![json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "content_filter"}]})],
                 "data: [DONE]\n\n",
@@ -204,12 +206,16 @@ fn an_answer_without_content_is_complete_nevertheless() {
                 ],
                 "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
             ),
+            other => panic!("nothing here is said in {other:?}"),
         };
         let mut stream = reader(surface, kind);
-        let events: String = events.iter().map(|event| framed(kind.dialect(), event)).collect();
-        push(&mut stream, &(begun(kind.dialect()) + &events + closing));
+        let events: String = events
+            .iter()
+            .map(|event| framed(spoken_by(kind), event))
+            .collect();
+        push(&mut stream, &(begun(spoken_by(kind)) + &events + closing));
         // What passes on as it comes may go on behind its end: comments.
-        assert_eq!(stream.is_over(), surface.dialect() != kind.dialect());
+        assert_eq!(stream.is_over(), surface.dialect() != spoken_by(kind));
         assert!(stream.report().complete && !stream.report().has_content && stream.report().error.is_none());
     }
 }
@@ -223,7 +229,7 @@ fn an_event_without_an_end_is_over_at_once_and_told_once() {
             if collects {
                 stream = stream.collecting();
             }
-            push(&mut stream, &begun(kind.dialect()));
+            push(&mut stream, &begun(spoken_by(kind)));
             assert!(!stream.is_over());
             let mut told = push(&mut stream, &endless);
             assert!(stream.is_over() && !stream.report().complete);

@@ -8,7 +8,7 @@ use tollgate_adapters::{
 };
 use tollgate_core::{Dialect, OutcomeClass, ProviderKind, Surface, Usage};
 
-use crate::support::{PAIRS, chunk, egress, framed, opening, push, reader, request};
+use crate::support::{PAIRS, chunk, egress, framed, opening, push, reader, request, spoken_by};
 
 mod anywhere;
 
@@ -43,6 +43,7 @@ fn answer(dialect: Dialect, texts: &[&str], ends: bool) -> String {
                 ]);
             }
         }
+        other => panic!("nothing here is said in {other:?}"),
     }
     let mut stream: String = events.iter().map(|event| framed(dialect, event)).collect();
     if ends && dialect == Dialect::OpenAi {
@@ -175,6 +176,7 @@ fn check_form(surface: Surface, told: &str) {
             );
             assert!(open.is_none() && kinds.last() == Some(&"message_stop"), "{told}");
         }
+        other => panic!("nothing here is said in {other:?}"),
     }
 }
 
@@ -183,11 +185,11 @@ fn a_stream_goes_on_in_every_pair_of_dialects() {
     for (surface, second) in PAIRS {
         // The first provider speaks the client's dialect, and once the other one.
         for (first, way) in KINDS.into_iter().map(|first| {
-            let is_same = first.dialect() == surface.dialect();
+            let is_same = spoken_by(first) == surface.dialect();
             (first, if is_same { "passing" } else { "translated" })
         }) {
-            let broken = answer(first.dialect(), &["Once ", "upon"], false) + "data: {\"half\":";
-            let rest = answer(second.dialect(), &[" a", " time."], true);
+            let broken = answer(spoken_by(first), &["Once ", "upon"], false) + "data: {\"half\":";
+            let rest = answer(spoken_by(second), &[" a", " time."], true);
             let (told, report) = joined(surface, [first, second], &broken, &rest, broken.len());
             check_form(surface, &told);
             assert_eq!(text(&told), "Once upon a time.");
@@ -204,8 +206,8 @@ fn a_stream_goes_on_in_every_pair_of_dialects() {
 fn the_client_is_told_what_both_took_and_each_report_its_own() {
     for (surface, second) in PAIRS {
         for first in KINDS {
-            let broken = answer(first.dialect(), &["Once upon"], false);
-            let rest = answer(second.dialect(), &[" a time."], true);
+            let broken = answer(spoken_by(first), &["Once upon"], false);
+            let rest = answer(spoken_by(second), &[" a time."], true);
             let mut begun = reader(surface, first).collecting();
             push(&mut begun, &broken);
             let own = settled_usage(begun.report(), head(surface).1.prompt_bytes);
@@ -225,6 +227,7 @@ fn the_client_is_told_what_both_took_and_each_report_its_own() {
             let name = |openai: &'static str, anthropic: &'static str| match surface.dialect() {
                 Dialect::OpenAi => openai,
                 Dialect::Anthropic => anthropic,
+                other => panic!("nothing here is said in {other:?}"),
             };
             let prompt = usage[name("prompt_tokens", "input_tokens")].as_u64().unwrap();
             let output = usage[name("completion_tokens", "output_tokens")]
@@ -239,7 +242,7 @@ fn the_client_is_told_what_both_took_and_each_report_its_own() {
 #[test]
 fn an_error_that_breaks_an_answer_off_is_withheld_until_nobody_goes_on() {
     for (surface, kind) in PAIRS {
-        let dialect = kind.dialect();
+        let dialect = spoken_by(kind);
         let broken = answer(dialect, &["Once"], false) + &overloaded(dialect) + ": more\n\n";
         let mut first = reader(surface, kind).collecting();
         let told = push(&mut first, &broken);
@@ -285,7 +288,7 @@ fn a_third_provider_goes_on_where_the_second_stopped() {
             &mut told,
         );
         let mut two = next(surface, second, &one);
-        let broken = answer(second.dialect(), &[" upon"], false) + &overloaded(second.dialect());
+        let broken = answer(spoken_by(second), &[" upon"], false) + &overloaded(spoken_by(second));
         push_in_pieces(&mut two, &broken, 9, &mut told);
         assert_eq!(two.partial().unwrap().text(), "Once upon");
         let mut three = next(surface, ProviderKind::OpenAi, &two);
@@ -326,7 +329,7 @@ fn what_goes_on_is_not_heard_thinking_and_may_call_tools() {
         .map(|event| framed(Dialect::OpenAi, event))
         .collect();
     for (surface, first) in PAIRS {
-        let broken = answer(first.dialect(), &["Let me"], false);
+        let broken = answer(spoken_by(first), &["Let me"], false);
         let (told, _) = joined(
             surface,
             [first, ProviderKind::OpenAi],
@@ -351,7 +354,7 @@ fn a_second_stream_that_is_cut_ends_with_an_error_as_any_other() {
         let mut first = reader(surface, ProviderKind::OpenAi).collecting();
         let mut told = push(&mut first, &answer(Dialect::OpenAi, &["Once"], false));
         let mut joined = next(surface, second, &first);
-        told += &push(&mut joined, &answer(second.dialect(), &[" upon"], false));
+        told += &push(&mut joined, &answer(spoken_by(second), &[" upon"], false));
         let mut out = Vec::new();
         joined.finish(StreamEnd::Broken(OutcomeClass::Reset), &mut out);
         told += &String::from_utf8(out.concat()).unwrap();
@@ -382,7 +385,7 @@ fn a_reader_that_does_not_collect_cannot_be_gone_on_from() {
 #[test]
 fn before_anything_was_said_the_second_provider_begins() {
     for (surface, second) in PAIRS {
-        let rest = answer(second.dialect(), &["Once."], true);
+        let rest = answer(spoken_by(second), &["Once."], true);
         for broken in ["", ": ping\n\n"] {
             let (told, _) = joined(surface, [ProviderKind::OpenAi, second], broken, &rest, 40);
             check_form(surface, &told);

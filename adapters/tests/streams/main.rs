@@ -6,6 +6,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "the whole crate is a test; its helpers stand outside of the functions that say so"
 )]
 

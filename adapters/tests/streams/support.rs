@@ -53,6 +53,7 @@ pub(crate) fn framed(dialect: Dialect, event: &Value) -> String {
     match dialect {
         Dialect::OpenAi => format!("data: {event}\n\n"),
         Dialect::Anthropic => format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap()),
+        other => panic!("nothing here is said in {other:?}"),
     }
 }
 
@@ -75,6 +76,7 @@ pub(crate) fn opening(dialect: Dialect) -> Vec<Value> {
             json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
             json!({"type": "ping"}),
         ],
+        other => panic!("nothing here is said in {other:?}"),
     }
 }
 
@@ -83,4 +85,9 @@ pub(crate) fn push(reader: &mut StreamReader, text: &str) -> String {
     let mut out = Vec::new();
     reader.push(Bytes::copy_from_slice(text.as_bytes()), &mut out);
     String::from_utf8(out.concat()).unwrap()
+}
+
+/// In what dialect a provider of this kind is asked for a chat.
+pub(crate) fn spoken_by(kind: ProviderKind) -> Dialect {
+    kind.dialect_for(Surface::ChatCompletions)
 }

@@ -49,9 +49,9 @@ impl Case {
 
     /// Where a client of the other dialect would have called.
     fn surface(&self) -> Surface {
-        match self.kind.dialect() {
-            Dialect::OpenAi => Surface::Messages,
+        match self.kind.dialect_for(Surface::ChatCompletions) {
             Dialect::Anthropic => Surface::ChatCompletions,
+            _ => Surface::Messages,
         }
     }
 
@@ -69,14 +69,14 @@ impl Case {
 
     fn expected(&self) -> Account {
         let excludes = self.kind == ProviderKind::Xai;
-        match (self.kind.dialect(), self.is_stream) {
-            (Dialect::OpenAi, true) => account::openai_stream(&self.body, excludes),
+        match (self.kind.dialect_for(Surface::ChatCompletions), self.is_stream) {
             (Dialect::Anthropic, true) => account::anthropic_stream(&self.body),
+            (_, true) => account::openai_stream(&self.body, excludes),
             (dialect, false) => {
                 let answer = serde_json::from_slice(&self.body).unwrap();
                 match dialect {
-                    Dialect::OpenAi => account::openai(&answer, excludes),
                     Dialect::Anthropic => account::anthropic(&answer),
+                    _ => account::openai(&answer, excludes),
                 }
             }
         }
@@ -89,8 +89,8 @@ impl Case {
             let answer = answer.unwrap_or_else(|fault| panic!("{}: {fault}", self.name));
             let answer: Value = serde_json::from_slice(&answer.body).unwrap();
             return match self.surface().dialect() {
-                Dialect::OpenAi => account::openai(&answer, false),
                 Dialect::Anthropic => account::anthropic(&answer),
+                _ => account::openai(&answer, false),
             };
         }
         let (whole, report) = stream(self.begin(), &self.body, self.body.len(), StreamEnd::Eof);
@@ -105,8 +105,8 @@ impl Case {
         }
         self.check_shape(&whole);
         match self.surface().dialect() {
-            Dialect::OpenAi => account::openai_stream(whole.as_bytes(), false),
             Dialect::Anthropic => account::anthropic_stream(whole.as_bytes()),
+            _ => account::openai_stream(whole.as_bytes(), false),
         }
     }
 
@@ -206,33 +206,34 @@ impl Case {
         if request["n"].as_u64() > Some(1) || request["model"].is_null() {
             return;
         }
-        let (surface, kinds): (_, &[(ProviderKind, &str)]) = match self.kind.dialect() {
-            Dialect::OpenAi => (
-                Surface::ChatCompletions,
-                &[
-                    (ProviderKind::Anthropic, "claude-sonnet-4-5"),
-                    (ProviderKind::Anthropic, "claude-opus-5"),
-                    (ProviderKind::Anthropic, "claude-3-5-haiku-20241022"),
-                ],
-            ),
-            Dialect::Anthropic => (
-                Surface::Messages,
-                &[
-                    (ProviderKind::OpenAi, "gpt-4.1"),
-                    (ProviderKind::OpenAi, "gpt-5"),
-                    (ProviderKind::Mistral, "mistral-large"),
-                    (ProviderKind::DeepSeek, "deepseek-chat"),
-                    (ProviderKind::OpenRouter, "x/y"),
-                ],
-            ),
-        };
+        let (surface, kinds): (_, &[(ProviderKind, &str)]) =
+            match self.kind.dialect_for(Surface::ChatCompletions) {
+                Dialect::Anthropic => (
+                    Surface::Messages,
+                    &[
+                        (ProviderKind::OpenAi, "gpt-4.1"),
+                        (ProviderKind::OpenAi, "gpt-5"),
+                        (ProviderKind::Mistral, "mistral-large"),
+                        (ProviderKind::DeepSeek, "deepseek-chat"),
+                        (ProviderKind::OpenRouter, "x/y"),
+                    ],
+                ),
+                _ => (
+                    Surface::ChatCompletions,
+                    &[
+                        (ProviderKind::Anthropic, "claude-sonnet-4-5"),
+                        (ProviderKind::Anthropic, "claude-opus-5"),
+                        (ProviderKind::Anthropic, "claude-3-5-haiku-20241022"),
+                    ],
+                ),
+            };
         for &(kind, model) in kinds {
             let encoded = translate(surface, request, &egress(kind, model));
             let encoded = encoded.unwrap_or_else(|refusal| panic!("{}: {refusal:?}", self.name));
             let body = sent(&encoded);
-            let problems = match kind.dialect() {
-                Dialect::OpenAi => lint::openai(kind, &body),
+            let problems = match kind.dialect_for(Surface::ChatCompletions) {
                 Dialect::Anthropic => lint::anthropic(&body),
+                _ => lint::openai(kind, &body),
             };
             assert!(
                 problems.is_empty(),

@@ -10,6 +10,7 @@ use tollgate_adapters::profile;
 use tollgate_core::ProviderKind;
 use tollgate_routing::Board;
 
+use crate::address;
 use crate::effective::Lines;
 use crate::expand::Env;
 use crate::problem::{Problem, Problems};
@@ -25,7 +26,8 @@ struct Found {
 }
 
 /// Settings from provider keys in the environment (`OPENAI_API_KEY`, `ANTHROPIC_API_KEY` and so on; Azure needs
-/// `AZURE_API_BASE` or `AZURE_OPENAI_ENDPOINT` as well; `OLLAMA_HOST` stands for an Ollama).
+/// `AZURE_API_BASE` or `AZURE_OPENAI_ENDPOINT` as well, Bedrock `AWS_REGION`, Vertex AI `GOOGLE_CLOUD_PROJECT` and
+/// `GOOGLE_CLOUD_LOCATION`; `OLLAMA_HOST` stands for an Ollama).
 ///
 /// Each provider is reached as `PROVIDER/*`, and under the bare names of its models in the price catalogue;
 /// where there is one provider only, under any name. There are no virtual keys, so only this machine is served.
@@ -57,6 +59,15 @@ fn find(kind: ProviderKind, env: Env<'_>) -> Option<Found> {
     let base_url = match kind {
         ProviderKind::Azure => Some(set("AZURE_API_BASE").or_else(|| set("AZURE_OPENAI_ENDPOINT"))?),
         ProviderKind::Ollama => set("OLLAMA_HOST").map(|host| ollama_url(&host)),
+        ProviderKind::Bedrock => {
+            let region = set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION"))?;
+            Some(address::bedrock(&region))
+        }
+        ProviderKind::Vertex => {
+            let project = set("GOOGLE_CLOUD_PROJECT")?;
+            let location = set("GOOGLE_CLOUD_LOCATION")?;
+            Some(address::vertex(&project, &location))
+        }
         _ => None,
     };
     let is_there = match kind {

@@ -5,6 +5,7 @@
 //! hands on what is usable, so that one run finds everything. Reads the files it is pointed to, and nothing else:
 //! environment variables come as a function, and there is no clock.
 
+mod address;
 mod check;
 mod document;
 mod effective;

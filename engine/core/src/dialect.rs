@@ -7,8 +7,16 @@ use std::fmt;
 pub enum Dialect {
     /// `OpenAI` Chat Completions and the surfaces beside it (completions, embeddings, models).
     OpenAi,
+    /// `OpenAI` Responses.
+    Responses,
     /// Anthropic Messages.
     Anthropic,
+    /// Google `generateContent`, of the Gemini API and of Vertex AI.
+    Gemini,
+    /// Cohere chat, version 2.
+    Cohere,
+    /// AWS Bedrock Converse.
+    Bedrock,
 }
 
 impl Dialect {
@@ -16,7 +24,11 @@ impl Dialect {
     pub const fn name(self) -> &'static str {
         match self {
             Self::OpenAi => "openai",
+            Self::Responses => "responses",
             Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::Cohere => "cohere",
+            Self::Bedrock => "bedrock",
         }
     }
 }
@@ -34,6 +46,14 @@ pub enum Surface {
     Messages,
     /// `POST /v1/messages/count_tokens`
     CountTokens,
+    /// `POST /v1/responses`
+    Responses,
+    /// `POST /v1beta/models/MODEL:generateContent`, and `:streamGenerateContent`
+    GenerateContent,
+    /// `POST /v2/chat`
+    CohereChat,
+    /// `POST /model/MODEL/converse`, and `/converse-stream`
+    Converse,
 }
 
 impl Surface {
@@ -42,6 +62,10 @@ impl Surface {
         match self {
             Self::ChatCompletions | Self::Completions | Self::Embeddings => Dialect::OpenAi,
             Self::Messages | Self::CountTokens => Dialect::Anthropic,
+            Self::Responses => Dialect::Responses,
+            Self::GenerateContent => Dialect::Gemini,
+            Self::CohereChat => Dialect::Cohere,
+            Self::Converse => Dialect::Bedrock,
         }
     }
 
@@ -53,25 +77,53 @@ impl Surface {
             Self::Embeddings => "embeddings",
             Self::Messages => "messages",
             Self::CountTokens => "count_tokens",
+            Self::Responses => "responses",
+            Self::GenerateContent => "generate_content",
+            Self::CohereChat => "cohere_chat",
+            Self::Converse => "converse",
         }
     }
 
     /// `gen_ai.operation.name` of the OpenTelemetry conventions.
     pub const fn operation(self) -> &'static str {
         match self {
-            Self::ChatCompletions | Self::Messages => "chat",
+            Self::ChatCompletions
+            | Self::Messages
+            | Self::Responses
+            | Self::GenerateContent
+            | Self::CohereChat
+            | Self::Converse => "chat",
             Self::Completions => "text_completion",
             Self::Embeddings => "embeddings",
             Self::CountTokens => "count_tokens",
         }
     }
 
+    /// Whether it asks for an answer in a conversation: what every dialect can be asked for.
+    pub const fn is_chat(self) -> bool {
+        match self {
+            Self::ChatCompletions
+            | Self::Messages
+            | Self::Responses
+            | Self::GenerateContent
+            | Self::CohereChat
+            | Self::Converse => true,
+            Self::Completions | Self::Embeddings | Self::CountTokens => false,
+        }
+    }
+
+    /// Whether the model, and whether to stream, stand in the path instead of the body.
+    pub const fn is_addressed(self) -> bool {
+        matches!(self, Self::GenerateContent | Self::Converse)
+    }
+
     /// Whether an upstream of `dialect` can serve this surface at all (translated where dialects differ).
     pub const fn servable_by(self, dialect: Dialect) -> bool {
         match self {
-            Self::ChatCompletions | Self::Messages => true,
-            Self::Completions | Self::Embeddings => matches!(dialect, Dialect::OpenAi),
+            Self::Completions => matches!(dialect, Dialect::OpenAi),
+            Self::Embeddings => matches!(dialect, Dialect::OpenAi | Dialect::Cohere),
             Self::CountTokens => matches!(dialect, Dialect::Anthropic),
+            _ => self.is_chat(),
         }
     }
 }
@@ -81,6 +133,8 @@ impl Surface {
 pub enum ProviderKind {
     /// `OpenAI` itself, and any server that speaks its dialect, by `base_url`.
     OpenAi,
+    /// The same, asked by its Responses API whatever the client speaks.
+    OpenAiResponses,
     /// Azure OpenAI: `api-key` header, deployment URLs where an `api_version` is set.
     Azure,
     /// Anthropic Messages.
@@ -105,13 +159,26 @@ pub enum ProviderKind {
     Ollama,
     /// vLLM.
     Vllm,
+    /// Google's Gemini API.
+    Gemini,
+    /// Gemini on Google's Vertex AI.
+    Vertex,
+    /// Cohere.
+    Cohere,
+    /// AWS Bedrock, by Converse.
+    Bedrock,
 }
 
 impl ProviderKind {
     /// Every kind, in the order in which documentation lists them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::OpenAi,
+        Self::OpenAiResponses,
         Self::Anthropic,
+        Self::Gemini,
+        Self::Vertex,
+        Self::Bedrock,
+        Self::Cohere,
         Self::Azure,
         Self::DeepSeek,
         Self::DashScope,
@@ -141,6 +208,11 @@ impl ProviderKind {
             Self::OpenRouter => "openrouter",
             Self::Ollama => "ollama",
             Self::Vllm => "vllm",
+            Self::OpenAiResponses => "openai-responses",
+            Self::Gemini => "gemini",
+            Self::Vertex => "vertex",
+            Self::Cohere => "cohere",
+            Self::Bedrock => "bedrock",
         }
     }
 
@@ -149,10 +221,20 @@ impl ProviderKind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// The dialect such a provider speaks.
-    pub const fn dialect(self) -> Dialect {
+    /// The dialect in which such a provider is asked for what a client wants of `surface`: the client's own, where
+    /// the provider speaks several.
+    pub const fn dialect_for(self, surface: Surface) -> Dialect {
         match self {
             Self::Anthropic => Dialect::Anthropic,
+            Self::Gemini | Self::Vertex => Dialect::Gemini,
+            Self::Cohere => Dialect::Cohere,
+            Self::Bedrock => Dialect::Bedrock,
+            Self::OpenAiResponses if surface.is_chat() => Dialect::Responses,
+            Self::OpenAi | Self::Azure | Self::Xai | Self::OpenRouter
+                if matches!(surface, Surface::Responses) =>
+            {
+                Dialect::Responses
+            }
             _ => Dialect::OpenAi,
         }
     }

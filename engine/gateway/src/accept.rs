@@ -11,9 +11,10 @@ use actix_web::{HttpRequest, error::PayloadError};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use futures_util::{FutureExt as _, StreamExt as _};
-use tollgate_adapters::{Head, Scratch, read_head};
+use tollgate_adapters::{Head, Scratch, read_head_at};
 use tollgate_core::{Clock, Refusal, RefusalKind, Surface};
 
+use crate::address::{Addressed, addressed};
 use crate::off_thread::{LARGE_BYTES, off_thread};
 use crate::settle::Settlement;
 use crate::worker::Worker;
@@ -45,16 +46,22 @@ pub(crate) async fn accept(
     settlement: &mut Settlement,
 ) -> Result<Call, Refusal> {
     require_json(request)?;
+    let addressed = addressed(surface, request)?;
     let limit_bytes = settlement.settings().server.body_limit_bytes;
     let waiting = Clock.now();
     let packed = receive(request, payload, limit_bytes).await?;
     let receiving = Clock.now().duration_since(waiting);
     let body = unpack(request, packed, limit_bytes).await?;
     let head = if body.len() < LARGE_BYTES {
-        read_head(surface, &body, &mut worker.scratch.borrow_mut())?
+        let address = addressed.as_ref().map(Addressed::as_address);
+        read_head_at(surface, address, &body, &mut worker.scratch.borrow_mut())?
     } else {
-        let body = body.clone();
-        off_thread(move || read_head(surface, &body, &mut Scratch::default())).await??
+        let (body, addressed) = (body.clone(), addressed.map(Addressed::into_owned));
+        off_thread(move || {
+            let address = addressed.as_ref().map(Addressed::as_address);
+            read_head_at(surface, address, &body, &mut Scratch::default())
+        })
+        .await??
     };
     let model = head.model.clone();
     let call = Call {

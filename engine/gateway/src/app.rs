@@ -14,7 +14,7 @@ use crate::worker::Worker;
 use crate::{feedback, health, models};
 
 /// Each surface under its usual paths; the hottest first, for the router tries them in order.
-const SURFACES: [(Surface, &[&str]); 5] = [
+const SURFACES: [(Surface, &[&str]); 9] = [
     (
         Surface::ChatCompletions,
         &[
@@ -27,6 +27,26 @@ const SURFACES: [(Surface, &[&str]); 5] = [
         Surface::Messages,
         &["/v1/messages", "/messages", "/anthropic/v1/messages"],
     ),
+    (
+        Surface::Responses,
+        &["/v1/responses", "/responses", "/openai/v1/responses"],
+    ),
+    (
+        Surface::GenerateContent,
+        &[
+            "/{version:v1beta|v1|v1alpha}/models/{model:.+:(streamG|g)enerateContent}",
+            "/gemini/{version:v1beta|v1|v1alpha}/models/{model:.+:(streamG|g)enerateContent}",
+            "/{version:v1|v1beta1}/projects/{project}/locations/{location}/publishers/google/models/{model:.+}",
+        ],
+    ),
+    (
+        Surface::Converse,
+        &[
+            "/model/{model}/{way:converse(-stream)?}",
+            "/bedrock/model/{model}/{way:converse(-stream)?}",
+        ],
+    ),
+    (Surface::CohereChat, &["/v2/chat", "/cohere/v2/chat"]),
     (
         Surface::Embeddings,
         &["/v1/embeddings", "/embeddings", "/openai/v1/embeddings"],
@@ -74,12 +94,18 @@ pub(crate) fn routes(worker: &Rc<Worker>, config: &mut ServiceConfig) {
     }));
 }
 
-/// The dialect of an error on a path that is not served: Anthropic's where its SDK would be calling.
+/// The dialect of an error on a path that is not served: that of the SDK that would be calling there.
 pub(crate) fn dialect_of(request: &HttpRequest) -> Dialect {
-    let anthropic =
-        request.path().contains("/messages") || request.headers().contains_key("anthropic-version");
-    if anthropic {
+    let path = request.path();
+    let sends = |name: &str| request.headers().contains_key(name);
+    if path.contains("/messages") || sends("anthropic-version") {
         Dialect::Anthropic
+    } else if path.contains("/v1beta") || path.contains("/publishers/") || sends("x-goog-api-key") {
+        Dialect::Gemini
+    } else if path.starts_with("/cohere/") || matches!(path, "/v2/chat" | "/v2/embed" | "/v2/rerank") {
+        Dialect::Cohere
+    } else if path.starts_with("/model/") || path.starts_with("/bedrock/") {
+        Dialect::Bedrock
     } else {
         Dialect::OpenAi
     }
@@ -102,8 +128,9 @@ async fn wrong_method(worker: Rc<Worker>, request: HttpRequest) -> HttpResponse 
 
 async fn unknown_path(worker: Rc<Worker>, request: HttpRequest) -> HttpResponse {
     let message = format!(
-        "{} {} is not served here: POST /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/messages, \
-         /v1/messages/count_tokens, /v1/cache/feedback or GET /v1/models",
+        "{} {} is not served here: POST /v1/chat/completions, /v1/responses, /v1/messages, \
+         /v1/messages/count_tokens, /v1beta/models/MODEL:generateContent, /v2/chat, /model/MODEL/converse, \
+         /v1/completions, /v1/embeddings, /v1/cache/feedback or GET /v1/models",
         request.method(),
         request.path()
     );
@@ -118,6 +145,9 @@ async fn welcome() -> HttpResponse {
         ": an AI gateway.\n\n",
         "OpenAI SDKs:     base_url = http://THIS-HOST/v1\n",
         "Anthropic SDKs:  base_url = http://THIS-HOST\n",
+        "Google SDKs:     base_url = http://THIS-HOST\n",
+        "Cohere SDKs:     base_url = http://THIS-HOST\n",
+        "AWS SDKs:        endpoint_url = http://THIS-HOST (Bedrock Runtime, Converse)\n",
         "Your models:     GET /v1/models\n",
         "Health:          GET /livez, /readyz\n",
     );

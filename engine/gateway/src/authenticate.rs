@@ -56,8 +56,29 @@ fn presented(request: &HttpRequest) -> Option<&str> {
         let (scheme, key) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
     });
-    let key = bearer.or_else(|| KEY_HEADERS.iter().find_map(|name| header(request, name)));
+    let key = bearer
+        .or_else(|| KEY_HEADERS.iter().find_map(|name| header(request, name)))
+        .or_else(|| signed_with(request))
+        .or_else(|| in_query(request));
     key.filter(|key| !key.is_empty())
+}
+
+/// The access key's id of a request that an AWS SDK has signed. The signature proves a secret that this gateway does
+/// not have; the id is the virtual key, and a secret itself.
+fn signed_with(request: &HttpRequest) -> Option<&str> {
+    let signed = header(request, &AUTHORIZATION)?.strip_prefix("AWS4-HMAC-SHA256 ")?;
+    let credential = signed
+        .split(',')
+        .find_map(|part| part.trim().strip_prefix("Credential="))?;
+    credential.split('/').next()
+}
+
+/// `?key=`, as Google's clients may send it.
+fn in_query(request: &HttpRequest) -> Option<&str> {
+    request
+        .query_string()
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("key="))
 }
 
 impl Caller {

@@ -4,6 +4,7 @@
 //! `authenticate`, `accept`, `recall`, `plan`, `attempt`, `relay`, `settle`.
 
 mod accept;
+mod address;
 mod admin;
 mod app;
 mod attempt;

@@ -16,7 +16,7 @@ use crate::respond::refuse;
 use crate::settle::Settlement;
 use crate::worker::Worker;
 
-const LISTS: [&str; 3] = ["/v1/models", "/models", "/openai/v1/models"];
+const LISTS: [&str; 4] = ["/v1/models", "/models", "/openai/v1/models", "/v1beta/models"];
 
 /// Registers the list and the single model.
 pub(crate) fn routes(worker: &Rc<Worker>, config: &mut ServiceConfig) {
@@ -45,10 +45,11 @@ async fn list(worker: Rc<Worker>, request: HttpRequest) -> HttpResponse {
     let names = names(&settings, &caller);
     let models: Vec<_> = names.iter().map(|name| model(dialect, name)).collect();
     let body = match dialect {
-        Dialect::OpenAi => json!({ "object": "list", "data": models }),
+        Dialect::Gemini => json!({ "models": models }),
         Dialect::Anthropic => json!({
             "data": models, "has_more": false, "first_id": names.first(), "last_id": names.last(),
         }),
+        _ => json!({ "object": "list", "data": models }),
     };
     HttpResponse::Ok().json(body)
 }
@@ -102,9 +103,13 @@ fn known_models<'a>(settings: &'a Settings, route: &'a Route) -> impl Iterator<I
 
 fn model(dialect: Dialect, name: &str) -> Value {
     match dialect {
-        Dialect::OpenAi => json!({ "id": name, "object": "model", "created": 0, "owned_by": "tollgate" }),
+        Dialect::Gemini => json!({
+            "name": format!("models/{name}"), "baseModelId": name, "version": "1", "displayName": name,
+            "supportedGenerationMethods": ["generateContent", "streamGenerateContent"],
+        }),
         Dialect::Anthropic => json!({
             "type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z",
         }),
+        _ => json!({ "id": name, "object": "model", "created": 0, "owned_by": "tollgate" }),
     }
 }

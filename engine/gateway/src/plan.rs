@@ -142,8 +142,13 @@ fn nobody_to_ask(call: &Call, prompt_tokens: u64, bounds: &Bounds, nobody: &NoCa
 
 fn prompt_field(surface: Surface) -> &'static str {
     match surface {
-        Surface::Embeddings => "input",
+        Surface::Embeddings | Surface::Responses => "input",
+        Surface::GenerateContent => "contents",
         Surface::Completions => "prompt",
-        Surface::ChatCompletions | Surface::Messages | Surface::CountTokens => "messages",
+        Surface::ChatCompletions
+        | Surface::Messages
+        | Surface::CountTokens
+        | Surface::CohereChat
+        | Surface::Converse => "messages",
     }
 }

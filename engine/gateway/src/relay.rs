@@ -14,7 +14,7 @@ use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tollgate_adapters::{Report, StreamEnd, StreamReader, render_seam};
+use tollgate_adapters::{Report, StreamEnd, StreamReader, render_seam, takes_comments};
 use tollgate_core::{Clock, OutcomeClass};
 
 use crate::attempt::{Opened, Succeeded, Succession};
@@ -190,7 +190,9 @@ impl Relay {
         reader.finish(end, &mut self.scratch);
         self.pass_on(reader.report().error.is_some());
         self.settlement.streamed(reader.report(), Some(end));
-        self.ready.push_back(self.summary());
+        if takes_comments(self.settlement.dialect()) {
+            self.ready.push_back(self.summary());
+        }
     }
 
     /// A comment line, which every reader of events skips: the cost of a stream is known only at its end.

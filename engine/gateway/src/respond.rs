@@ -7,7 +7,7 @@ use actix_web::body::MessageBody;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::http::{ConnectionType, StatusCode};
 use bytes::{Bytes, BytesMut};
-use tollgate_adapters::{Answer, ProviderFailure, render_refusal};
+use tollgate_adapters::{Answer, ProviderFailure, error_header, render_refusal, stream_type};
 use tollgate_core::{Dialect, Refusal};
 
 use crate::attempt::{Answered, Opened};
@@ -31,7 +31,6 @@ const CACHE: HeaderName = HeaderName::from_static("x-tollgate-cache");
 const PROXY_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
 
 /// `x-tollgate-loss` names this many bytes of paths at most; the log has them all.
 const MAX_LOSS_BYTES: usize = 2048;
@@ -178,12 +177,19 @@ impl Draft {
         draft
     }
 
-    fn event_stream() -> Self {
+    fn event_stream(dialect: Dialect) -> Self {
         let mut draft = Self::new(StatusCode::OK);
-        draft.insert(CONTENT_TYPE, EVENTS);
+        draft.insert(CONTENT_TYPE, HeaderValue::from_static(stream_type(dialect)));
         draft.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         draft.insert(PROXY_BUFFERING, HeaderValue::from_static("no"));
         draft
+    }
+
+    /// The kind of an error, where a dialect tells it in a header.
+    fn say_what_failed(&mut self, dialect: Dialect, status: StatusCode) {
+        if let Some((name, kind)) = error_header(dialect, status.as_u16()) {
+            self.insert(HeaderName::from_static(name), HeaderValue::from_static(kind));
+        }
     }
 
     fn insert(&mut self, name: HeaderName, value: HeaderValue) {
@@ -207,7 +213,7 @@ impl Draft {
 fn recall(recalled: Recalled, mut settlement: Box<Settlement>) -> HttpResponse {
     settlement.answering(200, None);
     if recalled.is_stream {
-        let mut draft = Draft::event_stream();
+        let mut draft = Draft::event_stream(settlement.dialect());
         describe(&mut draft, settlement.dialect(), &Passed::default(), &settlement);
         if let Some(pace) = recalled.pace {
             return draft.body(Paced::new(recalled.body, pace, recalled.finish, settlement));
@@ -237,6 +243,9 @@ fn fail(failure: ProviderFailure, passed: &Passed, mut settlement: Box<Settlemen
 fn send(status: StatusCode, passed: &Passed, body: Bytes, mut settlement: Box<Settlement>) -> HttpResponse {
     let mut draft = Draft::json(status);
     describe(&mut draft, settlement.dialect(), passed, &settlement);
+    if !status.is_success() {
+        draft.say_what_failed(settlement.dialect(), status);
+    }
     if let Some(cost) = settlement.cost() {
         draft.say(COST, cost);
     }
@@ -246,7 +255,7 @@ fn send(status: StatusCode, passed: &Passed, body: Bytes, mut settlement: Box<Se
 
 fn stream(opened: Opened, mut settlement: Box<Settlement>) -> HttpResponse {
     settlement.answering(200, opened.passed.request_id.clone());
-    let mut draft = Draft::event_stream();
+    let mut draft = Draft::event_stream(settlement.dialect());
     describe(&mut draft, settlement.dialect(), &opened.passed, &settlement);
     draft.body(Relay::new(opened, settlement))
 }
@@ -263,6 +272,7 @@ pub(crate) fn refuse(dialect: Dialect, refusal: &Refusal, mut settlement: Box<Se
         );
     }
     describe(&mut draft, dialect, &Passed::default(), &settlement);
+    draft.say_what_failed(dialect, status);
     let body = Bytes::from(render_refusal(dialect, refusal, settlement.id()));
     settlement.sending(&body);
     draft.body(body)

@@ -232,14 +232,19 @@ impl Settlement {
         self.record.status = status;
         self.clock_overhead();
         if let Some(candidate) = &self.asked {
-            let provider = &candidate.target.provider;
-            self.record.served = Some(Served {
-                provider: provider.name.clone(),
-                model: candidate.model.clone(),
-                dialect: provider.kind.dialect(),
-                response_model: None,
-                request_id: provider_request_id,
-            });
+            self.record.served = Some(self.served_by(candidate, provider_request_id));
+        }
+    }
+
+    fn served_by(&self, candidate: &Candidate, request_id: Option<Box<str>>) -> Served {
+        let provider = &candidate.target.provider;
+        let surface = self.record.surface.unwrap_or(Surface::ChatCompletions);
+        Served {
+            provider: provider.name.clone(),
+            model: candidate.model.clone(),
+            dialect: provider.kind.dialect_for(surface),
+            response_model: None,
+            request_id,
         }
     }
 
@@ -309,14 +314,7 @@ impl Settlement {
     pub(crate) fn goes_on(&mut self, leg: Leg, provider_request_id: Option<Box<str>>) {
         self.asked = Some(leg.candidate.clone());
         leg.answering(200);
-        let provider = &leg.candidate.target.provider;
-        self.record.served = Some(Served {
-            provider: provider.name.clone(),
-            model: leg.candidate.model.clone(),
-            dialect: provider.kind.dialect(),
-            response_model: None,
-            request_id: provider_request_id,
-        });
+        self.record.served = Some(self.served_by(&leg.candidate, provider_request_id));
         self.serving = Some(leg);
     }
 

@@ -295,6 +295,6 @@ impl Route {
     pub fn serves(&self, surface: Surface) -> bool {
         self.targets
             .iter()
-            .any(|it| surface.servable_by(it.target.provider.kind.dialect()))
+            .any(|it| surface.servable_by(it.target.provider.kind.dialect_for(surface)))
     }
 }

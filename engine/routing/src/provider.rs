@@ -65,6 +65,8 @@ pub enum Auth {
     XApiKey,
     /// `api-key: KEY` (Azure)
     ApiKey,
+    /// `x-goog-api-key: KEY`
+    XGoogApiKey,
     /// Nothing is sent.
     None,
 }

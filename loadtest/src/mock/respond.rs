@@ -36,8 +36,8 @@ pub(crate) fn refuse(
 /// Answers with a failure.
 pub(crate) fn fail(exchange: Exchange, dialect: Dialect, failure: &Failure) -> HttpResponse<Play> {
     let error = |exchange: &Exchange| match dialect {
-        Dialect::OpenAi => openai::error(failure),
         Dialect::Anthropic => anthropic::error(failure, &request_id(exchange)),
+        _ => openai::error(failure),
     };
     let (kind, body) = match failure.body {
         BodyKind::Dialect => (JSON, error(&exchange)),

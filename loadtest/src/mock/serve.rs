@@ -277,8 +277,8 @@ impl Call<'_> {
             shared_line: self.request.version() == Version::HTTP_2,
             line,
             error_frame: match dialect {
-                Dialect::OpenAi => openai::error_frame(&overloaded),
                 Dialect::Anthropic => anthropic::error_frame(&overloaded),
+                _ => openai::error_frame(&overloaded),
             },
         }
     }

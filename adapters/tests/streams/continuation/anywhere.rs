@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use tollgate_core::{Dialect, ProviderKind, Surface};
 
 use super::{KINDS, answer, check_form, joined, next, overloaded, push_in_pieces, text};
-use crate::support::{PAIRS, push, reader};
+use crate::support::{PAIRS, push, reader, spoken_by};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
@@ -23,7 +23,7 @@ proptest! {
     ) {
         let (surface, kind) = pair;
         let texts: Vec<&str> = first.iter().map(String::as_str).collect();
-        let mut bytes = answer(begun_by.dialect(), &texts, false).into_bytes();
+        let mut bytes = answer(spoken_by(begun_by), &texts, false).into_bytes();
         bytes.truncate(cut.index(bytes.len() + 1));
         let mut broken = reader(surface, begun_by).collecting();
         let (mut told, mut out) = (Vec::new(), Vec::new());
@@ -31,14 +31,14 @@ proptest! {
             broken.push(Bytes::copy_from_slice(piece), &mut out);
         }
         if has_error && bytes.ends_with(b"\n\n") {
-            broken.push(overloaded(begun_by.dialect()).into(), &mut out);
+            broken.push(overloaded(spoken_by(begun_by)).into(), &mut out);
         }
         told.extend(out.concat());
         let said = text(std::str::from_utf8(&told).unwrap());
         prop_assert_eq!(broken.partial().unwrap().text(), &*said);
         let mut joined = next(surface, kind, &broken);
         let texts: Vec<&str> = second.iter().map(String::as_str).collect();
-        push_in_pieces(&mut joined, &answer(kind.dialect(), &texts, true), size, &mut told);
+        push_in_pieces(&mut joined, &answer(spoken_by(kind), &texts, true), size, &mut told);
         let told = String::from_utf8(told).unwrap();
         check_form(surface, &told);
         // White space that was not sent to the second provider comes back but once.
@@ -60,7 +60,7 @@ proptest! {
         pair in prop::sample::select(PAIRS.to_vec()), begun_by in prop::sample::select(KINDS.to_vec()),
     ) {
         let (surface, kind) = pair;
-        let begun = answer(begun_by.dialect(), &["x"], false) + "data: " + &first + "\n\n";
+        let begun = answer(spoken_by(begun_by), &["x"], false) + "data: " + &first + "\n\n";
         let mut broken = reader(surface, begun_by).collecting();
         push(&mut broken, &begun);
         if broken.partial().unwrap().obstacle().is_none() {

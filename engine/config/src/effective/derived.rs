@@ -45,6 +45,7 @@ fn provider(tree: &mut Json, provider: &Provider) {
         Auth::Bearer => "bearer",
         Auth::XApiKey => "x-api-key",
         Auth::ApiKey => "api-key",
+        Auth::XGoogApiKey => "x-goog-api-key",
         Auth::None => "none",
     };
     set(tree, &["auth"], auth, DEFAULT);

@@ -148,7 +148,7 @@ impl PriceBook {
 
     /// The names of the models that a provider of `kind` can serve, aliases included, in alphabetical order.
     pub fn models(&self, kind: ProviderKind) -> impl Iterator<Item = &str> {
-        let models = self.providers.get(kind.name());
+        let models = self.providers.get(names::listed_as(kind));
         models
             .into_iter()
             .flatten()

@@ -23,15 +23,14 @@ pub(super) fn candidates(
     kind: ProviderKind,
     model: &str,
 ) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
-    let own = spellings(model).map(move |name| (kind.name(), name));
+    let listed = listed_as(kind);
+    let own = spellings(model).map(move |name| (listed, name));
     // `openai/gpt-4o` at a provider of kind openai.
-    let bare = model
-        .strip_prefix(kind.name())
-        .and_then(|rest| rest.strip_prefix('/'));
+    let bare = model.strip_prefix(listed).and_then(|rest| rest.strip_prefix('/'));
     let unprefixed = bare
         .into_iter()
         .flat_map(spellings)
-        .map(move |name| (kind.name(), name));
+        .map(move |name| (listed, name));
     let foundry = (kind == ProviderKind::Azure).then(|| spellings(model));
     let foundry = foundry.into_iter().flatten().map(|name| ("azure-foundry", name));
     let vendor = (kind == ProviderKind::OpenRouter)
@@ -39,6 +38,14 @@ pub(super) fn candidates(
         .into_iter()
         .flatten();
     own.chain(unprefixed).chain(foundry).chain(vendor)
+}
+
+/// Under which provider the catalogue lists the models of one of this kind.
+pub(super) const fn listed_as(kind: ProviderKind) -> &'static str {
+    match kind {
+        ProviderKind::OpenAiResponses => ProviderKind::OpenAi.name(),
+        _ => kind.name(),
+    }
 }
 
 /// Whether a model costs nothing although no catalogue lists it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tollgate_cache::embed::Table;
-use tollgate_core::Dialect;
+use tollgate_core::{Dialect, Surface};
 
 use super::Context;
 use super::providers::Providers;
@@ -115,7 +115,7 @@ fn endpoint(
         unknown_provider(context, name, config, here);
         return None;
     };
-    if provider.kind.dialect() != Dialect::OpenAi {
+    if provider.kind.dialect_for(Surface::Embeddings) != Dialect::OpenAi {
         let found = format!("a provider of kind {}", provider.kind);
         let expected = "one with an OpenAI-compatible /embeddings";
         context.report.problem(here, found, expected);

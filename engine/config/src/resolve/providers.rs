@@ -11,6 +11,7 @@ use tollgate_routing::{Auth, Credential, HttpVersion, Provider, Timeouts};
 
 use super::health::Watch;
 use super::{Context, health, url};
+use crate::address;
 use crate::place::Place;
 use crate::raw::{self, ApiKey, Config};
 
@@ -81,6 +82,13 @@ fn provider(
             "none: only kind azure has one",
         );
     }
+    if written.project.is_some() && kind != ProviderKind::Vertex {
+        context.report.problem(
+            place.key("project"),
+            "a project",
+            "none: only kind vertex has one",
+        );
+    }
     let watch = watched.with(context, written.health.as_ref(), written.breaker.as_ref(), place);
     Some(Provider {
         name: name.into(),
@@ -138,8 +146,25 @@ fn base_url(
     place: Place<'_>,
 ) -> Option<Uri> {
     let place = place.key("base_url");
-    let Some(text) = written.base_url.as_deref().or(presets.base_url) else {
-        let expected = "the resource's URL such as \"https://NAME.openai.azure.com\"";
+    let region = written.region.as_deref();
+    let made = match (kind, region, written.project.as_deref()) {
+        (ProviderKind::Bedrock, Some(region), _) => Some(address::bedrock(region)),
+        (ProviderKind::Vertex, Some(location), Some(project)) => Some(address::vertex(project, location)),
+        _ => None,
+    };
+    let known = written
+        .base_url
+        .as_deref()
+        .or(made.as_deref())
+        .or(presets.base_url);
+    let Some(text) = known else {
+        let expected = match kind {
+            ProviderKind::Bedrock => "a `region` such as \"us-east-1\", or the endpoint's URL",
+            ProviderKind::Vertex => {
+                "a `project` and a `region` such as \"us-central1\", or the location's URL"
+            }
+            _ => "the resource's URL such as \"https://NAME.openai.azure.com\"",
+        };
         context.report.problem(
             place,
             format!("missing, and kind {kind} has no address of its own"),
@@ -236,11 +261,13 @@ fn auth(written: &raw::Provider, presets: &Profile, credentials: &[Credential]) 
         Some("bearer") => Auth::Bearer,
         Some("x-api-key") => Auth::XApiKey,
         Some("api-key") => Auth::ApiKey,
+        Some("x-goog-api-key") => Auth::XGoogApiKey,
         Some("none") => Auth::None,
         _ => match presets.auth {
             AuthScheme::Bearer => Auth::Bearer,
             AuthScheme::XApiKey => Auth::XApiKey,
             AuthScheme::ApiKey => Auth::ApiKey,
+            AuthScheme::XGoogApiKey => Auth::XGoogApiKey,
             AuthScheme::None => Auth::None,
         },
     }

@@ -11,10 +11,10 @@ const BASE: &str = "providers: { l: { kind: vllm } }\n";
 fn a_misspelt_key_is_told_with_its_line_and_the_nearest_one() {
     assert_eq!(
         problems("providers:\n  openai:\n    knd: openai\n    api_key: x\n"),
-        "t.yaml:2: providers.openai.kind: missing; expected one of openai, anthropic, azure, deepseek, dashscope, \
+        "t.yaml:2: providers.openai.kind: missing; expected one of openai, openai-responses, anthropic, gemini, vertex, bedrock, cohere, azure, deepseek, dashscope, \
          mistral, groq, together, fireworks, xai, openrouter, ollama, vllm\n\
          t.yaml:3: providers.openai.knd: unknown key; did you mean \"kind\"? expected one of kind, base_url, \
-         api_key, api_keys, api_version, auth, headers, timeouts, http, max_idle_connections, \
+         api_key, api_keys, project, api_version, auth, headers, timeouts, http, max_idle_connections, \
          max_streams_per_connection, region, health, breaker, probe"
     );
 }
@@ -42,12 +42,12 @@ keys:
 "#;
     assert_eq!(
         problems(text),
-        "t.yaml:3: providers.a.kind: \"opnai\"; did you mean \"openai\"? expected one of openai, anthropic, azure, \
+        "t.yaml:3: providers.a.kind: \"opnai\"; did you mean \"openai\"? expected one of openai, openai-responses, anthropic, gemini, vertex, bedrock, cohere, azure, \
          deepseek, dashscope, mistral, groq, together, fireworks, xai, openrouter, ollama, vllm\n\
          t.yaml:4: providers.b.api_key: the environment variable UNSET is not set; set it, or give a default: \
          ${UNSET:-default}\n\
          t.yaml:5: providers.c.api_key: missing; expected a key such as \"${OPENAI_API_KEY}\", or auth: none\n\
-         t.yaml:6: providers.d: 5; expected a mapping with kind, base_url, api_key, api_keys, api_version, auth, \
+         t.yaml:6: providers.d: 5; expected a mapping with kind, base_url, api_key, api_keys, project, api_version, auth, \
          headers, timeouts, http, max_idle_connections, max_streams_per_connection, region, health, breaker, probe\n\
          t.yaml:10: models.one.targets[0].weight: -1; expected a whole number from 0 to 1000000\n\
          t.yaml:11: models.one.targets[1].provider: no such provider: \"bb\"; did you mean \"b\"? \
@@ -224,7 +224,7 @@ const PROVIDERS: &[(&str, &str)] = &[
     ),
     (
         "",
-        "kind: missing; expected one of openai, anthropic, azure, deepseek, dashscope, mistral, groq, together, fireworks, xai, openrouter, ollama, vllm",
+        "kind: missing; expected one of openai, openai-responses, anthropic, gemini, vertex, bedrock, cohere, azure, deepseek, dashscope, mistral, groq, together, fireworks, xai, openrouter, ollama, vllm",
     ),
     (
         "kind: vllm, base_url: 'https://u:pw@h/v1'",
@@ -240,7 +240,7 @@ const PROVIDERS: &[(&str, &str)] = &[
     ),
     (
         "kind: vllm, auth: cookie",
-        "auth: \"cookie\"; expected one of bearer, x-api-key, api-key, none",
+        "auth: \"cookie\"; expected one of bearer, x-api-key, x-goog-api-key, api-key, none",
     ),
     (
         "kind: vllm, auth: none, api_key: x",

@@ -33,6 +33,7 @@ fn provider(provider: &Provider) -> Value {
             Auth::Bearer => "bearer",
             Auth::XApiKey => "x-api-key",
             Auth::ApiKey => "api-key",
+            Auth::XGoogApiKey => "x-goog-api-key",
             Auth::None => "none",
         },
         "credentials": credentials,

@@ -28,7 +28,7 @@ const MAX_FAILURE_BYTES: usize = 1 << 20;
 /// The body of a failure that does not arrive in this time is not waited for.
 const FAILURE_BODY_WAIT: Duration = Duration::from_secs(5);
 
-const EVENTS: &str = "text/event-stream";
+const EVENTS: [&str; 2] = ["text/event-stream", "application/vnd.amazon.eventstream"];
 
 /// A stream's beginning is held back until its first content, so that a failure before that can be made good by
 /// another target; but no longer than this, because clients want signs of life.
@@ -279,8 +279,12 @@ async fn receive(
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let begins = content_type.and_then(|text| text.trim_start().get(..EVENTS.len()));
-    begins.is_some_and(|text| text.eq_ignore_ascii_case(EVENTS))
+    let text = content_type.unwrap_or_default().trim_start();
+    let begins_with = |kind: &str| {
+        text.get(..kind.len())
+            .is_some_and(|it| it.eq_ignore_ascii_case(kind))
+    };
+    EVENTS.into_iter().any(begins_with)
 }
 
 /// Some servers stream under whatever content type they have at hand.

@@ -15,6 +15,7 @@ use tollgate_routing::{Auth, Candidate, Credential, Provider, Target};
 use crate::upstream::UpstreamRequest;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
 const OURSELVES: HeaderValue = HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION")));
 
@@ -170,6 +171,7 @@ fn authorize(
     let (name, value) = match auth {
         Auth::Bearer => (AUTHORIZATION, Bytes::from(["Bearer ", key].concat())),
         Auth::XApiKey => (X_API_KEY, Bytes::copy_from_slice(key.as_bytes())),
+        Auth::XGoogApiKey => (X_GOOG_API_KEY, Bytes::copy_from_slice(key.as_bytes())),
         Auth::ApiKey => (API_KEY, Bytes::copy_from_slice(key.as_bytes())),
         Auth::None => return Ok(()),
     };

@@ -229,9 +229,10 @@ fn nonsense_is_left_for_the_gateway_to_complain_of() {
 }
 
 /// Texts of a config file that say nothing of who or where its owner is, and that name no file.
-const HARMLESS: [&str; 27] = [
+const HARMLESS: [&str; 28] = [
     "providers.*.api_keys[].name",
     "providers.*.api_version",
+    "providers.*.project",
     "providers.*.region",
     "providers.*.probe.path",
     "models.*.targets[].provider",

@@ -1,0 +1,108 @@
+//! Requests as Anthropic itself may be sent them: without the blocks that carry what other providers want back.
+//!
+//! Those blocks were made here ([`crate::chat::carried`]), and Anthropic refuses signatures that are not its own. All
+//! else of the request stays as the client wrote it.
+
+use std::borrow::Cow;
+
+use crate::chat::carried::{is_tagged, is_tagged_in};
+use crate::json::{self, Fields};
+use crate::loss::Loss;
+use crate::patch::{Patches, place_of};
+
+/// The request without what was carried in it. `None`: there is nothing, and the body may go as it is.
+pub(crate) fn without_carried(body: &[u8], loss: &mut Loss) -> Option<Vec<u8>> {
+    if !is_tagged_in(body) {
+        return None;
+    }
+    let request = Fields::parse(body).ok()?;
+    let list = request.raw("messages").filter(|list| list.starts_with('['))?;
+    let mut has_changed = false;
+    let mut kept: Vec<Cow<'_, str>> = Vec::new();
+    for (index, message) in json::elements(list).into_iter().enumerate() {
+        let own = without_blocks(message, index, loss);
+        has_changed |= own.is_some();
+        // A message of nothing is refused, and turns of one speaker in a row are not.
+        if own.as_ref().is_none_or(|own| !own.is_empty()) {
+            kept.push(own.map_or(Cow::Borrowed(message), Cow::Owned));
+        }
+    }
+    if !has_changed {
+        return None;
+    }
+    let mut patches = Patches::default();
+    let messages = format!("[{}]", kept.join(","));
+    patches
+        .replace(place_of(body, list)?, messages.into_bytes())
+        .ok()?;
+    if let Some(thinking) = request.raw("thinking").filter(|thinking| is_budget(thinking))
+        && began_without_thinking(&kept)
+    {
+        loss.note("thinking");
+        let place = place_of(body, thinking)?;
+        patches.replace(place, &br#"{"type":"disabled"}"#[..]).ok()?;
+    }
+    patches.applied(body).ok()?
+}
+
+/// The message without carrying blocks: `None` if it has none, an empty text if it had nothing else.
+fn without_blocks(message: &str, index: usize, loss: &mut Loss) -> Option<String> {
+    if !is_tagged_in(message.as_bytes()) {
+        return None;
+    }
+    let content = Fields::of(message)?
+        .raw("content")
+        .filter(|content| content.starts_with('['))?;
+    let blocks = json::elements(content);
+    let mut kept = Vec::with_capacity(blocks.len());
+    for (position, block) in blocks.iter().enumerate() {
+        if is_carrying(block) {
+            loss.note(format!("messages[{index}].content[{position}]"));
+        } else {
+            kept.push(*block);
+        }
+    }
+    if kept.len() == blocks.len() {
+        return None;
+    }
+    if kept.is_empty() {
+        return Some(String::new());
+    }
+    let place = place_of(message.as_bytes(), content)?;
+    let (before, after) = (message.get(..place.start)?, message.get(place.end..)?);
+    Some(format!("{before}[{}]{after}", kept.join(",")))
+}
+
+fn is_carrying(block: &str) -> bool {
+    let Some(block) = Fields::of(block) else {
+        return false;
+    };
+    let carries = |name: &str| block.text(name).is_some_and(|text| is_tagged(&text));
+    match block.text("type").as_deref() {
+        Some("thinking") => carries("signature"),
+        Some("redacted_thinking") => carries("data"),
+        _ => false,
+    }
+}
+
+/// Whether thinking is switched on in the way that insists on thoughts before calls.
+fn is_budget(thinking: &str) -> bool {
+    Fields::of(thinking).is_some_and(|thinking| thinking.text("type").as_deref() == Some("enabled"))
+}
+
+/// Whether the conversation ends with results of calls that were made without thinking: it cannot go on with it.
+fn began_without_thinking(messages: &[Cow<'_, str>]) -> bool {
+    let [.., assistant, user] = messages else {
+        return false;
+    };
+    let kinds = |message: &str| -> Vec<Cow<'_, str>> {
+        let blocks = Fields::of(message).map(|message| message.elements("content"));
+        let blocks = blocks.unwrap_or_default().into_iter().filter_map(Fields::of);
+        blocks
+            .map(|block| Cow::Owned(block.text("type").unwrap_or_default().into_owned()))
+            .collect()
+    };
+    let has_results = kinds(user).iter().any(|kind| kind == "tool_result");
+    let thinks = |kind: &Cow<'_, str>| kind.ends_with("thinking");
+    has_results && !kinds(assistant).first().is_some_and(thinks)
+}

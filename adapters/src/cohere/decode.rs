@@ -1,0 +1,204 @@
+//! A Cohere chat request, read into the canonical model. Messages and documents are read in `messages`.
+
+use std::borrow::Cow;
+
+use tollgate_core::{Dialect, Refusal};
+
+use super::messages;
+use crate::chat::read::{Node, Path, wrong};
+use crate::chat::{
+    At, ChatRequest, Extra, Output, Reasoning, Sampling, Thinking, Tool, ToolChoice, ToolKind,
+};
+use crate::json;
+
+/// The fields that are understood.
+const KNOWN: &[&str] = &[
+    "model",
+    "messages",
+    "documents",
+    "tools",
+    "strict_tools",
+    "tool_choice",
+    "response_format",
+    "max_tokens",
+    "stop_sequences",
+    "temperature",
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "k",
+    "p",
+    "logprobs",
+    "thinking",
+    "stream",
+];
+
+/// Reads a request.
+///
+/// # Errors
+/// What is not JSON, and fields of the wrong type.
+pub(crate) fn request(body: &[u8]) -> Result<ChatRequest<'_>, Refusal> {
+    let node = Node::root(body)?;
+    let mut extra = node.extra(KNOWN);
+    note_others(&node, "thinking", &["type", "token_budget"], &mut extra);
+    note_others(
+        &node,
+        "response_format",
+        &["type", "json_schema", "schema"],
+        &mut extra,
+    );
+    Ok(ChatRequest {
+        origin: Dialect::Cohere,
+        turns: messages::read(&node)?,
+        tools: tools(&node)?,
+        tool_choice: tool_choice(&node)?,
+        parallel_tool_calls: None,
+        sampling: sampling(&node)?,
+        output: output(&node)?,
+        reasoning: Reasoning {
+            mode: thinking(&node)?,
+            effort: None,
+        },
+        stream: node.flag("stream")?.unwrap_or(false),
+        include_usage: true,
+        user: None,
+        service_tier: None,
+        extra,
+    })
+}
+
+fn at<T>(at: &'static str, value: Option<T>) -> Option<At<T>> {
+    value.map(|value| At { at, value })
+}
+
+/// Puts the fields of the object `name` that are not `known` into `extra`.
+fn note_others<'a>(node: &Node<'a, '_>, name: &str, known: &[&str], extra: &mut Extra<'a>) {
+    let Some(fields) = node.fields.object(name) else {
+        return;
+    };
+    let inside = Node {
+        fields,
+        path: Path::Root,
+    };
+    for (other, value) in inside.extra(known) {
+        extra.push((format!("{name}.{other}").into(), value));
+    }
+}
+
+/// `tools`; `strict_tools` is said of each of them.
+fn tools<'a>(node: &Node<'a, '_>) -> Result<Vec<Tool<'a>>, Refusal> {
+    let strict = node.flag("strict_tools")?;
+    let list = Path::Key(&node.path, "tools");
+    let mut tools = Vec::new();
+    for (index, json) in node.elements("tools")?.into_iter().enumerate() {
+        let path = Path::Index(&list, index);
+        let tool = Node::of(json, path)?;
+        let is_function = tool.text("type")?.is_none_or(|kind| kind == "function");
+        let (kind, extra) = match tool.raw("function").filter(|_| is_function) {
+            Some(function) => {
+                let function = Node::of(function, Path::Key(&path, "function"))?;
+                let kind = ToolKind::Function {
+                    name: function.required("name")?,
+                    description: function.text("description")?,
+                    schema: function.object("parameters")?.map(Cow::Borrowed),
+                    strict,
+                };
+                (kind, tool.extra(&["type", "function"]))
+            }
+            None => (ToolKind::Opaque(json), Vec::new()),
+        };
+        tools.push(Tool {
+            at: path.to_string(),
+            kind,
+            cache: None,
+            extra,
+        });
+    }
+    Ok(tools)
+}
+
+fn tool_choice<'a>(node: &Node<'a, '_>) -> Result<Option<At<ToolChoice<'a>>>, Refusal> {
+    let choice = match node.text("tool_choice")?.as_deref() {
+        None => return Ok(None),
+        Some("REQUIRED") => ToolChoice::Required,
+        Some("NONE") => ToolChoice::None,
+        Some(_) => {
+            let path = Path::Key(&node.path, "tool_choice");
+            return Err(wrong(path, "`REQUIRED` or `NONE`"));
+        }
+    };
+    Ok(at("tool_choice", Some(choice)))
+}
+
+fn sampling<'a>(node: &Node<'a, '_>) -> Result<Sampling<'a>, Refusal> {
+    let list = Path::Key(&node.path, "stop_sequences");
+    let mut stop = Vec::new();
+    for (index, json) in node.elements("stop_sequences")?.into_iter().enumerate() {
+        stop.push(json::text(json).ok_or_else(|| wrong(Path::Index(&list, index), "a string"))?);
+    }
+    let penalty = |name: &str| Ok(node.number(name)?.filter(|penalty| *penalty != 0.0));
+    Ok(Sampling {
+        max_output_tokens: at("max_tokens", node.count("max_tokens")?),
+        temperature: node.number("temperature")?,
+        top_p: node.number("p")?,
+        // Here 0 means all of them.
+        top_k: node.count("k")?.filter(|k| *k > 0),
+        stop: at("stop_sequences", Some(stop).filter(|stop| !stop.is_empty())),
+        seed: node.integer("seed")?,
+        frequency_penalty: penalty("frequency_penalty")?,
+        presence_penalty: penalty("presence_penalty")?,
+        n: None,
+        logprobs: node.flag("logprobs")?.filter(|asked| *asked),
+        top_logprobs: None,
+    })
+}
+
+fn thinking(node: &Node<'_, '_>) -> Result<Option<At<Thinking>>, Refusal> {
+    let Some(json) = node.raw("thinking") else {
+        return Ok(None);
+    };
+    let path = Path::Key(&node.path, "thinking");
+    let thinking = Node::of(json, path)?;
+    let mode = match &*thinking.required("type")? {
+        "disabled" => Thinking::Off,
+        "enabled" => match thinking.count("token_budget")? {
+            Some(budget) => Thinking::Budget(budget),
+            None => Thinking::Adaptive,
+        },
+        _ => return Err(wrong(Path::Key(&path, "type"), "`enabled` or `disabled`")),
+    };
+    Ok(at("thinking", Some(mode)))
+}
+
+/// `response_format`: a schema stands in it under one of two names, and is no type of its own.
+fn output<'a>(node: &Node<'a, '_>) -> Result<Option<At<Output<'a>>>, Refusal> {
+    let Some(json) = node.raw("response_format") else {
+        return Ok(None);
+    };
+    let path = Path::Key(&node.path, "response_format");
+    let format = Node::of(json, path)?;
+    let schema = match format.object("json_schema")? {
+        None => format.object("schema")?,
+        schema => schema,
+    };
+    let output = match (&*format.required("type")?, schema) {
+        ("text", _) => Output::Text,
+        ("json_object", None) => Output::JsonObject,
+        ("json_object", Some(schema)) => Output::JsonSchema {
+            name: None,
+            description: None,
+            schema: schema.into(),
+            strict: None,
+        },
+        _ => return Err(wrong(Path::Key(&path, "type"), "`text` or `json_object`")),
+    };
+    Ok(at("response_format", Some(output)))
+}
+
+/// The text of a document: a string, or a JSON object as it is written.
+pub(crate) fn document_text(json: &str) -> Option<Cow<'_, str>> {
+    if json.starts_with('{') {
+        return Some(Cow::Borrowed(json));
+    }
+    json::text(json)
+}

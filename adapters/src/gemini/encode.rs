@@ -1,0 +1,227 @@
+//! The canonical model, written as a generateContent request. Model and streaming are in the URL, not in here.
+
+use tollgate_core::{Dialect, ProviderKind};
+
+use super::quirks::{Takes, takes};
+use super::settings::{self, write_extra};
+use super::turns::Writer;
+use crate::chat::names::Renamed;
+use crate::chat::write::{Array, Object, object};
+use crate::chat::{ChatRequest, Output, Tool, ToolChoice, ToolKind, lose_extra};
+use crate::egress::Egress;
+use crate::json::Fields;
+use crate::loss::Loss;
+
+/// The hint for JSON without a schema, for models that take no such field beside functions.
+const JSON_HINT: &str = "Respond with a single JSON object and nothing else: no prose, no code fences.";
+
+/// Writes a request; names that had to be changed are in the second value. Nothing is refused here: what cannot be
+/// carried is in the loss, and [`Egress::bear`] decides.
+pub(crate) fn request(
+    mut request: ChatRequest<'_>,
+    egress: &Egress<'_>,
+    loss: &mut Loss,
+) -> (Vec<u8>, Renamed) {
+    let takes = takes(egress.model);
+    let mut renamed = Renamed::default();
+    let turns = std::mem::take(&mut request.turns);
+    let mut out = Vec::with_capacity(1024);
+    object(&mut out, |o| {
+        let mut writer = Writer {
+            origin: request.origin,
+            takes,
+            is_vertex: egress.kind == ProviderKind::Vertex,
+            renamed: &mut renamed,
+            loss,
+        };
+        let mut talk = writer.prepare(turns);
+        let (has_form, hint) = form(&request, takes, writer.loss);
+        writer.system(o, &mut talk, hint);
+        writer.contents(o, &talk.turns);
+        write_tools(o, &request, &mut writer);
+        settings::write(o, &request, takes, has_form, loss);
+        write_rest(o, &request, loss);
+    });
+    (out, renamed)
+}
+
+/// Whether the form of the answer is said in its fields, and what the model must be told of it.
+fn form(request: &ChatRequest<'_>, takes: Takes, loss: &mut Loss) -> (bool, Option<String>) {
+    let Some(output) = &request.output else {
+        return (true, None);
+    };
+    let has_functions = request
+        .tools
+        .iter()
+        .any(|tool| matches!(tool.kind, ToolKind::Function { .. }));
+    let is_said = takes.schema_beside_functions || !has_functions || request.origin == Dialect::Gemini;
+    match &output.value {
+        Output::Text => (true, None),
+        Output::JsonObject if is_said => (true, None),
+        Output::JsonObject => (false, Some(JSON_HINT.to_owned())),
+        Output::JsonSchema { description, .. } if is_said => {
+            let hint = description
+                .as_ref()
+                .map(|text| format!("The answer is JSON: {text}"));
+            (true, hint)
+        }
+        Output::JsonSchema { schema, .. } => {
+            loss.note(output.at);
+            let hint = format!("{JSON_HINT} It must conform to this JSON schema:\n{schema}");
+            (false, Some(hint))
+        }
+    }
+}
+
+/// Writes the tools, and which of them to call.
+fn write_tools(o: &mut Object<'_>, request: &ChatRequest<'_>, writer: &mut Writer<'_>) {
+    let is_own = request.origin == Dialect::Gemini;
+    let is_carried = |tool: &&Tool<'_>| is_own || matches!(tool.kind, ToolKind::Function { .. });
+    let tools: Vec<_> = request.tools.iter().filter(is_carried).collect();
+    let lost = request.tools.iter().filter(|tool| !is_carried(tool));
+    lost.for_each(|tool| writer.loss.note(&*tool.at));
+    let lacking = request.lacking(&tools);
+    if let Some(choice) = lacking {
+        writer.loss.note(choice.at);
+    }
+    if let Some(parallel) = request
+        .parallel_tool_calls
+        .as_ref()
+        .filter(|parallel| !parallel.value)
+    {
+        writer.loss.note(parallel.at);
+    }
+    if !tools.is_empty() {
+        let (functions, others): (Vec<&Tool<'_>>, Vec<&Tool<'_>>) = tools
+            .iter()
+            .copied()
+            .partition(|tool| matches!(tool.kind, ToolKind::Function { .. }));
+        o.array("tools", |a| {
+            if !functions.is_empty() {
+                a.object(|o| {
+                    o.array("functionDeclarations", |a| {
+                        for tool in functions {
+                            write_function(a, tool, writer);
+                        }
+                    });
+                });
+            }
+            for tool in others {
+                write_other(a, tool);
+            }
+        });
+    }
+    let choice = request.tool_choice.as_ref().map(|choice| &choice.value);
+    let choice = choice.filter(|_| !tools.is_empty() && lacking.is_none());
+    write_config(o, request, choice, writer);
+}
+
+fn write_function(a: &mut Array<'_>, tool: &Tool<'_>, writer: &mut Writer<'_>) {
+    let ToolKind::Function {
+        name,
+        description,
+        schema,
+        strict,
+    } = &tool.kind
+    else {
+        return;
+    };
+    if *strict == Some(true) {
+        // Google's models keep to schemas as they see fit.
+        writer.loss.note(match writer.origin {
+            Dialect::OpenAi => format!("{}.function.strict", tool.at),
+            Dialect::Cohere => "strict_tools".to_owned(),
+            _ => format!("{}.strict", tool.at),
+        });
+    }
+    if tool.cache.is_some() {
+        writer.loss.note(format!("{}.cache_control", tool.at));
+    }
+    a.object(|o| {
+        o.text("name", &writer.name(name));
+        o.text("description", description.as_deref().unwrap_or_default());
+        if let Some(schema) = schema {
+            crate::chat::schema::write_arguments(o, "parametersJsonSchema", Some(schema));
+        }
+        if writer.origin == Dialect::Gemini {
+            tool.extra
+                .iter()
+                .for_each(|(name, value)| o.raw(name, value).end());
+        } else {
+            lose_extra(&tool.at, &tool.extra, writer.loss);
+        }
+    });
+}
+
+/// Writes one of Google's own tools; functions that were declared beside it are written elsewhere.
+fn write_other(a: &mut Array<'_>, tool: &Tool<'_>) {
+    let ToolKind::Opaque(json) = &tool.kind else {
+        return;
+    };
+    let fields = Fields::of(json).unwrap_or_default().in_camel_case();
+    a.object(|o| {
+        let others = fields.iter().filter(|(name, _)| *name != "functionDeclarations");
+        others.for_each(|(name, value)| o.raw(name, value).end());
+    });
+}
+
+fn write_config(
+    o: &mut Object<'_>,
+    request: &ChatRequest<'_>,
+    choice: Option<&ToolChoice<'_>>,
+    writer: &mut Writer<'_>,
+) {
+    const CALLING: &str = "toolConfig.functionCallingConfig.";
+    let is_own = request.origin == Dialect::Gemini;
+    let has = |name: &str| {
+        is_own
+            && request
+                .extra
+                .iter()
+                .any(|(path, _)| path.strip_prefix(CALLING) == Some(name))
+    };
+    let mode = match choice {
+        None => None,
+        Some(ToolChoice::Auto) => Some("AUTO"),
+        Some(ToolChoice::None) => Some("NONE"),
+        Some(ToolChoice::Required | ToolChoice::Tool(_)) => Some("ANY"),
+    };
+    let (mut calling, mut config) = (Vec::new(), Vec::new());
+    object(&mut calling, |o| {
+        if let Some(mode) = mode.filter(|_| !has("mode")) {
+            o.text("mode", mode);
+        }
+        if let Some(ToolChoice::Tool(name)) = choice {
+            let name = writer.name(name);
+            o.array("allowedFunctionNames", |a| a.text(&name));
+        }
+        write_extra(o, request, CALLING);
+    });
+    object(&mut config, |o| {
+        if calling != b"{}" {
+            o.key("functionCallingConfig").append(&mut calling);
+        }
+        write_extra(o, request, "toolConfig.");
+    });
+    if config != b"{}" {
+        o.key("toolConfig").append(&mut config);
+    }
+}
+
+fn write_rest(o: &mut Object<'_>, request: &ChatRequest<'_>, loss: &mut Loss) {
+    if let Some(user) = &request.user {
+        loss.note(user.at);
+    }
+    if let Some(tier) = &request.service_tier {
+        match &*tier.value {
+            word if request.origin == Dialect::Gemini => o.text("serviceTier", word).end(),
+            "auto" | "default" | "standard_only" => {}
+            _ => loss.note(tier.at),
+        }
+    }
+    if request.origin == Dialect::Gemini {
+        write_extra(o, request, "");
+    } else {
+        lose_extra("", &request.extra, loss);
+    }
+}

@@ -1,0 +1,109 @@
+//! A stream of generateContent answers, read piece by piece.
+//!
+//! Each event is a whole answer that holds what is new. There is no closing event: a stream is finished when a
+//! candidate has told why it ended and the body ends properly, so that [`Piece::Done`] never comes.
+
+use std::borrow::Cow;
+
+use super::answer::{blocked, candidates, end_of, parts_of, signature};
+use super::partial::PartialArgs;
+use super::parts::own;
+use crate::chat::answer::Piece;
+use crate::json::Fields;
+use crate::sse::Event;
+
+/// Reads events.
+#[derive(Debug, Default)]
+pub(crate) struct ResponseReader {
+    has_started: bool,
+    calls: usize,
+    /// The call whose arguments come piece by piece.
+    partial: Option<(usize, PartialArgs)>,
+}
+
+impl ResponseReader {
+    /// Takes an event in, and hands out what it says.
+    pub(crate) fn read(&mut self, event: &Event<'_>, each: &mut dyn FnMut(Piece<'_>)) {
+        let Ok(chunk) = Fields::parse(event.data) else {
+            return;
+        };
+        let candidates = candidates(&chunk);
+        let blocked = blocked(&chunk).filter(|_| candidates.is_empty());
+        if candidates.is_empty() && blocked.is_none() {
+            return;
+        }
+        if !self.has_started {
+            self.has_started = true;
+            let model = chunk.text("modelVersion").filter(|model| !model.is_empty());
+            each(Piece::Start { model });
+        }
+        if let Some(end) = blocked {
+            each(Piece::Finish(end));
+        }
+        let first = |candidate: &&Fields<'_>| candidate.count("index").unwrap_or(0) == 0;
+        for candidate in candidates.iter().filter(first) {
+            for part in parts_of(candidate) {
+                self.part(&part, each);
+            }
+            let end = end_of(candidate, self.calls > 0);
+            if end.finish.is_some() {
+                self.complete(each);
+                each(Piece::Finish(end));
+            }
+        }
+    }
+
+    fn part(&mut self, part: &Fields<'_>, each: &mut dyn FnMut(Piece<'_>)) {
+        let mut signature = signature(part);
+        if let Some(call) = part.object("functionCall") {
+            let begins = call.text("name").is_some_and(|name| !name.is_empty());
+            if let Some(signature) = signature.take_if(|_| begins) {
+                each(Piece::StateAhead(own(signature)));
+            }
+            self.call(&call, each);
+        } else if let Some(text) = part.text("text").filter(|text| !text.is_empty()) {
+            self.complete(each);
+            each(if part.raw("thought") == Some("true") {
+                Piece::Thinking(text)
+            } else {
+                Piece::Text(text)
+            });
+        }
+        if let Some(signature) = signature {
+            each(Piece::State(own(signature)));
+        }
+    }
+
+    fn call(&mut self, fields: &Fields<'_>, each: &mut dyn FnMut(Piece<'_>)) {
+        if let Some(name) = fields.text("name").filter(|name| !name.is_empty()) {
+            self.complete(each);
+            let call = self.calls;
+            self.calls += 1;
+            let id = fields.text("id").unwrap_or_default();
+            each(Piece::Call { call, id, name });
+            let comes_in_pieces =
+                fields.raw("willContinue") == Some("true") || fields.raw("partialArgs").is_some();
+            if !comes_in_pieces {
+                let json = Cow::Borrowed(fields.raw("args").unwrap_or("{}"));
+                return each(Piece::Arguments { call, json });
+            }
+            self.partial = Some((call, PartialArgs::default()));
+        }
+        let Some((_, args)) = &mut self.partial else {
+            return;
+        };
+        let pieces = fields.elements("partialArgs").into_iter();
+        pieces.filter_map(Fields::of).for_each(|piece| args.take(&piece));
+        if fields.raw("willContinue") != Some("true") {
+            self.complete(each);
+        }
+    }
+
+    /// Hands out the arguments that have come in pieces.
+    fn complete(&mut self, each: &mut dyn FnMut(Piece<'_>)) {
+        if let Some((call, args)) = self.partial.take() {
+            let json = args.into_json().into();
+            each(Piece::Arguments { call, json });
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The dialect as a whole: what clients and Google write, through the canonical model and back.
+
+mod answers;
+mod arbitrary;
+mod requests;
+mod streams;
+mod targets;
+
+use serde_json::Value;
+use tollgate_core::{ProviderKind, RequestId, Timestamp};
+
+use super::{decode, encode};
+use crate::chat::ChatRequest;
+use crate::chat::made::Made;
+use crate::chat::names::Renamed;
+use crate::egress::Egress;
+use crate::loss::Loss;
+
+fn egress(model: &str) -> Egress<'_> {
+    Egress {
+        kind: ProviderKind::OpenAi,
+        model,
+        api_version: None,
+        max_output_tokens: None,
+        strict: false,
+        request_id: RequestId::new(Timestamp::from_unix_millis(1), 1),
+        now: Timestamp::from_unix_millis(1),
+    }
+}
+
+fn made() -> Made {
+    Made {
+        request_id: RequestId::new(Timestamp::from_unix_millis(1), 1),
+        now: Timestamp::from_unix_millis(1),
+        model: "the-model".into(),
+    }
+}
+
+/// The request as Google gets it, what is lost, and the names that were changed.
+fn encoded(request: ChatRequest<'_>, model: &str) -> (Value, Vec<String>, Renamed) {
+    let mut loss = Loss::default();
+    let (body, renamed) = encode::request(request, &egress(model), &mut loss);
+    let named = loss.paths().map(str::to_owned).collect();
+    (serde_json::from_slice(&body).unwrap(), named, renamed)
+}
+
+/// From this dialect into itself.
+fn there_and_back(body: &Value, model: &str) -> (Value, Vec<String>) {
+    let bytes = serde_json::to_vec(body).unwrap();
+    let (body, lost, _) = encoded(decode::request(&bytes).unwrap(), model);
+    (body, lost)
+}
+
+fn of_openai(body: &Value, model: &str) -> (Value, Vec<String>) {
+    let bytes = serde_json::to_vec(body).unwrap();
+    let (body, lost, _) = encoded(crate::openai::decode::request(&bytes).unwrap(), model);
+    (body, lost)
+}
+
+fn of_anthropic(body: &Value, model: &str) -> (Value, Vec<String>) {
+    let bytes = serde_json::to_vec(body).unwrap();
+    let (body, lost, _) = encoded(crate::anthropic::decode::request(&bytes).unwrap(), model);
+    (body, lost)
+}
+
+fn to_anthropic(body: &Value) -> (Value, Vec<String>) {
+    let bytes = serde_json::to_vec(body).unwrap();
+    let mut loss = Loss::default();
+    let request = decode::request(&bytes).unwrap();
+    let (body, _) =
+        crate::anthropic::encode::request(request, &egress("claude-opus-4-5"), &mut loss).unwrap();
+    let named = loss.paths().map(str::to_owned).collect();
+    (serde_json::from_slice(&body).unwrap(), named)
+}
+
+fn to_openai(body: &Value) -> (Value, Vec<String>) {
+    let bytes = serde_json::to_vec(body).unwrap();
+    let mut loss = Loss::default();
+    let request = decode::request(&bytes).unwrap();
+    let (body, _) = crate::openai::encode::request(request, &egress("gpt-4o"), &mut loss);
+    let named = loss.paths().map(str::to_owned).collect();
+    (serde_json::from_slice(&body).unwrap(), named)
+}
