@@ -6,6 +6,7 @@
 //! writes it back, one of another dialect names it in [`crate::Loss`].
 
 pub(crate) mod answer;
+pub(crate) mod blocks;
 pub(crate) mod carried;
 pub(crate) mod history;
 pub(crate) mod made;

@@ -1,10 +1,12 @@
 //! Small ways of reading JSON without building it: where a value stands in the bytes, and the fields of an
 //! object as slices of the original.
 
+mod balance;
 mod fields;
 mod keys;
 mod span;
 
+pub(crate) use balance::Balance;
 pub(crate) use fields::{Fields, count, elements, text};
 pub(crate) use keys::keys;
 pub(crate) use span::{after_colon, quoted_end, skip_space, value_span};

@@ -5,7 +5,7 @@ use tollgate_core::{FinishReason, Usage};
 use super::turns::{write_input, write_part};
 use crate::chat::answer::{ChatAnswer, finish_with};
 use crate::chat::carried::{Owner, of_state};
-use crate::chat::made::Made;
+use crate::chat::made::{CallIds, Made};
 use crate::chat::names::Renamed;
 use crate::chat::write::{Array, Object, array, object};
 use crate::chat::{Call, Kind, Part, State};
@@ -63,7 +63,7 @@ pub(crate) fn answer(
 }
 
 fn write_blocks(a: &mut Array<'_>, parts: &[Part<'_>], made: &Made, renamed: &Renamed) {
-    let mut ids: Vec<&str> = Vec::new();
+    let mut ids = CallIds::new("toolu_");
     for part in parts {
         let carried = part.state.as_ref();
         if carried.is_some_and(|state| !write_carrying(a, part, state)) {
@@ -71,10 +71,7 @@ fn write_blocks(a: &mut Array<'_>, parts: &[Part<'_>], made: &Made, renamed: &Re
         }
         match &part.kind {
             Kind::ToolCall(call) => {
-                let is_new = !call.id.is_empty() && !ids.contains(&&*call.id);
-                let made_up = made.call_id("toolu_", ids.len());
-                ids.push(&call.id);
-                let id = if is_new { &*call.id } else { &made_up };
+                let id = ids.next(&call.id, made);
                 a.object(|o| write_call(o, call, id, renamed));
             }
             _ if part.is_empty() || is_hollow(part) => {}

@@ -6,7 +6,7 @@ use super::turns::{is_base64, write_part};
 use super::usage::{self, stop_word};
 use crate::anthropic::turns::write_input;
 use crate::chat::answer::{ChatAnswer, finish_with};
-use crate::chat::made::Made;
+use crate::chat::made::{CallIds, Made};
 use crate::chat::names::Renamed;
 use crate::chat::write::{Array, object};
 use crate::chat::{Kind, Part};
@@ -54,14 +54,11 @@ pub(crate) fn answer(
 }
 
 fn write_blocks(a: &mut Array<'_>, parts: &[Part<'_>], made: &Made, renamed: &Renamed) {
-    let mut ids: Vec<&str> = Vec::new();
+    let mut ids = CallIds::new(CALL_PREFIX);
     for part in parts {
         match &part.kind {
             Kind::ToolCall(call) => {
-                let is_new = !call.id.is_empty() && !ids.contains(&&*call.id);
-                let made_up = made.call_id(CALL_PREFIX, ids.len());
-                ids.push(&call.id);
-                let id = if is_new { &*call.id } else { &made_up };
+                let id = ids.next(&call.id, made);
                 a.object(|o| {
                     o.object("toolUse", |o| {
                         o.text("toolUseId", id).text("name", renamed.original(&call.name));

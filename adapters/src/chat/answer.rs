@@ -31,6 +31,18 @@ pub(crate) struct End<'a> {
     pub(crate) explanation: Option<Cow<'a, str>>,
 }
 
+impl End<'_> {
+    /// The same, which outlives what it was read from.
+    pub(crate) fn into_owned(self) -> End<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        End {
+            finish: self.finish,
+            stop_sequence: self.stop_sequence.map(owned),
+            explanation: self.explanation.map(owned),
+        }
+    }
+}
+
 /// A piece of a streamed answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Piece<'a> {

@@ -35,3 +35,40 @@ impl Made {
         format!("{prefix}{}_{number}", self.unique())
     }
 }
+
+/// The ids of an answer's calls, of which no two are the same.
+#[derive(Debug, Clone)]
+pub(crate) struct CallIds {
+    /// What those begin with that are made up.
+    prefix: &'static str,
+    ids: Vec<Box<str>>,
+}
+
+impl CallIds {
+    pub(crate) const fn new(prefix: &'static str) -> Self {
+        let ids = Vec::new();
+        Self { prefix, ids }
+    }
+
+    /// How many calls there have been.
+    pub(crate) const fn count(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// The id of the last call.
+    pub(crate) fn last(&self) -> Option<&str> {
+        self.ids.last().map(|id| &**id)
+    }
+
+    /// The id of the next call: its own, or one that is made up where it has none, or another call's.
+    pub(crate) fn next(&mut self, id: &str, made: &Made) -> &str {
+        let is_new = !id.is_empty() && !self.ids.iter().any(|known| **known == *id);
+        let id: Box<str> = if is_new {
+            id.into()
+        } else {
+            made.call_id(self.prefix, self.ids.len()).into()
+        };
+        self.ids.push(id);
+        self.last().unwrap_or_default()
+    }
+}

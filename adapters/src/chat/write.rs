@@ -25,6 +25,18 @@ pub(crate) fn object(out: &mut Vec<u8>, fill: impl FnOnce(&mut Object<'_>)) {
     out.push(b'}');
 }
 
+/// Writes an event of a stream whose type is also its name.
+pub(crate) fn event(out: &mut Vec<u8>, kind: &str, fill: impl FnOnce(&mut Object<'_>)) {
+    out.extend_from_slice(b"event: ");
+    out.extend_from_slice(kind.as_bytes());
+    out.extend_from_slice(b"\ndata: ");
+    object(out, |o| {
+        o.text("type", kind);
+        fill(o);
+    });
+    out.extend_from_slice(b"\n\n");
+}
+
 /// Writes an array.
 pub(crate) fn array(out: &mut Vec<u8>, fill: impl FnOnce(&mut Array<'_>)) {
     out.push(b'[');

@@ -1,6 +1,7 @@
 //! Errors as Cohere words them: a message, and an id to ask about.
 
-use super::events::{DONE, event as write_event};
+use super::events::DONE;
+use crate::chat::write::event as write_event;
 use crate::chat::write::object;
 use crate::json::Fields;
 use crate::render::ErrorWords;

@@ -4,7 +4,7 @@ use tollgate_core::{FinishReason, Usage};
 
 use super::usage::finish_word;
 use crate::chat::answer::{ChatAnswer, finish_with};
-use crate::chat::made::Made;
+use crate::chat::made::{CallIds, Made};
 use crate::chat::names::Renamed;
 use crate::chat::write::{Array, Object, compact, object};
 use crate::chat::{Call, Kind, Part};
@@ -79,12 +79,9 @@ fn write_said(a: &mut Array<'_>, part: &Part<'_>) {
 }
 
 fn write_calls(a: &mut Array<'_>, calls: &[&Call<'_>], made: &Made, renamed: &Renamed) {
-    let mut ids: Vec<&str> = Vec::new();
+    let mut ids = CallIds::new("call_");
     for call in calls {
-        let is_new = !call.id.is_empty() && !ids.contains(&&*call.id);
-        let made_up = made.call_id("call_", ids.len());
-        ids.push(&call.id);
-        let id = if is_new { &*call.id } else { &made_up };
+        let id = ids.next(&call.id, made);
         let arguments = compact(&call.arguments);
         a.object(|o| {
             o.text("id", id).text("type", "function");

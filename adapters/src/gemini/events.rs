@@ -10,7 +10,7 @@ use super::turns::write_call;
 use super::usage::{self, finish_word};
 use crate::chat::Call;
 use crate::chat::answer::{End, Piece};
-use crate::chat::made::Made;
+use crate::chat::made::{CallIds, Made};
 use crate::chat::names::Renamed;
 use crate::chat::write::{Array, Object, object};
 
@@ -22,6 +22,7 @@ pub(crate) struct ResponseWriter {
     /// The model that answers; `None`: it has not been told.
     model: Option<Box<str>>,
     calls: Vec<Gathered>,
+    ids: CallIds,
     last: Last,
     /// What belongs to the call that begins next.
     ahead: Option<String>,
@@ -51,6 +52,7 @@ impl ResponseWriter {
             renamed,
             model: None,
             calls: Vec::new(),
+            ids: CallIds::new("call_"),
             last: Last::Text,
             ahead: None,
             has_refused: false,
@@ -152,12 +154,7 @@ impl ResponseWriter {
             return;
         }
         self.last = Last::Call;
-        let is_new = !id.is_empty() && !self.calls.iter().any(|known| known.call.id == id);
-        let id = if is_new {
-            id.to_owned()
-        } else {
-            self.made.call_id("call_", number)
-        };
+        let id = self.ids.next(id, &self.made).to_owned();
         let name = self.renamed.original(name).to_owned();
         self.calls.push(Gathered {
             call: Call {

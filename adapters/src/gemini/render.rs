@@ -6,7 +6,7 @@ use super::signature;
 use super::turns::write_call;
 use super::usage::{self, finish_word};
 use crate::chat::answer::{ChatAnswer, Choice};
-use crate::chat::made::Made;
+use crate::chat::made::{CallIds, Made};
 use crate::chat::names::Renamed;
 use crate::chat::write::{Array, Object, object};
 use crate::chat::{Kind, Part};
@@ -58,15 +58,12 @@ fn write_choice(o: &mut Object<'_>, index: usize, choice: &Choice<'_>, made: &Ma
 
 /// Writes the parts of an answer; at least one, for clients look at the first.
 fn write_parts(a: &mut Array<'_>, parts: &[Part<'_>], made: &Made, renamed: &Renamed) {
-    let mut ids: Vec<&str> = Vec::new();
+    let mut ids = CallIds::new("call_");
     let mut is_empty = true;
     for part in parts {
         let written = match &part.kind {
             Kind::ToolCall(call) => {
-                let is_new = !call.id.is_empty() && !ids.contains(&&*call.id);
-                let made_up = made.call_id("call_", ids.len());
-                ids.push(&call.id);
-                let id = if is_new { &*call.id } else { &made_up };
+                let id = ids.next(&call.id, made);
                 a.object(|o| {
                     let name = renamed.original(&call.name);
                     o.object("functionCall", |o| write_call(o, call, Some(id), name));

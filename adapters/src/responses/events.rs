@@ -10,9 +10,9 @@ use super::error::code_of;
 use super::output::{Item, ItemKind, Said, SaidKind, Status, write_response, write_summary};
 use crate::chat::State;
 use crate::chat::answer::{End, Piece, finish_with};
-use crate::chat::made::Made;
+use crate::chat::made::{CallIds, Made};
 use crate::chat::names::Renamed;
-use crate::chat::write::{Object, object};
+use crate::chat::write::{self, Object};
 use crate::openai::render::REFUSED;
 use crate::render::ErrorWords;
 
@@ -29,6 +29,7 @@ pub(crate) struct ResponseWriter {
     items: Vec<Item>,
     /// For each call: where in the output it is.
     calls: Vec<usize>,
+    ids: CallIds,
     /// What belongs to the call that begins next.
     ahead: Option<State<'static>>,
     has_refused: bool,
@@ -45,6 +46,7 @@ impl ResponseWriter {
             sequence: 0,
             items: Vec::new(),
             calls: Vec::new(),
+            ids: CallIds::new("call_"),
             ahead: None,
             has_refused: false,
             end: None,
@@ -308,12 +310,7 @@ impl ResponseWriter {
         if call != self.calls.len() {
             return;
         }
-        let is_known = |item: &Item| matches!(&item.kind, ItemKind::Call { id: known, .. } if known == id);
-        let id = if id.is_empty() || self.items.iter().any(is_known) {
-            self.made.call_id("call_", call)
-        } else {
-            id.to_owned()
-        };
+        let id = self.ids.next(id, &self.made).into();
         let name = self.renamed.original(name).into();
         let arguments = String::new();
         self.begin(ItemKind::Call { id, name, arguments }, out);
@@ -429,13 +426,9 @@ fn arguments_delta(sequence: &mut u64, id: &str, index: usize, json: &str, out: 
 }
 
 fn event(sequence: &mut u64, out: &mut Vec<u8>, kind: &str, fill: impl FnOnce(&mut Object<'_>)) {
-    out.extend_from_slice(b"event: ");
-    out.extend_from_slice(kind.as_bytes());
-    out.extend_from_slice(b"\ndata: ");
-    object(out, |o| {
-        o.text("type", kind).plain("sequence_number", *sequence);
+    write::event(out, kind, |o| {
+        o.plain("sequence_number", *sequence);
         fill(o);
     });
-    out.extend_from_slice(b"\n\n");
     *sequence += 1;
 }

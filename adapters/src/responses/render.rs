@@ -5,7 +5,7 @@ use tollgate_core::{FinishReason, Usage};
 use super::carried;
 use super::output::{Item, ItemKind, Said, SaidKind, Status, write_response};
 use crate::chat::answer::{ChatAnswer, finish_with};
-use crate::chat::made::Made;
+use crate::chat::made::{CallIds, Made};
 use crate::chat::names::Renamed;
 use crate::chat::write::{compact, object};
 use crate::chat::{Kind, Part};
@@ -24,12 +24,12 @@ pub(crate) fn answer(
         made,
         renamed,
         items: Vec::new(),
-        ids: Vec::new(),
+        ids: CallIds::new("call_"),
     };
     for part in first.map_or(&[][..], |choice| &choice.parts) {
         output.take(part);
     }
-    let finish = finish_with(end.finish.unwrap_or(FinishReason::Stop), !output.ids.is_empty());
+    let finish = finish_with(end.finish.unwrap_or(FinishReason::Stop), output.ids.count() > 0);
     if finish == FinishReason::ContentFilter && !output.has_refused() {
         output.say(SaidKind::Refusal, end.explanation.as_deref().unwrap_or(REFUSED));
     }
@@ -57,8 +57,7 @@ struct Output<'o> {
     made: &'o Made,
     renamed: &'o Renamed,
     items: Vec<Item>,
-    /// The ids of the calls so far.
-    ids: Vec<String>,
+    ids: CallIds,
 }
 
 impl Output<'_> {
@@ -76,13 +75,7 @@ impl Output<'_> {
             }
             Kind::RedactedThinking(data) => self.think("", Some(carried::redacted(data))),
             Kind::ToolCall(call) => {
-                let is_new = !call.id.is_empty() && !self.ids.iter().any(|known| *known == call.id);
-                let id = if is_new {
-                    call.id.to_string()
-                } else {
-                    self.made.call_id("call_", self.ids.len())
-                };
-                self.ids.push(id.clone());
+                let id = self.ids.next(&call.id, self.made).into();
                 let name = self.renamed.original(&call.name).into();
                 let arguments = compact(&call.arguments);
                 let arguments = if arguments.is_empty() { "{}" } else { &arguments }.to_owned();
@@ -92,7 +85,7 @@ impl Output<'_> {
         }
         if let Some(state) = &part.state {
             let call = self.ids.last().filter(|_| super::answer::is_call(part));
-            let carried = carried::state(state, call.map(String::as_str));
+            let carried = carried::state(state, call);
             self.think("", Some(carried));
         }
     }
