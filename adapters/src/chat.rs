@@ -18,10 +18,11 @@ pub(crate) mod write;
 
 use std::borrow::Cow;
 
-use tollgate_core::Dialect;
+use tollgate_core::{Dialect, Refusal, RefusalKind};
 
 use crate::loss::Loss;
 use media::Source;
+use write::Object;
 
 /// A field that was not understood: its name and its JSON text.
 pub(crate) type Extra<'a> = Vec<(Cow<'a, str>, &'a str)>;
@@ -31,6 +32,11 @@ pub(crate) type Extra<'a> = Vec<(Cow<'a, str>, &'a str)>;
 pub(crate) struct At<T> {
     pub(crate) at: &'static str,
     pub(crate) value: T,
+}
+
+/// A value that may be missing, and the path at which it stands.
+pub(crate) fn at<T>(at: &'static str, value: Option<T>) -> Option<At<T>> {
+    value.map(|value| At { at, value })
 }
 
 /// A request for an answer in a conversation.
@@ -57,17 +63,39 @@ pub(crate) struct ChatRequest<'a> {
 }
 
 impl<'a> ChatRequest<'a> {
-    /// The choice of a tool, if what it chooses is not among the tools that are `carried`.
-    pub(crate) fn lacking(&self, carried: &[&Tool<'_>]) -> Option<&At<ToolChoice<'a>>> {
-        self.tool_choice.as_ref().filter(|choice| match &choice.value {
-            ToolChoice::Auto | ToolChoice::None => false,
-            ToolChoice::Required => carried.is_empty(),
-            ToolChoice::Tool(wanted) => !carried.iter().any(|tool| match &tool.kind {
-                ToolKind::Function { name, .. } => name == wanted,
-                // One of the dialect's own may have any name.
-                ToolKind::Opaque(_) => true,
-            }),
-        })
+    /// That no more than one answer is asked for, which is all that most dialects give.
+    ///
+    /// # Errors
+    /// If there are more.
+    pub(crate) fn asks_for_one(&self) -> Result<(), Refusal> {
+        if self.sampling.n.is_none_or(|n| n <= 1) {
+            return Ok(());
+        }
+        let message = "this target gives one answer per request: `n` must be 1";
+        Err(Refusal::new(RefusalKind::NotTranslatable, message).at("n"))
+    }
+
+    /// The tools that a provider of the dialect `own` can be given, and which of them to call; what it cannot is lost.
+    pub(crate) fn carried(&self, own: Dialect, loss: &mut Loss) -> (Vec<&Tool<'a>>, Option<&ToolChoice<'a>>) {
+        let is_carried = |tool: &&Tool<'_>| self.origin == own || tool.function().is_some();
+        let (carried, unknown): (Vec<_>, Vec<_>) = self.tools.iter().partition(is_carried);
+        for tool in unknown {
+            loss.note(&*tool.at);
+        }
+        let is_there = |choice: &&At<ToolChoice<'_>>| match &choice.value {
+            ToolChoice::Auto | ToolChoice::None => true,
+            ToolChoice::Required => !carried.is_empty(),
+            // One of the dialect's own may have any name.
+            ToolChoice::Tool(wanted) => carried
+                .iter()
+                .any(|tool| tool.function().is_none_or(|function| function.name == *wanted)),
+        };
+        let choice = self.tool_choice.as_ref();
+        if let Some(choice) = choice.filter(|choice| !is_there(choice)) {
+            loss.note(choice.at);
+        }
+        let choice = choice.filter(is_there).map(|choice| &choice.value);
+        (carried, choice)
     }
 }
 
@@ -86,6 +114,26 @@ pub(crate) struct Sampling<'a> {
     pub(crate) n: Option<u64>,
     pub(crate) logprobs: Option<bool>,
     pub(crate) top_logprobs: Option<u64>,
+}
+
+impl Sampling<'_> {
+    /// Notes as lost what is given of these, none of which the target has.
+    pub(crate) fn lose(&self, names: &[&str], loss: &mut Loss) {
+        for name in names {
+            let is_given = match *name {
+                "top_k" => self.top_k.is_some(),
+                "seed" => self.seed.is_some(),
+                "frequency_penalty" => self.frequency_penalty.is_some(),
+                "presence_penalty" => self.presence_penalty.is_some(),
+                "logprobs" => self.logprobs.is_some(),
+                "top_logprobs" => self.top_logprobs.is_some(),
+                _ => false,
+            };
+            if is_given {
+                loss.note(*name);
+            }
+        }
+    }
 }
 
 /// What the answer's text must be.
@@ -145,15 +193,37 @@ pub(crate) struct Tool<'a> {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum ToolKind<'a> {
-    Function {
-        name: Cow<'a, str>,
-        description: Option<Cow<'a, str>>,
-        /// JSON text of the schema of its arguments.
-        schema: Option<Cow<'a, str>>,
-        strict: Option<bool>,
-    },
+    Function(Function<'a>),
     /// One that only the client's dialect knows: JSON text.
     Opaque(&'a str),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Function<'a> {
+    pub(crate) name: Cow<'a, str>,
+    pub(crate) description: Option<Cow<'a, str>>,
+    /// JSON text of the schema of its arguments.
+    pub(crate) schema: Option<Cow<'a, str>>,
+    pub(crate) strict: Option<bool>,
+}
+
+impl<'a> Tool<'a> {
+    /// `None`: only the client's dialect knows what it is.
+    pub(crate) const fn function(&self) -> Option<&Function<'a>> {
+        match &self.kind {
+            ToolKind::Function(function) => Some(function),
+            ToolKind::Opaque(_) => None,
+        }
+    }
+
+    /// Notes as lost that its arguments were to keep to the schema.
+    pub(crate) fn lose_strict(&self, origin: Dialect, loss: &mut Loss) {
+        loss.note(match origin {
+            Dialect::OpenAi => format!("{}.function.strict", self.at),
+            Dialect::Cohere => "strict_tools".to_owned(),
+            _ => format!("{}.strict", self.at),
+        });
+    }
 }
 
 /// Who speaks.
@@ -283,6 +353,13 @@ pub(crate) struct Call<'a> {
 pub(crate) struct Cache<'a> {
     /// `5m`, `1h`; `None`: the provider's default.
     pub(crate) ttl: Option<Cow<'a, str>>,
+}
+
+/// Writes everything in `extra`.
+pub(crate) fn write_extra(o: &mut Object<'_>, extra: &Extra<'_>) {
+    for (name, value) in extra {
+        o.raw(name, value);
+    }
 }
 
 /// Notes everything in `extra` as lost.

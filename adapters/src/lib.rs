@@ -36,6 +36,8 @@ mod report;
 mod responses;
 mod resume;
 pub mod sse;
+#[cfg(test)]
+mod testing;
 mod translate;
 mod usage;
 

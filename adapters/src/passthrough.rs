@@ -15,6 +15,7 @@ use tollgate_core::{Dialect, OutcomeClass, Refusal, RefusalKind, RequestId};
 
 use crate::classify::{Words, classify_in_stream};
 use crate::framing::{Cut, Framing};
+use crate::json::Fields;
 use crate::render::render_stream_error;
 use crate::report::{Report, StreamEnd, StreamFault};
 use crate::resume::Trace;
@@ -54,10 +55,15 @@ pub(crate) trait Observer: std::fmt::Debug {
     fn report_mut(&mut self) -> &mut Report;
 
     /// Whether `data` is an event that arrived whole.
-    fn is_whole(&self, data: &[u8]) -> bool;
+    fn is_whole(&self, data: &[u8]) -> bool {
+        Fields::parse(data).is_ok()
+    }
 
-    /// What closes a stream that was finished, but not closed by its provider.
-    fn closing(&mut self) -> Vec<u8>;
+    /// What closes a stream that was finished, but not closed by its provider. Nothing, where the last event tells
+    /// the end.
+    fn closing(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
 }
 
 /// A stream in the dialect of its client.

@@ -7,9 +7,8 @@ use tollgate_core::{Dialect, Refusal};
 use super::blocks;
 use crate::chat::read::{Node, Path, wrong};
 use crate::chat::{
-    At, ChatRequest, Extra, Output, Reasoning, Role, Sampling, Thinking, Tool, ToolChoice, ToolKind, Turn,
+    At, ChatRequest, Extra, Output, Reasoning, Role, Sampling, Thinking, Tool, ToolChoice, ToolKind, Turn, at,
 };
-use crate::json;
 
 /// The fields that are understood.
 const KNOWN: &[&str] = &[
@@ -41,7 +40,7 @@ pub(crate) fn request(body: &[u8]) -> Result<ChatRequest<'_>, Refusal> {
     let (tool_choice, parallel_tool_calls) = tool_choice(&node)?;
     let (output, effort) = output(&node, &mut extra)?;
     let user = user(&node, &mut extra)?;
-    note_others(&node, "thinking", &["type", "budget_tokens"], &mut extra);
+    node.note_others_in("thinking", &["type", "budget_tokens"], &mut extra);
     Ok(ChatRequest {
         origin: Dialect::Anthropic,
         turns: turns(&node)?,
@@ -60,22 +59,6 @@ pub(crate) fn request(body: &[u8]) -> Result<ChatRequest<'_>, Refusal> {
         service_tier: at("service_tier", node.text("service_tier")?),
         extra,
     })
-}
-
-fn at<T>(at: &'static str, value: Option<T>) -> Option<At<T>> {
-    value.map(|value| At { at, value })
-}
-
-/// Puts the fields of the object `name` that are not `known` into `extra`.
-fn note_others<'a>(node: &Node<'a, '_>, name: &str, known: &[&str], extra: &mut Extra<'a>) {
-    let Some(fields) = node.fields.object(name) else {
-        return;
-    };
-    let path = Path::Root;
-    let inside = Node { fields, path };
-    for (other, value) in inside.extra(known) {
-        extra.push((format!("{name}.{other}").into(), value));
-    }
 }
 
 fn turns<'a>(node: &Node<'a, '_>) -> Result<Vec<Turn<'a>>, Refusal> {
@@ -114,19 +97,10 @@ fn turns<'a>(node: &Node<'a, '_>) -> Result<Vec<Turn<'a>>, Refusal> {
 }
 
 fn tools<'a>(node: &Node<'a, '_>) -> Result<Vec<Tool<'a>>, Refusal> {
-    let list = Path::Key(&node.path, "tools");
-    let mut tools = Vec::new();
-    for (index, json) in node.elements("tools")?.into_iter().enumerate() {
-        let path = Path::Index(&list, index);
-        let tool = Node::of(json, path)?;
+    node.each("tools", |json, tool| {
         let is_custom = tool.text("type")?.is_none_or(|kind| kind == "custom");
         let (kind, extra) = if is_custom {
-            let kind = ToolKind::Function {
-                name: tool.required("name")?,
-                description: tool.text("description")?,
-                schema: tool.object("input_schema")?.map(Cow::Borrowed),
-                strict: tool.flag("strict")?,
-            };
+            let kind = ToolKind::Function(tool.function("input_schema")?);
             let known = [
                 "type",
                 "name",
@@ -139,14 +113,13 @@ fn tools<'a>(node: &Node<'a, '_>) -> Result<Vec<Tool<'a>>, Refusal> {
         } else {
             (ToolKind::Opaque(json), Vec::new())
         };
-        tools.push(Tool {
-            at: path.to_string(),
+        Ok(Tool {
+            at: tool.path.to_string(),
             kind,
             cache: tool.cache()?,
             extra,
-        });
-    }
-    Ok(tools)
+        })
+    })
 }
 
 type Choices<'a> = (Option<At<ToolChoice<'a>>>, Option<At<bool>>);
@@ -176,11 +149,7 @@ fn tool_choice<'a>(node: &Node<'a, '_>) -> Result<Choices<'a>, Refusal> {
 }
 
 fn sampling<'a>(node: &Node<'a, '_>) -> Result<Sampling<'a>, Refusal> {
-    let list = Path::Key(&node.path, "stop_sequences");
-    let mut stop = Vec::new();
-    for (index, json) in node.elements("stop_sequences")?.into_iter().enumerate() {
-        stop.push(json::text(json).ok_or_else(|| wrong(Path::Index(&list, index), "a string"))?);
-    }
+    let stop = node.texts("stop_sequences")?;
     Ok(Sampling {
         max_output_tokens: at("max_tokens", node.count("max_tokens")?),
         temperature: node.number("temperature")?,
@@ -229,7 +198,7 @@ fn output<'a>(node: &Node<'a, '_>, extra: &mut Extra<'a>) -> Result<Outputs<'a>,
         if let Some(json) = config.raw("format") {
             found = Some(("output_config.format", json));
         }
-        note_others(node, "output_config", &["effort", "format"], extra);
+        node.note_others_in("output_config", &["effort", "format"], extra);
     }
     let Some((name, json)) = found else {
         return Ok((None, effort));
@@ -253,7 +222,7 @@ fn user<'a>(node: &Node<'a, '_>, extra: &mut Extra<'a>) -> Result<Option<At<Cow<
     let Some(json) = node.raw("metadata") else {
         return Ok(None);
     };
-    note_others(node, "metadata", &["user_id"], extra);
+    node.note_others_in("metadata", &["user_id"], extra);
     let metadata = Node::of(json, Path::Key(&node.path, "metadata"))?;
     Ok(at("metadata.user_id", metadata.text("user_id")?))
 }

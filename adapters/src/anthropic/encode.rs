@@ -6,19 +6,19 @@
 
 use std::collections::HashSet;
 
-use tollgate_core::{Dialect, Refusal, RefusalKind};
+use tollgate_core::{Dialect, Refusal};
 
 use super::quirks::{LONGEST_NAME, Takes, takes};
 use super::settings::{self, Settings};
 use super::turns;
 use crate::chat::names::{Renamed, legal};
+use crate::chat::schema::{JSON_HINT, json_hint};
 use crate::chat::write::{Object, object};
-use crate::chat::{ChatRequest, Kind, Output, Tool, ToolChoice, ToolKind, Turn, lose_extra, schema};
+use crate::chat::{
+    ChatRequest, Kind, Output, Tool, ToolChoice, ToolKind, Turn, lose_extra, schema, write_extra,
+};
 use crate::egress::Egress;
 use crate::loss::Loss;
-
-/// The hint for JSON without a schema, which the dialect has no field for.
-const JSON_HINT: &str = "Respond with a single JSON object and nothing else: no prose, no code fences.";
 
 /// Writes a request; names that had to be changed are in the second value.
 ///
@@ -29,10 +29,7 @@ pub(crate) fn request(
     egress: &Egress<'_>,
     loss: &mut Loss,
 ) -> Result<(Vec<u8>, Renamed), Refusal> {
-    if request.sampling.n.is_some_and(|n| n > 1) {
-        let message = "this target gives one answer per request: `n` must be 1";
-        return Err(Refusal::new(RefusalKind::NotTranslatable, message).at("n"));
-    }
+    request.asks_for_one()?;
     let takes = takes(egress.model);
     let conversation = turns::prepare(std::mem::take(&mut request.turns), request.origin, takes, loss);
     let settings = settings::settle(&request, &conversation.turns, egress, takes, loss);
@@ -54,17 +51,14 @@ pub(crate) fn request(
 }
 
 fn lose_what_has_no_place(request: &ChatRequest<'_>, loss: &mut Loss) {
-    let sampling = &request.sampling;
-    let given = [
-        ("seed", sampling.seed.is_some()),
-        ("frequency_penalty", sampling.frequency_penalty.is_some()),
-        ("presence_penalty", sampling.presence_penalty.is_some()),
-        ("logprobs", sampling.logprobs.is_some()),
-        ("top_logprobs", sampling.top_logprobs.is_some()),
+    let names = [
+        "seed",
+        "frequency_penalty",
+        "presence_penalty",
+        "logprobs",
+        "top_logprobs",
     ];
-    for (name, _) in given.into_iter().filter(|(_, given)| *given) {
-        loss.note(name);
-    }
+    request.sampling.lose(&names, loss);
     if request.origin != Dialect::Anthropic {
         lose_extra("", &request.extra, loss);
     }
@@ -80,9 +74,7 @@ fn format_hint(request: &ChatRequest<'_>, takes: Takes, loss: &mut Loss) -> Opti
         } => {
             if !takes.json_schema {
                 loss.note(output.at);
-                return Some(format!(
-                    "{JSON_HINT} It must conform to this JSON schema:\n{schema}"
-                ));
+                return Some(json_hint(schema));
             }
             description
                 .as_ref()
@@ -101,21 +93,10 @@ fn write_tools(
     loss: &mut Loss,
     renamed: &mut Renamed,
 ) {
-    for tool in &request.tools {
-        match &tool.kind {
-            ToolKind::Function { name, .. } => renamed.note(name, &legal(name, LONGEST_NAME)),
-            ToolKind::Opaque(_) if request.origin == Dialect::Anthropic => {}
-            ToolKind::Opaque(_) => loss.note(&*tool.at),
-        }
+    for function in request.tools.iter().filter_map(Tool::function) {
+        renamed.note(&function.name, &legal(&function.name, LONGEST_NAME));
     }
-    let writable = |tool: &&Tool<'_>| {
-        request.origin == Dialect::Anthropic || matches!(tool.kind, ToolKind::Function { .. })
-    };
-    let tools: Vec<_> = request.tools.iter().filter(writable).collect();
-    let lacking = request.lacking(&tools);
-    if let Some(choice) = lacking {
-        loss.note(choice.at);
-    }
+    let (tools, choice) = request.carried(Dialect::Anthropic, loss);
     let mentioned = if tools.is_empty() {
         mentioned(turns)
     } else {
@@ -136,9 +117,7 @@ fn write_tools(
             });
         }
     });
-    if lacking.is_none() {
-        write_tool_choice(o, request);
-    }
+    write_tool_choice(o, choice, request);
 }
 
 /// The tools that history mentions.
@@ -155,48 +134,36 @@ pub(crate) fn mentioned<'t>(turns: &'t [Turn<'_>]) -> Vec<&'t str> {
 }
 
 fn write_tool(out: &mut Vec<u8>, tool: &Tool<'_>, origin: Dialect, takes: Takes, loss: &mut Loss) {
-    let (name, description, arguments, strict) = match &tool.kind {
+    let function = match &tool.kind {
         ToolKind::Opaque(json) => return out.extend_from_slice(json.as_bytes()),
-        ToolKind::Function {
-            name,
-            description,
-            schema,
-            strict,
-        } => (name, description, schema.as_deref(), *strict == Some(true)),
+        ToolKind::Function(function) => function,
     };
+    let strict = function.strict == Some(true);
     object(out, |o| {
-        o.text("name", &legal(name, LONGEST_NAME));
-        if let Some(description) = description.as_deref().filter(|text| !text.is_empty()) {
+        o.text("name", &legal(&function.name, LONGEST_NAME));
+        if let Some(description) = function.description.as_deref().filter(|text| !text.is_empty()) {
             o.text("description", description);
         }
-        schema::write_arguments(o, "input_schema", arguments);
+        schema::write_arguments(o, "input_schema", function.schema.as_deref());
         if strict && takes.json_schema {
             o.plain("strict", true);
         } else if strict {
-            let function = if origin == Dialect::OpenAi {
-                ".function"
-            } else {
-                ""
-            };
-            loss.note(format!("{}{function}.strict", tool.at));
+            tool.lose_strict(origin, loss);
         }
         turns::write_cache(o, tool.cache.as_ref());
         if origin == Dialect::Anthropic {
-            for (name, value) in &tool.extra {
-                o.raw(name, value);
-            }
+            write_extra(o, &tool.extra);
         } else {
             lose_extra(&tool.at, &tool.extra, loss);
         }
     });
 }
 
-fn write_tool_choice(o: &mut Object<'_>, request: &ChatRequest<'_>) {
+fn write_tool_choice(o: &mut Object<'_>, choice: Option<&ToolChoice<'_>>, request: &ChatRequest<'_>) {
     let parallel = request
         .parallel_tool_calls
         .as_ref()
         .map(|parallel| parallel.value);
-    let choice = request.tool_choice.as_ref().map(|choice| &choice.value);
     if choice.is_none() && parallel != Some(false) {
         return;
     }

@@ -3,11 +3,11 @@
 use tollgate_core::Dialect;
 
 use super::quirks::{LONGEST_NAME, Takes};
-use crate::chat::history::{Instructions, arrange, close, open};
+use crate::chat::history::{Instructions, arrange, close, open, order, trim_last};
 use crate::chat::media::Source;
 use crate::chat::names::legal;
 use crate::chat::write::{Array, Object, object, text};
-use crate::chat::{Cache, Extra, Kind, Part, Role, Turn, lose_extra};
+use crate::chat::{Cache, Kind, Part, Role, Turn, lose_extra, write_extra};
 use crate::loss::Loss;
 
 /// A conversation as the dialect takes it.
@@ -38,9 +38,7 @@ pub(crate) fn prepare<'a>(
     }
     let (leading, mut turns) = arrange(turns, Instructions::Lead, loss);
     if origin != Dialect::Anthropic {
-        for turn in turns.iter_mut().filter(|turn| turn.role == Role::Assistant) {
-            turn.parts.sort_by_key(|part| rank(&part.kind));
-        }
+        order(&mut turns);
     }
     trim_last(&mut turns);
     open(&mut turns);
@@ -53,15 +51,6 @@ pub(crate) fn prepare<'a>(
     }
     let system = leading.into_iter().flat_map(|turn| turn.parts).collect();
     Conversation { system, turns }
-}
-
-/// Thoughts come first, calls last.
-const fn rank(kind: &Kind<'_>) -> u8 {
-    match kind {
-        Kind::Thinking { .. } | Kind::RedactedThinking(_) => 0,
-        Kind::ToolCall(_) => 2,
-        _ => 1,
-    }
 }
 
 /// Whether a part can be carried; what cannot is noted.
@@ -101,23 +90,6 @@ fn has_place(part: &mut Part<'_>, instructs: bool, origin: Dialect, loss: &mut L
         part.extra.clear();
     }
     is_carried
-}
-
-/// The last turn, if it is the assistant's, may not end in white space.
-fn trim_last(turns: &mut Vec<Turn<'_>>) {
-    let Some(last) = turns.last_mut().filter(|turn| turn.role == Role::Assistant) else {
-        return;
-    };
-    if let Some(Part {
-        kind: Kind::Text(text),
-        ..
-    }) = last.parts.last_mut()
-    {
-        let kept = text.trim_end().len();
-        if kept < text.len() {
-            text.to_mut().truncate(kept);
-        }
-    }
 }
 
 /// Writes `system`, if there is any.
@@ -192,12 +164,6 @@ pub(crate) fn write_cache(o: &mut Object<'_>, cache: Option<&Cache<'_>>) {
             o.text("ttl", ttl);
         }
     });
-}
-
-fn write_extra(o: &mut Object<'_>, extra: &Extra<'_>) {
-    for (name, value) in extra {
-        o.raw(name, value);
-    }
 }
 
 /// Writes a block.

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use tollgate_core::Refusal;
 
 use crate::chat::read::{Node, Path, wrong};
-use crate::chat::{At, Extra, Reasoning, Thinking};
+use crate::chat::{At, Extra, Reasoning, Thinking, at};
 use crate::json::Fields;
 
 /// The field's name.
@@ -63,10 +63,6 @@ pub(crate) fn read<'a>(node: &Node<'a, '_>) -> Result<Additional<'a>, Refusal> {
     let named = |(name, value)| (Cow::Owned(format!("{FIELD}.{name}")), value);
     read.extra = rest.into_iter().map(named).collect();
     Ok(read)
-}
-
-fn at<T>(at: &'static str, value: Option<T>) -> Option<At<T>> {
-    value.map(|value| At { at, value })
 }
 
 /// A field that is an object of nothing but these fields.

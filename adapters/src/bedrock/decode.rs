@@ -9,8 +9,9 @@ use tollgate_core::{Dialect, Refusal};
 
 use super::{additional, blocks};
 use crate::chat::read::{Node, Path, wrong};
-use crate::chat::{At, ChatRequest, Extra, Output, Role, Sampling, Tool, ToolChoice, ToolKind, Turn};
-use crate::json;
+use crate::chat::{
+    At, ChatRequest, Extra, Function, Output, Role, Sampling, Tool, ToolChoice, ToolKind, Turn, at,
+};
 
 /// The fields that are understood.
 const KNOWN: &[&str] = &[
@@ -50,17 +51,6 @@ pub(crate) fn request(body: &[u8]) -> Result<ChatRequest<'_>, Refusal> {
         service_tier: service_tier(&node, &mut extra)?,
         extra,
     })
-}
-
-fn at<T>(at: &'static str, value: Option<T>) -> Option<At<T>> {
-    value.map(|value| At { at, value })
-}
-
-/// Puts what is not `known` of the object `name` into `extra`.
-fn note_others<'a>(inside: &Node<'a, '_>, name: &str, known: &[&str], extra: &mut Extra<'a>) {
-    for (other, value) in inside.extra(known) {
-        extra.push((format!("{name}.{other}").into(), value));
-    }
 }
 
 fn turns<'a>(node: &Node<'a, '_>) -> Result<Vec<Turn<'a>>, Refusal> {
@@ -105,7 +95,7 @@ fn tools<'a>(node: &Node<'a, '_>, extra: &mut Extra<'a>) -> Result<Tools<'a>, Re
         return Ok((Vec::new(), None));
     };
     let config = Node::of(json, Path::Key(&node.path, "toolConfig"))?;
-    note_others(&config, "toolConfig", &["tools", "toolChoice"], extra);
+    config.note_others(&["tools", "toolChoice"], extra);
     let list = Path::Key(&config.path, "tools");
     let mut tools: Vec<Tool<'a>> = Vec::new();
     for (index, json) in config.elements("tools")?.into_iter().enumerate() {
@@ -134,12 +124,12 @@ fn tool<'a>(json: &'a str, node: &Node<'a, '_>) -> Result<Tool<'a>, Refusal> {
     };
     Ok(Tool {
         at: spec.path.to_string(),
-        kind: ToolKind::Function {
+        kind: ToolKind::Function(Function {
             name: spec.required("name")?,
             description: spec.text("description")?,
             schema: schema.map(Cow::Borrowed),
             strict: spec.flag("strict")?,
-        },
+        }),
         cache: None,
         extra: spec.extra(&["name", "description", "inputSchema", "strict"]),
     })
@@ -169,12 +159,8 @@ fn sampling<'a>(node: &Node<'a, '_>, extra: &mut Extra<'a>) -> Result<Sampling<'
     };
     let config = Node::of(json, Path::Key(&node.path, "inferenceConfig"))?;
     let known = ["maxTokens", "temperature", "topP", "topK", "stopSequences"];
-    note_others(&config, "inferenceConfig", &known, extra);
-    let list = Path::Key(&config.path, "stopSequences");
-    let mut stop = Vec::new();
-    for (index, json) in config.elements("stopSequences")?.into_iter().enumerate() {
-        stop.push(json::text(json).ok_or_else(|| wrong(Path::Index(&list, index), "a string"))?);
-    }
+    config.note_others(&known, extra);
+    let stop = config.texts("stopSequences")?;
     Ok(Sampling {
         max_output_tokens: at("inferenceConfig.maxTokens", config.count("maxTokens")?),
         temperature: config.number("temperature")?,
@@ -194,7 +180,7 @@ fn output<'a>(node: &Node<'a, '_>, extra: &mut Extra<'a>) -> Result<Option<At<Ou
         return Ok(None);
     };
     let config = Node::of(json, Path::Key(&node.path, "outputConfig"))?;
-    note_others(&config, "outputConfig", &["textFormat"], extra);
+    config.note_others(&["textFormat"], extra);
     let Some(json) = config.object("textFormat")? else {
         return Ok(None);
     };
@@ -240,6 +226,6 @@ fn service_tier<'a>(node: &Node<'a, '_>, extra: &mut Extra<'a>) -> Result<Option
         return Ok(None);
     };
     let tier = Node::of(json, Path::Key(&node.path, "serviceTier"))?;
-    note_others(&tier, "serviceTier", &["type"], extra);
+    tier.note_others(&["type"], extra);
     Ok(at("serviceTier.type", tier.text("type")?))
 }

@@ -3,7 +3,7 @@
 //! What the dialect insists on is mended in `turns` and `tools`, what the model takes decided in `quirks` and
 //! `settings`; only what has no place at all goes into the loss. Model and streaming are said by the URL.
 
-use tollgate_core::{Dialect, Refusal, RefusalKind};
+use tollgate_core::{Dialect, Refusal};
 
 use super::quirks::{LONGEST_NAME, Takes, Thinks, takes};
 use super::settings::{self, Settings};
@@ -12,14 +12,13 @@ use super::turns::{self, Way};
 use super::{additional, decode};
 use crate::anthropic::settings as claude;
 use crate::chat::names::{Renamed, legal};
+use crate::chat::schema::{JSON_HINT, json_hint};
 use crate::chat::write::Object;
 use crate::chat::write::{object, text};
 use crate::chat::{ChatRequest, Extra, Output, lose_extra};
 use crate::egress::Egress;
 use crate::loss::Loss;
 
-/// The hint for JSON without a schema, which the dialect has no field for.
-const JSON_HINT: &str = "Respond with a single JSON object and nothing else: no prose, no code fences.";
 /// Where Claude tells which stop sequence came up: it does so only if it is asked for.
 const STOP_PATHS: &str = r#"["/delta/stop_sequence"]"#;
 
@@ -32,10 +31,7 @@ pub(crate) fn request(
     egress: &Egress<'_>,
     loss: &mut Loss,
 ) -> Result<(Vec<u8>, Renamed), Refusal> {
-    if request.sampling.n.is_some_and(|n| n > 1) {
-        let message = "this target gives one answer per request: `n` must be 1";
-        return Err(Refusal::new(RefusalKind::NotTranslatable, message).at("n"));
-    }
+    request.asks_for_one()?;
     let way = Way {
         origin: request.origin,
         takes: takes(egress.model),
@@ -65,17 +61,14 @@ pub(crate) fn request(
 }
 
 fn lose_what_has_no_place(request: &ChatRequest<'_>, loss: &mut Loss) {
-    let sampling = &request.sampling;
-    let given = [
-        ("seed", sampling.seed.is_some()),
-        ("frequency_penalty", sampling.frequency_penalty.is_some()),
-        ("presence_penalty", sampling.presence_penalty.is_some()),
-        ("logprobs", sampling.logprobs.is_some()),
-        ("top_logprobs", sampling.top_logprobs.is_some()),
+    let names = [
+        "seed",
+        "frequency_penalty",
+        "presence_penalty",
+        "logprobs",
+        "top_logprobs",
     ];
-    for (name, _) in given.into_iter().filter(|(_, given)| *given) {
-        loss.note(name);
-    }
+    request.sampling.lose(&names, loss);
     if let Some(user) = &request.user {
         loss.note(user.at);
     }
@@ -91,9 +84,7 @@ fn format_hint(request: &ChatRequest<'_>, takes: Takes, loss: &mut Loss) -> Opti
         Output::JsonObject => Some(JSON_HINT.to_owned()),
         Output::JsonSchema { schema, .. } if !takes.json_schema && request.origin != Dialect::Bedrock => {
             loss.note(output.at);
-            Some(format!(
-                "{JSON_HINT} It must conform to this JSON schema:\n{schema}"
-            ))
+            Some(json_hint(schema))
         }
         Output::JsonSchema { .. } | Output::Text => None,
     }

@@ -54,15 +54,6 @@ impl Observer for ConverseObserver {
     fn report_mut(&mut self) -> &mut Report {
         &mut self.report
     }
-
-    fn is_whole(&self, data: &[u8]) -> bool {
-        Fields::parse(data).is_ok()
-    }
-
-    fn closing(&mut self) -> Vec<u8> {
-        // A stream that lacks its metadata is none the worse for its client.
-        Vec::new()
-    }
 }
 
 fn is_exception(name: &str) -> bool {

@@ -7,45 +7,24 @@ mod requests;
 mod streams;
 
 use serde_json::{Value, json};
-use tollgate_core::{ProviderKind, RequestId, Timestamp};
+use tollgate_core::ProviderKind;
 
 use crate::chat::ChatRequest;
-use crate::chat::made::Made;
 use crate::egress::Egress;
 use crate::loss::Loss;
+use crate::testing::{self, made, named};
 
 const SONNET: &str = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 const OPUS: &str = "global.anthropic.claude-opus-4-6-v1";
 const NOVA: &str = "us.amazon.nova-2-lite-v1:0";
 
 fn egress(model: &str) -> Egress<'_> {
-    Egress {
-        kind: ProviderKind::Anthropic,
-        model,
-        api_version: None,
-        max_output_tokens: None,
-        strict: false,
-        request_id: RequestId::new(Timestamp::from_unix_millis(1), 1),
-        now: Timestamp::from_unix_millis(1),
-    }
-}
-
-fn made() -> Made {
-    Made {
-        request_id: RequestId::new(Timestamp::from_unix_millis(1), 1),
-        now: Timestamp::from_unix_millis(1),
-        model: "m".into(),
-    }
+    testing::egress(ProviderKind::Anthropic, model)
 }
 
 /// A turn of the user.
 fn user(text: &str) -> Value {
     json!({"role": "user", "content": [{"text": text}]})
-}
-
-/// The paths that were lost.
-fn named(loss: &Loss) -> Vec<String> {
-    loss.paths().map(str::to_owned).collect()
 }
 
 /// What is sent to `model`, and what is lost.

@@ -3,12 +3,16 @@
 //! History that mentions tools is refused without it: then they are defined by their names alone. There is no way to
 //! forbid calls but to send no tools, except to Claude in its maker's words.
 
+use tollgate_core::Dialect;
+
 use super::quirks::{Chooses, LONGEST_NAME, Thinks};
 use super::turns::{Way, carried, write_cache};
 use crate::anthropic::encode::mentioned;
 use crate::chat::names::{Renamed, legal};
 use crate::chat::write::{Array, Object};
-use crate::chat::{ChatRequest, Extra, Tool, ToolChoice, ToolKind, Turn, lose_extra, schema};
+use crate::chat::{
+    ChatRequest, Extra, Function, Tool, ToolChoice, ToolKind, Turn, lose_extra, schema, write_extra,
+};
 use crate::loss::Loss;
 
 /// What is to be written of tools.
@@ -37,22 +41,16 @@ pub(crate) fn settle<'r, 'a>(
     renamed: &mut Renamed,
     loss: &mut Loss,
 ) -> Tools<'r, 'a> {
-    let is_carried = |tool: &&Tool<'_>| {
-        let carried = way.is_own() || matches!(tool.kind, ToolKind::Function { .. });
-        if !carried {
-            loss.note(&*tool.at);
-        }
-        carried
+    // Settings of Claude's are read in its maker's words, tools never.
+    let own = if way.is_own() {
+        request.origin
+    } else {
+        Dialect::Bedrock
     };
-    let mut given: Vec<_> = request.tools.iter().filter(is_carried).collect();
-    let lacking = request.lacking(&given);
-    if let Some(choice) = lacking {
-        loss.note(choice.at);
-    }
-    let choice = request.tool_choice.as_ref().filter(|_| lacking.is_none());
+    let (mut given, choice) = request.carried(own, loss);
     let mut mentioned = mentioned(turns);
     let is_claude = matches!(way.takes.thinks, Thinks::Claude(_));
-    let forbids = choice.is_some_and(|choice| choice.value == ToolChoice::None);
+    let forbids = choice == Some(&ToolChoice::None);
     if forbids && mentioned.is_empty() && !is_claude {
         // What is not there cannot be called.
         given.clear();
@@ -60,18 +58,15 @@ pub(crate) fn settle<'r, 'a>(
     if !given.is_empty() {
         mentioned.clear();
     }
-    for tool in &given {
-        if let ToolKind::Function { name, .. } = &tool.kind {
-            renamed.note(name, &legal(name, LONGEST_NAME));
-        }
-    }
-    for name in &mentioned {
+    let functions = given.iter().filter_map(|tool| tool.function());
+    let names = functions.map(|function| &*function.name);
+    for name in names.chain(mentioned.iter().copied()) {
         renamed.note(name, &legal(name, LONGEST_NAME));
     }
     let mut tools = Tools {
         given,
         mentioned,
-        choice: choice.map(|choice| &choice.value),
+        choice,
         claude: None,
     };
     tools.choose(request, way, is_claude, loss);
@@ -185,40 +180,30 @@ fn write_mentioned(o: &mut Object<'_>, name: &str) {
 fn write_tool(a: &mut Array<'_>, tool: &Tool<'_>, way: Way, loss: &mut Loss) {
     match &tool.kind {
         ToolKind::Opaque(json) => a.raw(json),
-        ToolKind::Function { .. } => a.object(|o| {
-            o.object("toolSpec", |o| write_spec(o, tool, way, loss));
+        ToolKind::Function(function) => a.object(|o| {
+            o.object("toolSpec", |o| write_spec(o, tool, function, way, loss));
         }),
     }
     write_cache(a, carried(tool.cache.clone(), &tool.at, way, loss).as_ref());
 }
 
-fn write_spec(o: &mut Object<'_>, tool: &Tool<'_>, way: Way, loss: &mut Loss) {
-    let ToolKind::Function {
-        name,
-        description,
-        schema,
-        strict,
-    } = &tool.kind
-    else {
-        return;
-    };
-    o.text("name", &legal(name, LONGEST_NAME));
+fn write_spec(o: &mut Object<'_>, tool: &Tool<'_>, function: &Function<'_>, way: Way, loss: &mut Loss) {
+    o.text("name", &legal(&function.name, LONGEST_NAME));
     // A blank one is refused.
-    if let Some(description) = description.as_deref().filter(|text| !text.trim().is_empty()) {
+    let description = function.description.as_deref();
+    if let Some(description) = description.filter(|text| !text.trim().is_empty()) {
         o.text("description", description);
     }
     o.object("inputSchema", |o| {
-        schema::write_arguments(o, "json", schema.as_deref());
+        schema::write_arguments(o, "json", function.schema.as_deref());
     });
-    match strict {
-        Some(strict) if way.is_own() || (way.takes.strict && *strict) => o.plain("strict", strict).end(),
+    match function.strict {
+        Some(strict) if way.is_own() || (way.takes.strict && strict) => o.plain("strict", strict).end(),
         Some(true) => loss.note(format!("{}.strict", tool.at)),
         _ => {}
     }
     if way.is_own() {
-        for (name, value) in &tool.extra {
-            o.raw(name, value);
-        }
+        write_extra(o, &tool.extra);
     } else {
         lose_extra(&tool.at, &tool.extra, loss);
     }

@@ -15,11 +15,11 @@ use super::blocks::{CHUNKS, WRAPPERS, format, is_format};
 use super::decode::is_object;
 use super::quirks::{LONGEST_NAME, Takes};
 use crate::anthropic::turns::write_input;
-use crate::chat::history::{Instructions, arrange, close, open};
+use crate::chat::history::{Instructions, arrange, close, open, order, trim_last};
 use crate::chat::media::Source;
 use crate::chat::names::legal;
 use crate::chat::write::{Array, Object};
-use crate::chat::{Cache, Extra, Kind, Part, Role, Turn, lose_extra};
+use crate::chat::{Cache, Extra, Kind, Part, Role, Turn, lose_extra, write_extra};
 use crate::loss::Loss;
 
 /// What is said beside a document that came alone.
@@ -73,9 +73,7 @@ pub(crate) fn prepare<'a>(
     }
     let (leading, mut turns) = arrange(turns, Instructions::Lead, loss);
     if !way.is_own() {
-        for turn in turns.iter_mut().filter(|turn| turn.role == Role::Assistant) {
-            turn.parts.sort_by_key(|part| rank(&part.kind));
-        }
+        order(&mut turns);
     }
     trim_last(&mut turns);
     open(&mut turns);
@@ -93,15 +91,6 @@ pub(crate) fn prepare<'a>(
     }
     name_documents(&mut turns);
     Conversation { system, turns }
-}
-
-/// Thoughts come first, calls last.
-const fn rank(kind: &Kind<'_>) -> u8 {
-    match kind {
-        Kind::Thinking { .. } | Kind::RedactedThinking(_) => 0,
-        Kind::ToolCall(_) => 2,
-        _ => 1,
-    }
 }
 
 /// Whether a part can be carried; what cannot is noted.
@@ -205,19 +194,6 @@ fn document_format(source: &Source<'_>) -> Option<&'static str> {
     }
 }
 
-/// The last turn, if it is the assistant's, may not end in white space.
-fn trim_last(turns: &mut [Turn<'_>]) {
-    let last = turns.last_mut().filter(|turn| turn.role == Role::Assistant);
-    if let Some(part) = last.and_then(|turn| turn.parts.last_mut())
-        && let Kind::Text(text) = &mut part.kind
-    {
-        let kept = text.trim_end().len();
-        if kept < text.len() {
-            text.to_mut().truncate(kept);
-        }
-    }
-}
-
 /// Gives each document a name that is legal and no other's, and a text beside it.
 fn name_documents(turns: &mut [Turn<'_>]) {
     let mut names = HashSet::new();
@@ -289,9 +265,7 @@ pub(crate) fn write(o: &mut Object<'_>, conversation: &Conversation<'_>, origin:
                 o.array("content", |a| {
                     turn.parts.iter().for_each(|part| write_part(a, part, origin));
                 });
-                for (name, value) in &turn.extra {
-                    o.raw(name, value);
-                }
+                write_extra(o, &turn.extra);
             });
         }
     });

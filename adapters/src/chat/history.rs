@@ -37,6 +37,30 @@ pub(crate) fn arrange<'a>(
     (leading, merge(answer_calls(merge(rest), loss)))
 }
 
+/// Orders what the assistant said: thoughts come first, calls last.
+pub(crate) fn order(turns: &mut [Turn<'_>]) {
+    for turn in turns.iter_mut().filter(|turn| turn.role == Role::Assistant) {
+        turn.parts.sort_by_key(|part| match part.kind {
+            Kind::Thinking { .. } | Kind::RedactedThinking(_) => 0,
+            Kind::ToolCall(_) => 2,
+            _ => 1,
+        });
+    }
+}
+
+/// The last turn, if it is the assistant's, may not end in white space.
+pub(crate) fn trim_last(turns: &mut [Turn<'_>]) {
+    let last = turns.last_mut().filter(|turn| turn.role == Role::Assistant);
+    if let Some(part) = last.and_then(|turn| turn.parts.last_mut())
+        && let Kind::Text(text) = &mut part.kind
+    {
+        let kept = text.trim_end().len();
+        if kept < text.len() {
+            text.to_mut().truncate(kept);
+        }
+    }
+}
+
 /// Lets the user speak first.
 pub(crate) fn open(turns: &mut Vec<Turn<'_>>) {
     if turns.first().is_none_or(|turn| turn.role != Role::User) {

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
+use super::write::Object;
+
 /// Where the bytes of an image or document are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source<'a> {
@@ -61,6 +63,21 @@ fn data_url(url: &str) -> Option<(String, &str)> {
             data.trim(),
         )
     })
+}
+
+/// Writes an image as OpenAI and Cohere name it.
+pub(crate) fn write_image(o: &mut Object<'_>, source: &Source<'_>, detail: Option<&str>) {
+    o.text("type", "image_url").object("image_url", |o| {
+        match source {
+            Source::Base64 { media_type, data } => {
+                o.text("url", &format!("data:{media_type};base64,{data}"));
+            }
+            Source::Url(url) | Source::Text(url) | Source::File(url) => o.text("url", url).end(),
+        }
+        if let Some(detail) = detail {
+            o.text("detail", detail);
+        }
+    });
 }
 
 /// A media type without parameters, in lower case, under its registered name.

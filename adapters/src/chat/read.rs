@@ -5,7 +5,7 @@ use std::fmt;
 
 use tollgate_core::{Refusal, RefusalKind};
 
-use super::{Cache, Extra};
+use super::{Cache, Extra, Function, Kind, Part};
 use crate::json::{self, Fields};
 
 /// Where a value stands in a request.
@@ -120,6 +120,39 @@ impl<'a, 'p> Node<'a, 'p> {
         Ok(self.with(name, "an array", list)?.unwrap_or_default())
     }
 
+    /// What `read` reads of each element of an array of objects; it is given the element as JSON text, too.
+    pub(crate) fn each<T>(
+        &self,
+        name: &str,
+        mut read: impl FnMut(&'a str, Node<'a, '_>) -> Result<T, Refusal>,
+    ) -> Result<Vec<T>, Refusal> {
+        let list = Path::Key(&self.path, name);
+        let elements = self.elements(name)?.into_iter().enumerate();
+        elements
+            .map(|(index, json)| read(json, Node::of(json, Path::Index(&list, index))?))
+            .collect()
+    }
+
+    /// An array of strings; empty if there is none.
+    pub(crate) fn texts(&self, name: &str) -> Result<Vec<Cow<'a, str>>, Refusal> {
+        let list = Path::Key(&self.path, name);
+        let elements = self.elements(name)?.into_iter().enumerate();
+        let text = |(index, element)| {
+            json::text(element).ok_or_else(|| wrong(Path::Index(&list, index), "a string"))
+        };
+        elements.map(text).collect()
+    }
+
+    /// A function; `schema`: the field that tells its arguments.
+    pub(crate) fn function(&self, schema: &str) -> Result<Function<'a>, Refusal> {
+        Ok(Function {
+            name: self.required("name")?,
+            description: self.text("description")?,
+            schema: self.object(schema)?.map(Cow::Borrowed),
+            strict: self.flag("strict")?,
+        })
+    }
+
     /// `cache_control`: any kind of it marks the end of a prefix.
     pub(crate) fn cache(&self) -> Result<Option<Cache<'a>>, Refusal> {
         let Some(json) = self.raw("cache_control") else {
@@ -137,5 +170,47 @@ impl<'a, 'p> Node<'a, 'p> {
             .filter(|(name, value)| !known.contains(name) && !matches!(*value, "null" | "[]" | "{}" | "\"\""))
             .map(|(name, value)| (Cow::Owned(name.to_owned()), value))
             .collect()
+    }
+
+    /// Puts the fields that are not `known` into `extra`, under their whole paths.
+    pub(crate) fn note_others(&self, known: &[&str], extra: &mut Extra<'a>) {
+        for (name, value) in self.extra(known) {
+            extra.push((format!("{}.{name}", self.path).into(), value));
+        }
+    }
+
+    /// The same for the fields of the object `name`, if it is one.
+    pub(crate) fn note_others_in(&self, name: &str, known: &[&str], extra: &mut Extra<'a>) {
+        if let Some(fields) = self.fields.object(name) {
+            let path = Path::Key(&self.path, name);
+            Node { fields, path }.note_others(known, extra);
+        }
+    }
+
+    /// `content`: a string, or parts that are each read by `part`. Some clients write bare strings among the parts.
+    pub(crate) fn content(
+        &self,
+        part: impl Fn(&Node<'a, '_>, &'a str) -> Result<Part<'a>, Refusal>,
+    ) -> Result<Vec<Part<'a>>, Refusal> {
+        let path = Path::Key(&self.path, "content");
+        let Some(json) = self.raw("content") else {
+            return Ok(Vec::new());
+        };
+        let said = |path: Path<'_>, text| Part::new(path.to_string(), Kind::Text(text));
+        if let Some(text) = json::text(json) {
+            return Ok(vec![said(path, text)]);
+        }
+        if !json.starts_with('[') {
+            return Err(wrong(path, "a string or an array of parts"));
+        }
+        let elements = json::elements(json).into_iter().enumerate();
+        let read = |(index, json)| {
+            let path = Path::Index(&path, index);
+            match json::text(json) {
+                Some(text) => Ok(said(path, text)),
+                None => part(&Node::of(json, path)?, json),
+            }
+        };
+        elements.map(read).collect()
     }
 }

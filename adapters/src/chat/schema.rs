@@ -23,6 +23,15 @@ pub(crate) fn write_arguments(o: &mut Object<'_>, name: &str, schema: Option<&st
     });
 }
 
+/// What a model is told that must answer in JSON, where no field says it.
+pub(crate) const JSON_HINT: &str =
+    "Respond with a single JSON object and nothing else: no prose, no code fences.";
+
+/// The same where it must conform to a schema.
+pub(crate) fn json_hint(schema: &str) -> String {
+    format!("{JSON_HINT} It must conform to this JSON schema:\n{schema}")
+}
+
 /// How deep a schema is looked into.
 const DEEPEST: usize = 32;
 

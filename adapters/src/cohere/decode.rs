@@ -7,7 +7,7 @@ use tollgate_core::{Dialect, Refusal};
 use super::messages;
 use crate::chat::read::{Node, Path, wrong};
 use crate::chat::{
-    At, ChatRequest, Extra, Output, Reasoning, Sampling, Thinking, Tool, ToolChoice, ToolKind,
+    At, ChatRequest, Function, Output, Reasoning, Sampling, Thinking, Tool, ToolChoice, ToolKind, at,
 };
 use crate::json;
 
@@ -40,13 +40,8 @@ const KNOWN: &[&str] = &[
 pub(crate) fn request(body: &[u8]) -> Result<ChatRequest<'_>, Refusal> {
     let node = Node::root(body)?;
     let mut extra = node.extra(KNOWN);
-    note_others(&node, "thinking", &["type", "token_budget"], &mut extra);
-    note_others(
-        &node,
-        "response_format",
-        &["type", "json_schema", "schema"],
-        &mut extra,
-    );
+    node.note_others_in("thinking", &["type", "token_budget"], &mut extra);
+    node.note_others_in("response_format", &["type", "json_schema", "schema"], &mut extra);
     Ok(ChatRequest {
         origin: Dialect::Cohere,
         turns: messages::read(&node)?,
@@ -67,54 +62,29 @@ pub(crate) fn request(body: &[u8]) -> Result<ChatRequest<'_>, Refusal> {
     })
 }
 
-fn at<T>(at: &'static str, value: Option<T>) -> Option<At<T>> {
-    value.map(|value| At { at, value })
-}
-
-/// Puts the fields of the object `name` that are not `known` into `extra`.
-fn note_others<'a>(node: &Node<'a, '_>, name: &str, known: &[&str], extra: &mut Extra<'a>) {
-    let Some(fields) = node.fields.object(name) else {
-        return;
-    };
-    let inside = Node {
-        fields,
-        path: Path::Root,
-    };
-    for (other, value) in inside.extra(known) {
-        extra.push((format!("{name}.{other}").into(), value));
-    }
-}
-
 /// `tools`; `strict_tools` is said of each of them.
 fn tools<'a>(node: &Node<'a, '_>) -> Result<Vec<Tool<'a>>, Refusal> {
     let strict = node.flag("strict_tools")?;
-    let list = Path::Key(&node.path, "tools");
-    let mut tools = Vec::new();
-    for (index, json) in node.elements("tools")?.into_iter().enumerate() {
-        let path = Path::Index(&list, index);
-        let tool = Node::of(json, path)?;
+    node.each("tools", |json, tool| {
         let is_function = tool.text("type")?.is_none_or(|kind| kind == "function");
         let (kind, extra) = match tool.raw("function").filter(|_| is_function) {
             Some(function) => {
-                let function = Node::of(function, Path::Key(&path, "function"))?;
-                let kind = ToolKind::Function {
-                    name: function.required("name")?,
-                    description: function.text("description")?,
-                    schema: function.object("parameters")?.map(Cow::Borrowed),
+                let function = Node::of(function, Path::Key(&tool.path, "function"))?;
+                let kind = ToolKind::Function(Function {
                     strict,
-                };
+                    ..function.function("parameters")?
+                });
                 (kind, tool.extra(&["type", "function"]))
             }
             None => (ToolKind::Opaque(json), Vec::new()),
         };
-        tools.push(Tool {
-            at: path.to_string(),
+        Ok(Tool {
+            at: tool.path.to_string(),
             kind,
             cache: None,
             extra,
-        });
-    }
-    Ok(tools)
+        })
+    })
 }
 
 fn tool_choice<'a>(node: &Node<'a, '_>) -> Result<Option<At<ToolChoice<'a>>>, Refusal> {

@@ -3,15 +3,18 @@
 //! The dialect refuses fields it does not know, wherever they stand: of another dialect's request, only what is
 //! named here goes out.
 
-use tollgate_core::{Dialect, Refusal, RefusalKind};
+use tollgate_core::{Dialect, Refusal};
 
 use super::quirks::{Takes, takes, tool_name};
 use super::schema as rules;
 use super::turns::Writer;
 use crate::anthropic::quirks::budget;
 use crate::chat::names::Renamed;
+use crate::chat::schema::JSON_HINT;
 use crate::chat::write::{Object, object};
-use crate::chat::{ChatRequest, Output, Thinking, Tool, ToolChoice, ToolKind, lose_extra, schema};
+use crate::chat::{
+    ChatRequest, Function, Output, Thinking, Tool, ToolChoice, ToolKind, lose_extra, schema, write_extra,
+};
 use crate::egress::Egress;
 use crate::loss::Loss;
 
@@ -19,8 +22,6 @@ use crate::loss::Loss;
 const MOST_STOPS: usize = 5;
 /// The most tokens to choose from.
 const MOST_K: u64 = 500;
-/// The hint for JSON where `response_format` is not taken.
-const JSON_HINT: &str = "Respond with a single JSON object and nothing else: no prose, no code fences.";
 
 /// A request that is being written.
 struct Encoder<'l> {
@@ -51,10 +52,7 @@ pub(crate) fn request(
     egress: &Egress<'_>,
     loss: &mut Loss,
 ) -> Result<(Vec<u8>, Renamed), Refusal> {
-    if request.sampling.n.is_some_and(|n| n > 1) {
-        let message = "this target gives one answer per request: `n` must be 1";
-        return Err(Refusal::new(RefusalKind::NotTranslatable, message).at("n"));
-    }
+    request.asks_for_one()?;
     let turns = std::mem::take(&mut request.turns);
     let mut encoder = Encoder {
         takes: takes(egress.model),
@@ -130,24 +128,18 @@ impl Encoder<'_> {
     }
 
     fn tools(&mut self, o: &mut Object<'_>, request: &ChatRequest<'_>) {
-        for tool in &request.tools {
-            if self.crosses && matches!(tool.kind, ToolKind::Opaque(_)) {
-                self.loss.note(&*tool.at);
-            }
-        }
         let crosses = self.crosses;
-        let is_carried = |tool: &&Tool<'_>| !crosses || matches!(tool.kind, ToolKind::Function { .. });
-        let mut tools: Vec<_> = request.tools.iter().filter(is_carried).collect();
-        let lacking = request.lacking(&tools).is_some();
-        let choice = request.tool_choice.as_ref();
-        if let Some(choice) = choice {
-            let forces = matches!(choice.value, ToolChoice::Required | ToolChoice::Tool(_));
-            if lacking || (crosses && forces && !self.takes.tool_choice) {
-                self.loss.note(choice.at);
-            }
+        let (mut tools, choice) = request.carried(Dialect::Cohere, self.loss);
+        let forces = matches!(choice, Some(ToolChoice::Required | ToolChoice::Tool(_)));
+        if let Some(choice) = request.tool_choice.as_ref()
+            && forces
+            && crosses
+            && !self.takes.tool_choice
+        {
+            self.loss.note(choice.at);
         }
         let mut word = None;
-        match choice.map(|choice| &choice.value).filter(|_| !lacking) {
+        match choice {
             None | Some(ToolChoice::Auto) => {}
             // Nothing to call is as good.
             Some(ToolChoice::None) if crosses && !self.takes.tool_choice => tools.clear(),
@@ -155,10 +147,8 @@ impl Encoder<'_> {
             Some(ToolChoice::Required) => word = Some("REQUIRED"),
             Some(ToolChoice::Tool(wanted)) => {
                 // Who must call some tool, and knows but one, calls that.
-                tools.retain(|tool| match &tool.kind {
-                    ToolKind::Function { name, .. } => name == wanted,
-                    ToolKind::Opaque(_) => false,
-                });
+                let is_it = |function: &Function<'_>| function.name == *wanted;
+                tools.retain(|tool| tool.function().is_some_and(is_it));
                 word = Some("REQUIRED");
             }
         }
@@ -184,43 +174,28 @@ impl Encoder<'_> {
 
     /// `strict_tools`: of all of them or none, and not of those whose arguments are all optional.
     fn strict(&mut self, tools: &[&Tool<'_>], origin: Dialect) -> Option<bool> {
-        let said = |tool: &Tool<'_>| match &tool.kind {
-            ToolKind::Function { strict, .. } => *strict,
-            ToolKind::Opaque(_) => None,
-        };
+        let said = |tool: &Tool<'_>| tool.function().and_then(|function| function.strict);
         if !self.crosses {
             return tools.iter().find_map(|tool| said(tool));
         }
-        let can_be = |tool: &Tool<'_>| match &tool.kind {
-            ToolKind::Function { schema, strict, .. } => {
-                *strict == Some(true) && rules::requires_something(schema.as_deref())
-            }
-            ToolKind::Opaque(_) => false,
+        let can_be = |function: &Function<'_>| {
+            function.strict == Some(true) && rules::requires_something(function.schema.as_deref())
         };
-        if tools.iter().all(|tool| can_be(tool)) {
+        if tools.iter().all(|tool| tool.function().is_some_and(can_be)) {
             return Some(true);
         }
-        let function = if origin == Dialect::OpenAi {
-            ".function"
-        } else {
-            ""
-        };
         for tool in tools.iter().filter(|tool| said(tool) == Some(true)) {
-            self.loss.note(format!("{}{function}.strict", tool.at));
+            tool.lose_strict(origin, self.loss);
         }
         None
     }
 
     fn tool(&mut self, out: &mut Vec<u8>, tool: &Tool<'_>) {
-        let (name, description, arguments) = match &tool.kind {
+        let function = match &tool.kind {
             ToolKind::Opaque(json) => return out.extend_from_slice(json.as_bytes()),
-            ToolKind::Function {
-                name,
-                description,
-                schema,
-                ..
-            } => (name, description, schema.as_deref()),
+            ToolKind::Function(function) => function,
         };
+        let name = &function.name;
         let sent = if self.crosses {
             tool_name(name)
         } else {
@@ -230,15 +205,13 @@ impl Encoder<'_> {
         object(out, |o| {
             o.text("type", "function").object("function", |o| {
                 o.text("name", &sent);
-                if let Some(description) = description {
+                if let Some(description) = &function.description {
                     o.text("description", description);
                 }
-                schema::write_arguments(o, "parameters", arguments);
+                schema::write_arguments(o, "parameters", function.schema.as_deref());
             });
             if !self.crosses {
-                tool.extra
-                    .iter()
-                    .for_each(|(name, value)| o.raw(name, value).end());
+                write_extra(o, &tool.extra);
             }
         });
         if tool.cache.is_some() {

@@ -84,9 +84,9 @@ fn data<'a>(document: &Node<'a, '_>) -> Result<std::borrow::Cow<'a, str>, Refusa
 
 fn turn<'a>(message: &Node<'a, '_>) -> Result<Turn<'a>, Refusal> {
     let (role, parts, known): (_, _, &[&str]) = match &*message.required("role")? {
-        "system" => (Role::System, content(message)?, &[]),
-        "developer" => (Role::Developer, content(message)?, &[]),
-        "user" => (Role::User, content(message)?, &[]),
+        "system" => (Role::System, message.content(part)?, &[]),
+        "developer" => (Role::Developer, message.content(part)?, &[]),
+        "user" => (Role::User, message.content(part)?, &[]),
         "assistant" => (Role::Assistant, assistant(message)?, &["tool_calls", "tool_plan"]),
         "tool" => (Role::User, vec![tool_result(message)?], &["tool_call_id"]),
         _ => {
@@ -103,27 +103,7 @@ fn turn<'a>(message: &Node<'a, '_>) -> Result<Turn<'a>, Refusal> {
     })
 }
 
-/// `content`: a string or parts.
-fn content<'a>(message: &Node<'a, '_>) -> Result<Vec<Part<'a>>, Refusal> {
-    let path = Path::Key(&message.path, "content");
-    let Some(json) = message.raw("content") else {
-        return Ok(Vec::new());
-    };
-    if let Some(text) = json::text(json) {
-        return Ok(vec![Part::new(path.to_string(), Kind::Text(text))]);
-    }
-    if !json.starts_with('[') {
-        return Err(wrong(path, "a string or an array of parts"));
-    }
-    let mut parts = Vec::new();
-    for (index, json) in json::elements(json).into_iter().enumerate() {
-        parts.push(part(json, Path::Index(&path, index))?);
-    }
-    Ok(parts)
-}
-
-fn part<'a>(json: &'a str, path: Path<'_>) -> Result<Part<'a>, Refusal> {
-    let node = Node::of(json, path)?;
+fn part<'a>(node: &Node<'a, '_>, json: &'a str) -> Result<Part<'a>, Refusal> {
     let (kind, known) = match &*node.required("type")? {
         "text" => (Kind::Text(node.required("text")?), "text"),
         "thinking" => {
@@ -131,11 +111,11 @@ fn part<'a>(json: &'a str, path: Path<'_>) -> Result<Part<'a>, Refusal> {
             let signature = None;
             (Kind::Thinking { text, signature }, "thinking")
         }
-        "image_url" => (image(&node)?, "image_url"),
-        "document" => return document(json, &node),
+        "image_url" => (image(node)?, "image_url"),
+        "document" => return document(json, node),
         _ => (Kind::Opaque(json), ""),
     };
-    let mut part = Part::new(path.to_string(), kind);
+    let mut part = Part::new(node.path.to_string(), kind);
     if !matches!(part.kind, Kind::Opaque(_)) {
         part.extra = node.extra(&["type", known]);
     }
@@ -177,7 +157,7 @@ fn assistant<'a>(message: &Node<'a, '_>) -> Result<Vec<Part<'a>>, Refusal> {
         let signature = None;
         parts.push(Part::new(at, Kind::Thinking { text, signature }));
     }
-    parts.extend(content(message)?);
+    parts.extend(message.content(part)?);
     let list = Path::Key(&message.path, "tool_calls");
     for (index, json) in message.elements("tool_calls")?.into_iter().enumerate() {
         parts.push(tool_call(json, Path::Index(&list, index))?);
@@ -204,7 +184,7 @@ fn tool_call<'a>(json: &'a str, path: Path<'_>) -> Result<Part<'a>, Refusal> {
 fn tool_result<'a>(message: &Node<'a, '_>) -> Result<Part<'a>, Refusal> {
     let kind = Kind::ToolResult {
         id: message.required("tool_call_id")?,
-        parts: content(message)?,
+        parts: message.content(part)?,
         is_error: false,
     };
     Ok(Part::new(message.path.to_string(), kind))

@@ -7,33 +7,17 @@ mod requests;
 mod streams;
 
 use serde_json::Value;
-use tollgate_core::{ProviderKind, Refusal, RequestId, Timestamp, Usage, UsageSource};
+use tollgate_core::{ProviderKind, Refusal, Usage, UsageSource};
 
 use super::{decode, encode};
 use crate::chat::ChatRequest;
-use crate::chat::made::Made;
 use crate::chat::names::Renamed;
 use crate::egress::Egress;
 use crate::loss::Loss;
+use crate::testing::{self, made};
 
 fn egress(model: &str) -> Egress<'_> {
-    Egress {
-        kind: ProviderKind::OpenAi,
-        model,
-        api_version: None,
-        max_output_tokens: None,
-        strict: false,
-        request_id: RequestId::new(Timestamp::from_unix_millis(1), 1),
-        now: Timestamp::from_unix_millis(1),
-    }
-}
-
-fn made() -> Made {
-    Made {
-        request_id: RequestId::new(Timestamp::from_unix_millis(1), 1),
-        now: Timestamp::from_unix_millis(1),
-        model: "command".into(),
-    }
+    testing::egress(ProviderKind::OpenAi, model)
 }
 
 fn reported() -> Usage {

@@ -8,9 +8,9 @@ use tollgate_core::Dialect;
 use super::messages::{DOCUMENTS, is_document, is_plan};
 use super::quirks::{Takes, tool_name};
 use crate::chat::history::{Instructions, arrange, close, open};
-use crate::chat::media::Source;
+use crate::chat::media::{Source, write_image};
 use crate::chat::write::{Array, Object, object};
-use crate::chat::{Call, Kind, Part, Role, Turn, lose_extra};
+use crate::chat::{Call, Kind, Part, Role, Turn, lose_extra, write_extra};
 use crate::json::Fields;
 use crate::loss::Loss;
 
@@ -302,17 +302,13 @@ impl Writer<'_> {
 
     fn part_extra(&self, o: &mut Object<'_>, part: &Part<'_>) {
         if !self.crosses {
-            part.extra
-                .iter()
-                .for_each(|(name, value)| o.raw(name, value).end());
+            write_extra(o, &part.extra);
         }
     }
 
     fn turn_extra(&self, o: &mut Object<'_>, turn: &Turn<'_>) {
         if !self.crosses {
-            turn.extra
-                .iter()
-                .for_each(|(name, value)| o.raw(name, value).end());
+            write_extra(o, &turn.extra);
         }
     }
 
@@ -351,20 +347,6 @@ fn arguments(text: &str) -> String {
     inside.unwrap_or("{}").to_owned()
 }
 
-fn write_image(o: &mut Object<'_>, source: &Source<'_>, detail: Option<&str>) {
-    o.text("type", "image_url").object("image_url", |o| {
-        match source {
-            Source::Base64 { media_type, data } => {
-                o.text("url", &format!("data:{media_type};base64,{data}"));
-            }
-            Source::Url(url) | Source::Text(url) | Source::File(url) => o.text("url", url).end(),
-        }
-        if let Some(detail) = detail {
-            o.text("detail", detail);
-        }
-    });
-}
-
 /// One of `documents`, as it came.
 fn write_document(a: &mut Array<'_>, part: &Part<'_>) {
     match &part.kind {
@@ -376,9 +358,7 @@ fn write_document(a: &mut Array<'_>, part: &Part<'_>) {
             if let Some(id) = title {
                 o.text("id", id);
             }
-            part.extra
-                .iter()
-                .for_each(|(name, value)| o.raw(name, value).end());
+            write_extra(o, &part.extra);
         }),
         Kind::Text(text) => a.text(text),
         _ => {}

@@ -1,22 +1,9 @@
 //! What goes out to each kind of provider, and what comes back to the client.
 
-use tollgate_core::{RequestId, Timestamp};
-
 use super::*;
 use crate::head::{Scratch, read_head};
 use crate::report::StreamEnd;
-
-fn egress(kind: ProviderKind, model: &str) -> Egress<'_> {
-    Egress {
-        kind,
-        model,
-        api_version: None,
-        max_output_tokens: None,
-        strict: false,
-        request_id: RequestId::new(Timestamp::from_unix_millis(1), 1),
-        now: Timestamp::from_unix_millis(1),
-    }
-}
+use crate::testing::egress;
 
 fn encoded(surface: Surface, kind: ProviderKind, model: &str, body: &str) -> Encoded {
     let body = Bytes::copy_from_slice(body.as_bytes());

@@ -11,8 +11,8 @@ use super::parts::{self, Calls};
 use super::schema;
 use crate::chat::read::{Node, Path, wrong};
 use crate::chat::{
-    At, ChatRequest, Extra, Kind, Output, Reasoning, Role, Sampling, Thinking, Tool, ToolChoice, ToolKind,
-    Turn,
+    At, ChatRequest, Extra, Function, Kind, Output, Reasoning, Role, Sampling, Thinking, Tool, ToolChoice,
+    ToolKind, Turn, at,
 };
 use crate::json;
 
@@ -61,7 +61,7 @@ pub(crate) fn request(body: &[u8]) -> Result<ChatRequest<'_>, Refusal> {
     let node = camel(Node::root(body)?);
     let mut extra = node.extra(KNOWN);
     let settings = inside(&node, "generationConfig")?;
-    note_others(&settings, KNOWN_SETTINGS, &mut extra);
+    settings.note_others(KNOWN_SETTINGS, &mut extra);
     Ok(ChatRequest {
         origin: Dialect::Gemini,
         turns: turns(&node)?,
@@ -99,20 +99,9 @@ pub(crate) fn list<'a>(node: &Node<'a, '_>, name: &str) -> Result<Vec<&'a str>, 
     }
 }
 
-fn at<T>(at: &'static str, value: Option<T>) -> Option<At<T>> {
-    value.map(|value| At { at, value })
-}
-
 /// The object `name`; an empty one where there is none.
 fn inside<'a, 'p>(node: &'p Node<'a, 'p>, name: &'p str) -> Result<Node<'a, 'p>, Refusal> {
     object(node.raw(name).unwrap_or("{}"), Path::Key(&node.path, name))
-}
-
-/// Puts what is not `known` into `extra`, under its whole path.
-fn note_others<'a>(node: &Node<'a, '_>, known: &[&str], extra: &mut Extra<'a>) {
-    for (name, value) in node.extra(known) {
-        extra.push((format!("{}.{name}", node.path).into(), value));
-    }
 }
 
 fn turns<'a>(node: &Node<'a, '_>) -> Result<Vec<Turn<'a>>, Refusal> {
@@ -239,12 +228,12 @@ fn function<'a>(node: &Node<'a, '_>) -> Result<Tool<'a>, Refusal> {
             .object("parameters")?
             .map(|schema| Cow::Owned(schema::of_google(schema))),
     };
-    let kind = ToolKind::Function {
+    let kind = ToolKind::Function(Function {
         name: node.required("name")?,
         description: node.text("description")?.filter(|text| !text.is_empty()),
         schema,
         strict: None,
-    };
+    });
     Ok(Tool {
         at: node.path.to_string(),
         kind,
@@ -258,7 +247,7 @@ fn tool_choice<'a>(
     extra: &mut Extra<'a>,
 ) -> Result<Option<At<ToolChoice<'a>>>, Refusal> {
     let config = inside(node, "toolConfig")?;
-    note_others(&config, &["functionCallingConfig"], extra);
+    config.note_others(&["functionCallingConfig"], extra);
     let calling = inside(&config, "functionCallingConfig")?;
     let path = Path::Key(&calling.path, "allowedFunctionNames");
     let mut names = Vec::new();
@@ -282,7 +271,7 @@ fn tool_choice<'a>(
     if !names.is_empty() {
         known.retain(|name| *name != "allowedFunctionNames");
     }
-    note_others(&calling, &known, extra);
+    calling.note_others(&known, extra);
     Ok(at("toolConfig.functionCallingConfig", choice))
 }
 
@@ -355,11 +344,7 @@ fn output<'a>(node: &Node<'a, '_>, extra: &mut Extra<'a>) -> Result<Option<At<Ou
 
 fn reasoning<'a>(node: &Node<'a, '_>, extra: &mut Extra<'a>) -> Result<Reasoning<'a>, Refusal> {
     let config = inside(node, "thinkingConfig")?;
-    note_others(
-        &config,
-        &["thinkingBudget", "thinkingLevel", "includeThoughts"],
-        extra,
-    );
+    config.note_others(&["thinkingBudget", "thinkingLevel", "includeThoughts"], extra);
     let is_shown = config.flag("includeThoughts")?.unwrap_or(false);
     let place = |alone| if is_shown { THINKING } else { alone };
     let mode = match config.integer("thinkingBudget")? {

@@ -3,17 +3,15 @@
 use tollgate_core::{Dialect, ProviderKind};
 
 use super::quirks::{Takes, takes};
-use super::settings::{self, write_extra};
+use super::settings::{self, write_extra_in};
 use super::turns::Writer;
 use crate::chat::names::Renamed;
+use crate::chat::schema::{JSON_HINT, json_hint};
 use crate::chat::write::{Array, Object, object};
-use crate::chat::{ChatRequest, Output, Tool, ToolChoice, ToolKind, lose_extra};
+use crate::chat::{ChatRequest, Output, Tool, ToolChoice, ToolKind, lose_extra, write_extra};
 use crate::egress::Egress;
 use crate::json::Fields;
 use crate::loss::Loss;
-
-/// The hint for JSON without a schema, for models that take no such field beside functions.
-const JSON_HINT: &str = "Respond with a single JSON object and nothing else: no prose, no code fences.";
 
 /// Writes a request; names that had to be changed are in the second value. Nothing is refused here: what cannot be
 /// carried is in the loss, and [`Egress::bear`] decides.
@@ -50,10 +48,7 @@ fn form(request: &ChatRequest<'_>, takes: Takes, loss: &mut Loss) -> (bool, Opti
     let Some(output) = &request.output else {
         return (true, None);
     };
-    let has_functions = request
-        .tools
-        .iter()
-        .any(|tool| matches!(tool.kind, ToolKind::Function { .. }));
+    let has_functions = request.tools.iter().any(|tool| tool.function().is_some());
     let is_said = takes.schema_beside_functions || !has_functions || request.origin == Dialect::Gemini;
     match &output.value {
         Output::Text => (true, None),
@@ -67,7 +62,7 @@ fn form(request: &ChatRequest<'_>, takes: Takes, loss: &mut Loss) -> (bool, Opti
         }
         Output::JsonSchema { schema, .. } => {
             loss.note(output.at);
-            let hint = format!("{JSON_HINT} It must conform to this JSON schema:\n{schema}");
+            let hint = json_hint(schema);
             (false, Some(hint))
         }
     }
@@ -75,15 +70,7 @@ fn form(request: &ChatRequest<'_>, takes: Takes, loss: &mut Loss) -> (bool, Opti
 
 /// Writes the tools, and which of them to call.
 fn write_tools(o: &mut Object<'_>, request: &ChatRequest<'_>, writer: &mut Writer<'_>) {
-    let is_own = request.origin == Dialect::Gemini;
-    let is_carried = |tool: &&Tool<'_>| is_own || matches!(tool.kind, ToolKind::Function { .. });
-    let tools: Vec<_> = request.tools.iter().filter(is_carried).collect();
-    let lost = request.tools.iter().filter(|tool| !is_carried(tool));
-    lost.for_each(|tool| writer.loss.note(&*tool.at));
-    let lacking = request.lacking(&tools);
-    if let Some(choice) = lacking {
-        writer.loss.note(choice.at);
-    }
+    let (tools, choice) = request.carried(Dialect::Gemini, writer.loss);
     if let Some(parallel) = request
         .parallel_tool_calls
         .as_ref()
@@ -92,10 +79,7 @@ fn write_tools(o: &mut Object<'_>, request: &ChatRequest<'_>, writer: &mut Write
         writer.loss.note(parallel.at);
     }
     if !tools.is_empty() {
-        let (functions, others): (Vec<&Tool<'_>>, Vec<&Tool<'_>>) = tools
-            .iter()
-            .copied()
-            .partition(|tool| matches!(tool.kind, ToolKind::Function { .. }));
+        let (functions, others): (Vec<_>, Vec<_>) = tools.iter().partition(|tool| tool.function().is_some());
         o.array("tools", |a| {
             if !functions.is_empty() {
                 a.object(|o| {
@@ -111,42 +95,29 @@ fn write_tools(o: &mut Object<'_>, request: &ChatRequest<'_>, writer: &mut Write
             }
         });
     }
-    let choice = request.tool_choice.as_ref().map(|choice| &choice.value);
-    let choice = choice.filter(|_| !tools.is_empty() && lacking.is_none());
+    let choice = choice.filter(|_| !tools.is_empty());
     write_config(o, request, choice, writer);
 }
 
 fn write_function(a: &mut Array<'_>, tool: &Tool<'_>, writer: &mut Writer<'_>) {
-    let ToolKind::Function {
-        name,
-        description,
-        schema,
-        strict,
-    } = &tool.kind
-    else {
+    let Some(function) = tool.function() else {
         return;
     };
-    if *strict == Some(true) {
+    if function.strict == Some(true) {
         // Google's models keep to schemas as they see fit.
-        writer.loss.note(match writer.origin {
-            Dialect::OpenAi => format!("{}.function.strict", tool.at),
-            Dialect::Cohere => "strict_tools".to_owned(),
-            _ => format!("{}.strict", tool.at),
-        });
+        tool.lose_strict(writer.origin, writer.loss);
     }
     if tool.cache.is_some() {
         writer.loss.note(format!("{}.cache_control", tool.at));
     }
     a.object(|o| {
-        o.text("name", &writer.name(name));
-        o.text("description", description.as_deref().unwrap_or_default());
-        if let Some(schema) = schema {
+        o.text("name", &writer.name(&function.name));
+        o.text("description", function.description.as_deref().unwrap_or_default());
+        if let Some(schema) = &function.schema {
             crate::chat::schema::write_arguments(o, "parametersJsonSchema", Some(schema));
         }
         if writer.origin == Dialect::Gemini {
-            tool.extra
-                .iter()
-                .for_each(|(name, value)| o.raw(name, value).end());
+            write_extra(o, &tool.extra);
         } else {
             lose_extra(&tool.at, &tool.extra, writer.loss);
         }
@@ -195,13 +166,13 @@ fn write_config(
             let name = writer.name(name);
             o.array("allowedFunctionNames", |a| a.text(&name));
         }
-        write_extra(o, request, CALLING);
+        write_extra_in(o, request, CALLING);
     });
     object(&mut config, |o| {
         if calling != b"{}" {
             o.key("functionCallingConfig").append(&mut calling);
         }
-        write_extra(o, request, "toolConfig.");
+        write_extra_in(o, request, "toolConfig.");
     });
     if config != b"{}" {
         o.key("toolConfig").append(&mut config);
@@ -220,7 +191,7 @@ fn write_rest(o: &mut Object<'_>, request: &ChatRequest<'_>, loss: &mut Loss) {
         }
     }
     if request.origin == Dialect::Gemini {
-        write_extra(o, request, "");
+        write_extra_in(o, request, "");
     } else {
         lose_extra("", &request.extra, loss);
     }

@@ -109,12 +109,4 @@ impl Observer for GeminiObserver {
     fn report_mut(&mut self) -> &mut Report {
         &mut self.report
     }
-
-    fn is_whole(&self, data: &[u8]) -> bool {
-        Fields::parse(data).is_ok()
-    }
-
-    fn closing(&mut self) -> Vec<u8> {
-        Vec::new()
-    }
 }

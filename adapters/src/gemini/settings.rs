@@ -31,7 +31,7 @@ pub(crate) fn write(
             form(o, request);
         }
         thinking(o, request, takes, loss);
-        write_extra(o, request, "generationConfig.");
+        write_extra_in(o, request, "generationConfig.");
     });
     if out != b"{}" {
         o.key("generationConfig").append(&mut out);
@@ -39,7 +39,7 @@ pub(crate) fn write(
 }
 
 /// Writes what was not understood of the object whose path is `prefix`, for clients of this dialect.
-pub(crate) fn write_extra(o: &mut Object<'_>, request: &ChatRequest<'_>, prefix: &str) {
+pub(crate) fn write_extra_in(o: &mut Object<'_>, request: &ChatRequest<'_>, prefix: &str) {
     if request.origin != Dialect::Gemini {
         return;
     }
@@ -162,7 +162,7 @@ fn thinking(o: &mut Object<'_>, request: &ChatRequest<'_>, takes: Takes, loss: &
         if config.is_shown {
             o.plain("includeThoughts", true);
         }
-        write_extra(o, request, "generationConfig.thinkingConfig.");
+        write_extra_in(o, request, "generationConfig.thinkingConfig.");
     });
     if out != b"{}" {
         o.key("thinkingConfig").append(&mut out);

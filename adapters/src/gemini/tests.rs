@@ -7,40 +7,24 @@ mod streams;
 mod targets;
 
 use serde_json::Value;
-use tollgate_core::{ProviderKind, RequestId, Timestamp};
+use tollgate_core::ProviderKind;
 
 use super::{decode, encode};
 use crate::chat::ChatRequest;
-use crate::chat::made::Made;
 use crate::chat::names::Renamed;
 use crate::egress::Egress;
 use crate::loss::Loss;
+use crate::testing::{self, made};
 
 fn egress(model: &str) -> Egress<'_> {
-    Egress {
-        kind: ProviderKind::OpenAi,
-        model,
-        api_version: None,
-        max_output_tokens: None,
-        strict: false,
-        request_id: RequestId::new(Timestamp::from_unix_millis(1), 1),
-        now: Timestamp::from_unix_millis(1),
-    }
-}
-
-fn made() -> Made {
-    Made {
-        request_id: RequestId::new(Timestamp::from_unix_millis(1), 1),
-        now: Timestamp::from_unix_millis(1),
-        model: "the-model".into(),
-    }
+    testing::egress(ProviderKind::OpenAi, model)
 }
 
 /// The request as Google gets it, what is lost, and the names that were changed.
 fn encoded(request: ChatRequest<'_>, model: &str) -> (Value, Vec<String>, Renamed) {
     let mut loss = Loss::default();
     let (body, renamed) = encode::request(request, &egress(model), &mut loss);
-    let named = loss.paths().map(str::to_owned).collect();
+    let named = crate::testing::named(&loss);
     (serde_json::from_slice(&body).unwrap(), named, renamed)
 }
 
@@ -69,7 +53,7 @@ fn to_anthropic(body: &Value) -> (Value, Vec<String>) {
     let request = decode::request(&bytes).unwrap();
     let (body, _) =
         crate::anthropic::encode::request(request, &egress("claude-opus-4-5"), &mut loss).unwrap();
-    let named = loss.paths().map(str::to_owned).collect();
+    let named = crate::testing::named(&loss);
     (serde_json::from_slice(&body).unwrap(), named)
 }
 
@@ -78,6 +62,6 @@ fn to_openai(body: &Value) -> (Value, Vec<String>) {
     let mut loss = Loss::default();
     let request = decode::request(&bytes).unwrap();
     let (body, _) = crate::openai::encode::request(request, &egress("gpt-4o"), &mut loss);
-    let named = loss.paths().map(str::to_owned).collect();
+    let named = crate::testing::named(&loss);
     (serde_json::from_slice(&body).unwrap(), named)
 }

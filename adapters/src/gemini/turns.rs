@@ -200,7 +200,7 @@ impl Writer<'_> {
                     self.part(a, part, is_first.then_some(NOT_ITS_OWN));
                 }
             });
-            write_extra(o, &turn.extra, "");
+            write_extra_in(o, &turn.extra, "");
         });
     }
 
@@ -216,7 +216,7 @@ impl Writer<'_> {
                         a.object(|o| self.result(o, result, names, &mut rest));
                     }
                 });
-                write_extra(o, &turn.extra, "");
+                write_extra_in(o, &turn.extra, "");
             });
         }
         rest.extend(said);
@@ -230,7 +230,7 @@ impl Writer<'_> {
                 }
             });
             if results.is_empty() {
-                write_extra(o, &turn.extra, "");
+                write_extra_in(o, &turn.extra, "");
             }
         });
     }
@@ -267,9 +267,9 @@ impl Writer<'_> {
                     }
                 });
             }
-            write_extra(o, &part.extra, "functionResponse.");
+            write_extra_in(o, &part.extra, "functionResponse.");
         });
-        write_extra(o, &part.extra, "");
+        write_extra_in(o, &part.extra, "");
     }
 
     /// The name of a function as Google takes it.
@@ -289,7 +289,7 @@ impl Writer<'_> {
             if let Some(signature) = signature.or(unsigned) {
                 o.text("thoughtSignature", signature);
             }
-            write_extra(o, &part.extra, "");
+            write_extra_in(o, &part.extra, "");
         });
     }
 
@@ -307,7 +307,7 @@ impl Writer<'_> {
                 o.object("functionCall", |o| {
                     let id = Some(&*call.id).filter(|id| !id.is_empty() && !parts::is_made_up(id));
                     write_call(o, call, id, &name);
-                    write_extra(o, &part.extra, "functionCall.");
+                    write_extra_in(o, &part.extra, "functionCall.");
                 });
             }
             Kind::Image { source, .. } => write_source(o, source, IMAGE, None, &part.extra),
@@ -319,7 +319,7 @@ impl Writer<'_> {
                     // What OpenAI calls by the width of its samples.
                     let subtype = if format == "pcm16" { "pcm" } else { format };
                     o.text("mimeType", &format!("audio/{subtype}")).text("data", data);
-                    write_extra(o, &part.extra, "inlineData.");
+                    write_extra_in(o, &part.extra, "inlineData.");
                 });
             }
             // None of them comes this far.
@@ -342,7 +342,7 @@ fn stands_in_result(part: &Part<'_>) -> bool {
 }
 
 /// Writes what was not understood of a part: the fields of the object whose path within it is `prefix`.
-fn write_extra(o: &mut Object<'_>, extra: &Extra<'_>, prefix: &str) {
+fn write_extra_in(o: &mut Object<'_>, extra: &Extra<'_>, prefix: &str) {
     let objects = [
         "functionCall.",
         "functionResponse.",
@@ -439,6 +439,6 @@ fn write_source(
         if let Some(title) = title {
             o.text("displayName", title);
         }
-        write_extra(o, extra, &format!("{field}."));
+        write_extra_in(o, extra, &format!("{field}."));
     });
 }

@@ -3,10 +3,10 @@
 /// How much of an object has been seen.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Balance {
-    depth: u64,
+    /// What is open; `None`: nothing has been opened yet.
+    depth: Option<u64>,
     in_string: bool,
     escaped: bool,
-    has_opened: bool,
     has_any: bool,
 }
 
@@ -20,19 +20,22 @@ impl Balance {
                 self.escaped = !self.escaped && byte == b'\\';
                 continue;
             }
-            match byte {
-                b'"' => self.in_string = true,
-                b'{' | b'[' => self.depth = self.depth.saturating_add(1),
-                b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-                _ => continue,
-            }
-            self.has_opened = true;
+            let depth = self.depth.unwrap_or(0);
+            self.depth = match byte {
+                b'"' => {
+                    self.in_string = true;
+                    Some(depth)
+                }
+                b'{' | b'[' => Some(depth.saturating_add(1)),
+                b'}' | b']' => Some(depth.saturating_sub(1)),
+                _ => self.depth,
+            };
         }
     }
 
     /// Whether what was opened is closed again. Of a number one never knows.
     pub(crate) const fn is_complete(&self) -> bool {
-        self.has_opened && self.depth == 0 && !self.in_string
+        matches!(self.depth, Some(0)) && !self.in_string
     }
 
     /// Whether nothing but space has come.

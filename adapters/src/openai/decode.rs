@@ -6,7 +6,7 @@ use tollgate_core::{Dialect, Refusal};
 
 use super::messages;
 use crate::chat::read::{Node, Path, wrong};
-use crate::chat::{At, ChatRequest, Output, Reasoning, Sampling, Tool, ToolChoice, ToolKind};
+use crate::chat::{At, ChatRequest, Output, Reasoning, Sampling, Tool, ToolChoice, ToolKind, at};
 use crate::json;
 
 /// The fields that are understood.
@@ -79,10 +79,6 @@ pub(crate) fn request(body: &[u8]) -> Result<ChatRequest<'_>, Refusal> {
     Ok(request)
 }
 
-fn at<T>(at: &'static str, value: Option<T>) -> Option<At<T>> {
-    value.map(|value| At { at, value })
-}
-
 fn sampling<'a>(node: &Node<'a, '_>) -> Result<Sampling<'a>, Refusal> {
     let limit = match at("max_completion_tokens", node.count("max_completion_tokens")?) {
         None => at("max_tokens", limit(node)?),
@@ -130,33 +126,23 @@ fn stop<'a>(node: &Node<'a, '_>) -> Result<Option<At<Vec<Cow<'a, str>>>>, Refusa
 }
 
 fn tools<'a>(node: &Node<'a, '_>) -> Result<Vec<Tool<'a>>, Refusal> {
-    let list = Path::Key(&node.path, "tools");
-    let mut tools = Vec::new();
-    for (index, json) in node.elements("tools")?.into_iter().enumerate() {
-        let path = Path::Index(&list, index);
-        let tool = Node::of(json, path)?;
+    node.each("tools", |json, tool| {
         let is_function = tool.text("type")?.is_none_or(|kind| kind == "function");
         let (kind, extra) = match tool.raw("function").filter(|_| is_function) {
             Some(function) => {
-                let function = Node::of(function, Path::Key(&path, "function"))?;
-                let kind = ToolKind::Function {
-                    name: function.required("name")?,
-                    description: function.text("description")?,
-                    schema: function.object("parameters")?.map(Cow::Borrowed),
-                    strict: function.flag("strict")?,
-                };
+                let function = Node::of(function, Path::Key(&tool.path, "function"))?;
+                let kind = ToolKind::Function(function.function("parameters")?);
                 (kind, tool.extra(&["type", "function", "cache_control"]))
             }
             None => (ToolKind::Opaque(json), Vec::new()),
         };
-        tools.push(Tool {
-            at: path.to_string(),
+        Ok(Tool {
+            at: tool.path.to_string(),
             kind,
             cache: tool.cache()?,
             extra,
-        });
-    }
-    Ok(tools)
+        })
+    })
 }
 
 fn tool_choice<'a>(node: &Node<'a, '_>) -> Result<Option<At<ToolChoice<'a>>>, Refusal> {

@@ -7,7 +7,9 @@ use super::turns::{self, Writer};
 use crate::anthropic::quirks::{budget, effort_of_budget};
 use crate::chat::names::{Renamed, legal};
 use crate::chat::write::{Object, object};
-use crate::chat::{ChatRequest, Output, Thinking, Tool, ToolChoice, ToolKind, lose_extra, schema};
+use crate::chat::{
+    ChatRequest, Output, Thinking, Tool, ToolChoice, ToolKind, lose_extra, schema, write_extra,
+};
 use crate::egress::Egress;
 use crate::loss::Loss;
 use crate::profile::profile;
@@ -70,18 +72,7 @@ pub(crate) fn request(
 
 impl Encoder<'_> {
     fn tools(&mut self, o: &mut Object<'_>, request: &ChatRequest<'_>, loss: &mut Loss) {
-        let is_carried = |tool: &&Tool<'_>| {
-            let carried = !self.crosses || matches!(tool.kind, ToolKind::Function { .. });
-            if !carried {
-                loss.note(&*tool.at);
-            }
-            carried
-        };
-        let tools: Vec<_> = request.tools.iter().filter(is_carried).collect();
-        let lacking = request.lacking(&tools);
-        if let Some(choice) = lacking {
-            loss.note(choice.at);
-        }
+        let (tools, choice) = request.carried(Dialect::OpenAi, loss);
         if tools.is_empty() {
             return;
         }
@@ -90,8 +81,8 @@ impl Encoder<'_> {
                 self.tool(a.element(), tool, loss);
             }
         });
-        if let Some(choice) = request.tool_choice.as_ref().filter(|_| lacking.is_none()) {
-            match &choice.value {
+        if let Some(choice) = choice {
+            match choice {
                 ToolChoice::Auto => o.text("tool_choice", "auto").end(),
                 ToolChoice::None => o.text("tool_choice", "none").end(),
                 ToolChoice::Required if self.egress.kind == ProviderKind::Mistral => {
@@ -116,26 +107,22 @@ impl Encoder<'_> {
     }
 
     fn tool(&mut self, out: &mut Vec<u8>, tool: &Tool<'_>, loss: &mut Loss) {
-        let (name, description, arguments, strict) = match &tool.kind {
+        let function = match &tool.kind {
             ToolKind::Opaque(json) => return out.extend_from_slice(json.as_bytes()),
-            ToolKind::Function {
-                name,
-                description,
-                schema,
-                strict,
-            } => (name, description, schema.as_deref(), *strict),
+            ToolKind::Function(function) => function,
         };
-        let sent = legal(name, LONGEST_NAME);
-        self.renamed.note(name, &sent);
+        let arguments = function.schema.as_deref();
+        let sent = legal(&function.name, LONGEST_NAME);
+        self.renamed.note(&function.name, &sent);
         let is_taken = |strict: bool| !strict || !self.crosses || arguments.is_some_and(schema::is_strict);
         object(out, |o| {
             o.text("type", "function").object("function", |o| {
                 o.text("name", &sent);
-                if let Some(description) = description {
+                if let Some(description) = &function.description {
                     o.text("description", description);
                 }
                 schema::write_arguments(o, "parameters", arguments);
-                match strict {
+                match function.strict {
                     Some(strict) if is_taken(strict) => o.plain("strict", strict).end(),
                     Some(_) => loss.note(format!("{}.strict", tool.at)),
                     None => {}
@@ -145,9 +132,7 @@ impl Encoder<'_> {
             if self.crosses {
                 lose_extra(&tool.at, &tool.extra, loss);
             } else {
-                tool.extra
-                    .iter()
-                    .for_each(|(name, value)| o.raw(name, value).end());
+                write_extra(o, &tool.extra);
             }
         });
     }

@@ -42,9 +42,9 @@ pub(crate) fn read<'a>(request: &Node<'a, '_>) -> Result<Vec<Turn<'a>>, Refusal>
 fn turn<'a>(message: &Node<'a, '_>) -> Result<Turn<'a>, Refusal> {
     let role = message.required("role")?;
     let (role, parts) = match &*role {
-        "system" => (Role::System, content(message)?),
-        "developer" => (Role::Developer, content(message)?),
-        "user" => (Role::User, content(message)?),
+        "system" => (Role::System, message.content(part)?),
+        "developer" => (Role::Developer, message.content(part)?),
+        "user" => (Role::User, message.content(part)?),
         "assistant" => (Role::Assistant, assistant(message)?),
         "tool" => (Role::User, vec![tool_result(message)?]),
         _ => {
@@ -75,30 +75,6 @@ fn turn<'a>(message: &Node<'a, '_>) -> Result<Turn<'a>, Refusal> {
         turn.name = None;
     }
     Ok(turn)
-}
-
-/// `content`: a string or parts.
-fn content<'a>(message: &Node<'a, '_>) -> Result<Vec<Part<'a>>, Refusal> {
-    let path = Path::Key(&message.path, "content");
-    let Some(json) = message.raw("content") else {
-        return Ok(Vec::new());
-    };
-    if let Some(text) = json::text(json) {
-        return Ok(vec![Part::new(path.to_string(), Kind::Text(text))]);
-    }
-    if !json.starts_with('[') {
-        return Err(wrong(path, "a string or an array of parts"));
-    }
-    let mut parts = Vec::new();
-    for (index, json) in json::elements(json).into_iter().enumerate() {
-        let path = Path::Index(&path, index);
-        // Some clients write bare strings among the parts.
-        parts.push(match json::text(json) {
-            Some(text) => Part::new(path.to_string(), Kind::Text(text)),
-            None => part(&Node::of(json, path)?, json)?,
-        });
-    }
-    Ok(parts)
 }
 
 fn part<'a>(node: &Node<'a, '_>, json: &'a str) -> Result<Part<'a>, Refusal> {
@@ -228,7 +204,7 @@ fn assistant<'a>(message: &Node<'a, '_>) -> Result<Vec<Part<'a>>, Refusal> {
         let signature = None;
         parts.push(Part::new(at, Kind::Thinking { text, signature }));
     }
-    parts.extend(content(message)?);
+    parts.extend(message.content(part)?);
     if let Some(refusal) = message.text("refusal")? {
         let at = Path::Key(&message.path, "refusal").to_string();
         parts.push(Part::new(at, Kind::Refusal(refusal)));
@@ -290,7 +266,7 @@ fn tool_call<'a>(json: &'a str, path: Path<'_>) -> Result<Part<'a>, Refusal> {
 }
 
 fn tool_result<'a>(message: &Node<'a, '_>) -> Result<Part<'a>, Refusal> {
-    let mut parts = content(message)?;
+    let mut parts = message.content(part)?;
     let cache = parts.iter_mut().filter_map(|part| part.cache.take()).next_back();
     let kind = Kind::ToolResult {
         id: message.required("tool_call_id")?,

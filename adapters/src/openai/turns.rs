@@ -7,10 +7,10 @@ use tollgate_core::ProviderKind;
 use super::quirks::{LONGEST_NAME, Takes};
 use crate::chat::carried::{Owner, of_state};
 use crate::chat::history::{Instructions, arrange};
-use crate::chat::media::Source;
+use crate::chat::media::{Source, write_image};
 use crate::chat::names::{legal, nine};
 use crate::chat::write::{Array, Object};
-use crate::chat::{Cache, Call, Kind, Part, Role, Turn, lose_extra};
+use crate::chat::{Cache, Call, Kind, Part, Role, Turn, lose_extra, write_extra};
 use crate::loss::Loss;
 use crate::profile::profile;
 
@@ -118,9 +118,7 @@ impl Writer<'_> {
 
     fn extra(&self, o: &mut Object<'_>, turn: &Turn<'_>) {
         if !self.crosses {
-            turn.extra
-                .iter()
-                .for_each(|(name, value)| o.raw(name, value).end());
+            write_extra(o, &turn.extra);
         }
     }
 
@@ -344,9 +342,7 @@ impl Writer<'_> {
             if self.crosses {
                 lose_extra(&part.at, &part.extra, self.loss);
             } else {
-                part.extra
-                    .iter()
-                    .for_each(|(name, value)| o.raw(name, value).end());
+                write_extra(o, &part.extra);
             }
         });
     }
@@ -393,20 +389,6 @@ fn text_of<'p>(part: &'p Part<'_>) -> Option<&'p str> {
 enum Thoughts<'t, 'a> {
     Text(String),
     Blocks(Vec<&'t Part<'a>>),
-}
-
-fn write_image(o: &mut Object<'_>, source: &Source<'_>, detail: Option<&str>) {
-    o.text("type", "image_url").object("image_url", |o| {
-        match source {
-            Source::Base64 { media_type, data } => {
-                o.text("url", &format!("data:{media_type};base64,{data}"));
-            }
-            Source::Url(url) | Source::Text(url) | Source::File(url) => o.text("url", url).end(),
-        }
-        if let Some(detail) = detail {
-            o.text("detail", detail);
-        }
-    });
 }
 
 /// Writes a block of `thinking_blocks`.

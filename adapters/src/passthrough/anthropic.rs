@@ -85,10 +85,6 @@ impl Observer for AnthropicObserver {
         &mut self.report
     }
 
-    fn is_whole(&self, data: &[u8]) -> bool {
-        Fields::parse(data).is_ok()
-    }
-
     fn closing(&mut self) -> Vec<u8> {
         b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n".to_vec()
     }

@@ -5,8 +5,8 @@
 use super::canon::Canon;
 use crate::chat::media::Source;
 use crate::chat::{
-    Call, ChatRequest, Kind, Output, Part, Reasoning, Role, Sampling, Thinking, Tool, ToolChoice, ToolKind,
-    Turn,
+    Call, ChatRequest, Function, Kind, Output, Part, Reasoning, Role, Sampling, Thinking, Tool, ToolChoice,
+    ToolKind, Turn,
 };
 
 /// Writes everything but turns and what [`super::fields`] finds.
@@ -59,12 +59,12 @@ fn write_tool(tool: &Tool<'_>, canon: &mut Canon) {
         extra: _,
     } = tool;
     match kind {
-        ToolKind::Function {
+        ToolKind::Function(Function {
             name,
             description,
             schema,
             strict,
-        } => {
+        }) => {
             canon.tag(0);
             canon.text(name);
             canon.optional_text(description.as_deref());

@@ -10,7 +10,7 @@ use tollgate_core::{Dialect, Refusal};
 use super::items::{self, elsewhere};
 use super::tools;
 use crate::chat::read::{Node, Path, wrong};
-use crate::chat::{At, ChatRequest, Extra, Output, Reasoning, Sampling};
+use crate::chat::{At, ChatRequest, Extra, Output, Reasoning, Sampling, at};
 use crate::json;
 
 /// The fields that are understood.
@@ -94,10 +94,6 @@ pub(crate) fn request(body: &[u8]) -> Result<ChatRequest<'_>, Refusal> {
     })
 }
 
-fn at<T>(at: &'static str, value: Option<T>) -> Option<At<T>> {
-    value.map(|value| At { at, value })
-}
-
 /// What is not understood and says more than the default.
 fn extra<'a>(node: &Node<'a, '_>) -> Result<Extra<'a>, Refusal> {
     let mut extra = node.extra(KNOWN);
@@ -117,20 +113,13 @@ fn extra<'a>(node: &Node<'a, '_>) -> Result<Extra<'a>, Refusal> {
     Ok(extra)
 }
 
-/// Puts the fields of the object `name` that are not `known` into `extra`.
-fn note_others<'a>(inside: &Node<'a, '_>, known: &[&str], extra: &mut Extra<'a>) {
-    for (other, value) in inside.extra(known) {
-        extra.push((format!("{}.{other}", inside.path).into(), value));
-    }
-}
-
 fn output<'a>(node: &Node<'a, '_>, extra: &mut Extra<'a>) -> Result<Option<At<Output<'a>>>, Refusal> {
     let Some(json) = node.raw("text") else {
         return Ok(None);
     };
     let path = Path::Key(&node.path, "text");
     let text = Node::of(json, path)?;
-    note_others(&text, &["format"], extra);
+    text.note_others(&["format"], extra);
     let Some(json) = text.raw("format") else {
         return Ok(None);
     };
@@ -162,7 +151,7 @@ fn reasoning<'a>(node: &Node<'a, '_>, extra: &mut Extra<'a>) -> Result<Reasoning
     };
     let reasoning = Node::of(json, Path::Key(&node.path, "reasoning"))?;
     let before = extra.len();
-    note_others(&reasoning, &["effort"], extra);
+    reasoning.note_others(&["effort"], extra);
     // All thoughts that there are, are shown anyway.
     let is_usual = |name: &str, json: &str| name.ends_with("summary") && json == "\"auto\"";
     let mut position = 0;

@@ -4,13 +4,15 @@
 //! that the next turn can bring it back. What this dialect takes for granted and others do not is said aloud: that
 //! schemas are not strict, that JSON is wanted.
 
-use tollgate_core::{Dialect, Refusal, RefusalKind};
+use tollgate_core::{Dialect, Refusal};
 
 use super::turns::Writer;
 use crate::anthropic::quirks::effort_of_budget;
 use crate::chat::names::{Renamed, legal};
 use crate::chat::write::{Object, object};
-use crate::chat::{ChatRequest, Kind, Output, Thinking, Tool, ToolChoice, ToolKind, lose_extra, schema};
+use crate::chat::{
+    ChatRequest, Kind, Output, Thinking, Tool, ToolChoice, ToolKind, lose_extra, schema, write_extra,
+};
 use crate::egress::Egress;
 use crate::loss::Loss;
 use crate::openai::quirks::{Takes, Thinks, is_official, least_effort, most_effort, takes};
@@ -42,10 +44,7 @@ pub(crate) fn request(
     egress: &Egress<'_>,
     loss: &mut Loss,
 ) -> Result<(Vec<u8>, Renamed), Refusal> {
-    if request.sampling.n.is_some_and(|n| n > 1) {
-        let message = "this target gives one answer per request: `n` must be 1";
-        return Err(Refusal::new(RefusalKind::NotTranslatable, message).at("n"));
-    }
+    request.asks_for_one()?;
     let turns = std::mem::take(&mut request.turns);
     let mut encoder = Encoder {
         egress,
@@ -78,18 +77,7 @@ pub(crate) fn request(
 
 impl Encoder<'_> {
     fn tools(&mut self, o: &mut Object<'_>, request: &ChatRequest<'_>, loss: &mut Loss) {
-        let is_carried = |tool: &&Tool<'_>| {
-            let carried = !self.crosses || matches!(tool.kind, ToolKind::Function { .. });
-            if !carried {
-                loss.note(&*tool.at);
-            }
-            carried
-        };
-        let tools: Vec<_> = request.tools.iter().filter(is_carried).collect();
-        let lacking = request.lacking(&tools);
-        if let Some(choice) = lacking {
-            loss.note(choice.at);
-        }
+        let (tools, choice) = request.carried(Dialect::Responses, loss);
         if !tools.is_empty() {
             o.array("tools", |a| {
                 for tool in &tools {
@@ -100,8 +88,8 @@ impl Encoder<'_> {
         if tools.is_empty() && self.crosses {
             return;
         }
-        if let Some(choice) = request.tool_choice.as_ref().filter(|_| lacking.is_none()) {
-            match &choice.value {
+        if let Some(choice) = choice {
+            match choice {
                 ToolChoice::Auto => o.text("tool_choice", "auto").end(),
                 ToolChoice::None => o.text("tool_choice", "none").end(),
                 ToolChoice::Required => o.text("tool_choice", "required").end(),
@@ -122,26 +110,23 @@ impl Encoder<'_> {
     }
 
     fn tool(&mut self, out: &mut Vec<u8>, tool: &Tool<'_>, loss: &mut Loss) {
-        let (name, description, arguments, strict) = match &tool.kind {
+        let function = match &tool.kind {
             ToolKind::Opaque(json) => return out.extend_from_slice(json.as_bytes()),
-            ToolKind::Function {
-                name,
-                description,
-                schema,
-                strict,
-            } => (name, description, schema.as_deref(), *strict),
+            ToolKind::Function(function) => function,
         };
-        let sent = legal(name, LONGEST);
-        self.renamed.note(name, &sent);
+        let arguments = function.schema.as_deref();
+        let sent = legal(&function.name, LONGEST);
+        self.renamed.note(&function.name, &sent);
         object(out, |o| {
             o.text("type", "function").text("name", &sent);
-            if let Some(description) = description {
+            if let Some(description) = &function.description {
                 o.text("description", description);
             }
             if self.crosses {
                 // Strict unless told otherwise, here and only here.
-                let is_strict = strict == Some(true) && arguments.is_some_and(schema::is_strict);
-                if strict == Some(true) && !is_strict {
+                let wants_strict = function.strict == Some(true);
+                let is_strict = wants_strict && arguments.is_some_and(schema::is_strict);
+                if wants_strict && !is_strict {
                     loss.note(format!("{}.strict", tool.at));
                 }
                 schema::write_arguments(o, "parameters", arguments);
@@ -151,12 +136,10 @@ impl Encoder<'_> {
                 if let Some(arguments) = arguments {
                     o.raw("parameters", arguments);
                 }
-                if let Some(strict) = strict {
+                if let Some(strict) = function.strict {
                     o.plain("strict", strict);
                 }
-                tool.extra
-                    .iter()
-                    .for_each(|(name, value)| o.raw(name, value).end());
+                write_extra(o, &tool.extra);
             }
         });
         if tool.cache.is_some() {
@@ -181,17 +164,15 @@ impl Encoder<'_> {
                 _ => {}
             }
         }
-        let given = [
-            ("top_k", sampling.top_k.is_some()),
-            ("seed", sampling.seed.is_some()),
-            ("frequency_penalty", sampling.frequency_penalty.is_some()),
-            ("presence_penalty", sampling.presence_penalty.is_some()),
-            ("logprobs", sampling.logprobs.is_some()),
-            ("top_logprobs", sampling.top_logprobs.is_some()),
+        let names = [
+            "top_k",
+            "seed",
+            "frequency_penalty",
+            "presence_penalty",
+            "logprobs",
+            "top_logprobs",
         ];
-        for (name, _) in given.into_iter().filter(|(_, given)| *given) {
-            loss.note(name);
-        }
+        sampling.lose(&names, loss);
         if let Some(stop) = &sampling.stop {
             loss.note(stop.at);
         }

@@ -85,13 +85,4 @@ impl Observer for ResponseObserver {
     fn report_mut(&mut self) -> &mut Report {
         &mut self.report
     }
-
-    fn is_whole(&self, data: &[u8]) -> bool {
-        Fields::parse(data).is_ok()
-    }
-
-    /// The last event tells the end and closes the stream: there is none without the other.
-    fn closing(&mut self) -> Vec<u8> {
-        Vec::new()
-    }
 }

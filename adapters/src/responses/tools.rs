@@ -22,9 +22,8 @@ const FORCED: &str = "it demands a tool that only OpenAI has";
 pub(super) fn read<'a>(node: &Node<'a, '_>) -> Result<Tools<'a>, Refusal> {
     let mut tools = tools(node)?;
     let choice = choice(node, &mut tools)?;
-    let is_function = |tool: &Tool<'_>| matches!(tool.kind, ToolKind::Function { .. });
     let is_forced = choice == Some(ToolChoice::Required);
-    if is_forced && !tools.is_empty() && !tools.iter().any(is_function) {
+    if is_forced && !tools.is_empty() && tools.iter().all(|tool| tool.function().is_none()) {
         return Err(elsewhere(Path::Key(&node.path, "tool_choice"), FORCED));
     }
     let at = "tool_choice";
@@ -32,32 +31,22 @@ pub(super) fn read<'a>(node: &Node<'a, '_>) -> Result<Tools<'a>, Refusal> {
 }
 
 fn tools<'a>(node: &Node<'a, '_>) -> Result<Vec<Tool<'a>>, Refusal> {
-    let list = Path::Key(&node.path, "tools");
-    let mut tools = Vec::new();
-    for (index, json) in node.elements("tools")?.into_iter().enumerate() {
-        let path = Path::Index(&list, index);
-        let tool = Node::of(json, path)?;
+    node.each("tools", |json, tool| {
         let is_function = tool.text("type")?.is_none_or(|kind| kind == "function");
         let (kind, extra) = if is_function {
-            let kind = ToolKind::Function {
-                name: tool.required("name")?,
-                description: tool.text("description")?,
-                schema: tool.object("parameters")?.map(Cow::Borrowed),
-                strict: tool.flag("strict")?,
-            };
+            let kind = ToolKind::Function(tool.function("parameters")?);
             let known = ["type", "name", "description", "parameters", "strict"];
             (kind, tool.extra(&known))
         } else {
             (ToolKind::Opaque(json), Vec::new())
         };
-        tools.push(Tool {
-            at: path.to_string(),
+        Ok(Tool {
+            at: tool.path.to_string(),
             kind,
             cache: None,
             extra,
-        });
-    }
-    Ok(tools)
+        })
+    })
 }
 
 fn choice<'a>(node: &Node<'a, '_>, tools: &mut Vec<Tool<'a>>) -> Result<Option<ToolChoice<'a>>, Refusal> {
@@ -96,7 +85,7 @@ fn allowed<'a>(choice: &Node<'a, '_>, tools: &mut Vec<Tool<'a>>) -> Result<ToolC
     let listed: HashSet<_> = listed.map(named).collect();
     tools.retain(|tool| {
         listed.contains(&match &tool.kind {
-            ToolKind::Function { name, .. } => (Cow::Borrowed("function"), Some(name.clone())),
+            ToolKind::Function(function) => (Cow::Borrowed("function"), Some(function.name.clone())),
             ToolKind::Opaque(json) => named(Fields::of(json).unwrap_or_default()),
         })
     });

@@ -10,7 +10,7 @@ use crate::chat::history::{Instructions, arrange, open};
 use crate::chat::media::Source;
 use crate::chat::names::legal;
 use crate::chat::write::{Array, Object};
-use crate::chat::{Kind, Part, Role, Turn, lose_extra};
+use crate::chat::{Kind, Part, Role, Turn, lose_extra, write_extra};
 use crate::json::Fields;
 use crate::loss::Loss;
 
@@ -184,9 +184,7 @@ impl Writer<'_> {
             o.text("type", "message").text("role", role);
             self.content(o, "content", parts, turn.role);
             if !self.crosses {
-                turn.extra
-                    .iter()
-                    .for_each(|(name, value)| o.raw(name, value).end());
+                write_extra(o, &turn.extra);
             }
         });
     }
@@ -228,9 +226,7 @@ impl Writer<'_> {
         if self.crosses {
             lose_extra(&part.at, &part.extra, self.loss);
         } else {
-            part.extra
-                .iter()
-                .for_each(|(name, value)| o.raw(name, value).end());
+            write_extra(o, &part.extra);
         }
     }
 

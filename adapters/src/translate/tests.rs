@@ -5,41 +5,18 @@ mod carried;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
-use tollgate_core::{ProviderKind, RequestId, Timestamp};
+use serde_json::{Value, json};
+use tollgate_core::ProviderKind;
 
 use super::*;
 use crate::report::StreamEnd;
-
-fn egress(kind: ProviderKind, model: &str) -> Egress<'_> {
-    Egress {
-        kind,
-        model,
-        api_version: None,
-        max_output_tokens: None,
-        strict: false,
-        request_id: RequestId::new(Timestamp::from_unix_millis(1), 1),
-        now: Timestamp::from_unix_millis(1),
-    }
-}
+use crate::testing::{egress, object, words};
 
 fn there_and_back(surface: Surface, kind: ProviderKind, model: &str, body: &Value) -> (Value, Vec<String>) {
     let bytes = serde_json::to_vec(body).unwrap();
     let (out, loss, _) = request(surface, None, &bytes, &egress(kind, model)).unwrap();
-    let named = loss.paths().map(str::to_owned).collect();
+    let named = crate::testing::named(&loss);
     (serde_json::from_slice(&out).unwrap(), named)
-}
-
-/// Text that says something, and does not end in white space.
-fn words() -> impl Strategy<Value = String> {
-    "[a-zäß\"\\\\\n ]{0,12}[a-z\u{1f50e}]"
-}
-
-fn object(fields: Vec<(&str, Option<Value>)>) -> Value {
-    let given = fields
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    Value::Object(given.collect::<Map<_, _>>())
 }
 
 fn schema() -> impl Strategy<Value = Value> {

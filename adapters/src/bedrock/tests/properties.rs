@@ -11,11 +11,7 @@ use super::streams::{example, read, stream};
 use super::{SONNET, again, egress, made};
 use crate::chat::names::Renamed;
 use crate::loss::Loss;
-
-/// Text that says something, is no JSON, and does not end in white space.
-fn words() -> impl Strategy<Value = String> {
-    "[a-z\u{e4}\"\\\\\n ]{0,12}[a-z\u{1f50e}]"
-}
+use crate::testing::words;
 
 fn block() -> impl Strategy<Value = Value> {
     prop_oneof![

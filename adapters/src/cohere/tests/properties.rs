@@ -2,24 +2,14 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tollgate_core::FinishReason;
 
 use super::*;
 use crate::chat::answer::{End, Piece};
 use crate::cohere::events::EventWriter;
 use crate::cohere::{answer, error, render};
-
-fn words() -> impl Strategy<Value = String> {
-    "[a-zäß\"\\\\\n ]{1,12}"
-}
-
-fn object(fields: Vec<(&str, Option<Value>)>) -> Value {
-    let given = fields
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    Value::Object(given.collect::<Map<_, _>>())
-}
+use crate::testing::{object, words};
 
 fn part() -> impl Strategy<Value = Value> {
     prop_oneof![

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{there_and_back, to_anthropic, to_openai};
 use crate::gemini::observe::GeminiObserver;
@@ -11,18 +11,7 @@ use crate::gemini::stream::ResponseReader;
 use crate::gemini::{answer, decode};
 use crate::passthrough::Observer;
 use crate::sse::Event;
-
-/// Text that says something.
-fn words() -> impl Strategy<Value = String> {
-    "[a-zäß\"\\\\\n ]{0,12}[a-z\u{1f50e}]"
-}
-
-fn object(fields: Vec<(&str, Option<Value>)>) -> Value {
-    let given = fields
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    Value::Object(given.collect::<Map<_, _>>())
-}
+use crate::testing::{object, words};
 
 fn schema() -> impl Strategy<Value = Value> {
     words().prop_map(|text| json!({"type": "object", "properties": {"a_b": {"description": text}}}))

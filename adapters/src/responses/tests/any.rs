@@ -2,24 +2,14 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::*;
 use crate::chat::answer::Piece;
 use crate::chat::names::Renamed;
 use crate::passthrough::Observer;
 use crate::sse::Framer;
-
-fn words() -> impl Strategy<Value = String> {
-    "[a-zäß\"\\\\\n ]{0,12}[a-z\u{1f50e}]"
-}
-
-fn object(fields: Vec<(&str, Option<Value>)>) -> Value {
-    let given = fields
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    Value::Object(given.collect::<Map<_, _>>())
-}
+use crate::testing::{object, words};
 
 fn user_part() -> impl Strategy<Value = Value> {
     prop_oneof![

@@ -118,7 +118,7 @@ fn tools_are_functions_or_the_providers_own() {
         let body = json!({"model": "m", "input": "x", "tools": tools, "tool_choice": choice}).to_string();
         let request = decode::request(body.as_bytes()).unwrap();
         let kinds = request.tools.iter().map(|tool| match &tool.kind {
-            ToolKind::Function { name, .. } => name.to_string(),
+            ToolKind::Function(function) => function.name.to_string(),
             ToolKind::Opaque(_) => "own".to_owned(),
         });
         let choice = request.tool_choice.map(|choice| match choice.value {

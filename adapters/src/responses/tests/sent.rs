@@ -21,7 +21,7 @@ fn messages(body: &Value, model: &str) -> (Value, Vec<String>) {
 fn sent(request: crate::chat::ChatRequest<'_>, model: &str) -> (Value, Vec<String>) {
     let mut loss = Loss::default();
     let (out, _) = encode::request(request, &egress(model), &mut loss).unwrap();
-    let named = loss.paths().map(str::to_owned).collect();
+    let named = crate::testing::named(&loss);
     (serde_json::from_slice(&out).unwrap(), named)
 }
 

@@ -149,7 +149,7 @@ fn next(client: Surface, kind: ProviderKind, model: &str, message: Value) -> (Va
     let user = |text: &str| json!({"role": "user", "content": text});
     let body = ask(client, &[user("go"), message, user("on")], false).to_string();
     let (out, loss, _) = request(client, None, body.as_bytes(), &egress(kind, model)).unwrap();
-    let named = loss.paths().map(str::to_owned).collect();
+    let named = crate::testing::named(&loss);
     (serde_json::from_slice(&out).unwrap(), named)
 }
 
