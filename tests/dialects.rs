@@ -6,7 +6,7 @@ use tollgate_adapters::eventstream;
 use tollgate_tests::{KEY, Response, Scripted, Stack, json_answer, post};
 
 /// The dialects by the kind of provider that speaks them.
-const DIALECTS: [&str; 6] = [
+pub(crate) const DIALECTS: [&str; 6] = [
     "openai",
     "openai-responses",
     "anthropic",
@@ -15,10 +15,10 @@ const DIALECTS: [&str; 6] = [
     "bedrock",
 ];
 
-const SAID: &str = "Good day to you.";
+pub(crate) const SAID: &str = "Good day to you.";
 
 /// A provider of every dialect: it answers each path as its owner would.
-async fn providers() -> Scripted {
+pub(crate) async fn providers() -> Scripted {
     Scripted::start(|request| {
         let path = request.split(' ').nth(1).unwrap_or_default();
         match path {
@@ -221,7 +221,7 @@ fn bedrock_stream() -> Vec<u8> {
     out
 }
 
-async fn start(upstream: &Scripted) -> Stack {
+pub(crate) async fn start(upstream: &Scripted) -> Stack {
     let providers = DIALECTS.map(|kind| {
         let base = match kind {
             "openai" | "openai-responses" => "/v1",

@@ -12,6 +12,7 @@
 
 #[cfg(test)]
 mod architecture;
+mod arrays;
 #[cfg(test)]
 mod benched;
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! - [`encode_continuation`], [`StreamReader::continue_with`]: another target goes on with an answer that broke off.
 //! - [`Report`]: what an answer told: usage, end, errors. [`settled_usage`]: what it is billed for.
 //! - [`profile()`], [`base_url`], [`request_headers`]: what is known of each kind of provider beforehand.
+//! - [`ArrayWriter`]: a stream of events as a JSON array.
 //! - [`render_refusal`], [`render_stream_error`]: every error in the client's own dialect.
 
 mod anthropic;
@@ -24,6 +25,7 @@ mod gemini;
 mod head;
 mod headers;
 mod json;
+mod json_array;
 mod loss;
 mod openai;
 mod passthrough;
@@ -48,6 +50,7 @@ pub use encode::{Encoded, encode};
 pub use estimate::{estimate_usage, settled_usage};
 pub use head::{Address, Head, Scratch, read_head, read_head_at};
 pub use headers::{error_header, request_headers, stream_type, takes_comments};
+pub use json_array::ArrayWriter;
 pub use loss::Loss;
 pub use profile::{AuthScheme, Profile, Quirks, base_url, profile};
 pub use reader::{Answer, Reader, StreamReader};

@@ -7,6 +7,8 @@ use percent_encoding::percent_decode_str;
 use tollgate_adapters::Address;
 use tollgate_core::{Refusal, RefusalKind, Surface};
 
+use crate::in_array::Form;
+
 /// Whom a request is for, as its path says it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Addressed<'r> {
@@ -45,7 +47,7 @@ pub(crate) fn addressed(surface: Surface, request: &HttpRequest) -> Result<Optio
     }
 }
 
-/// `…/models/MODEL:generateContent` and `:streamGenerateContent?alt=sse`.
+/// `…/models/MODEL:generateContent` and `:streamGenerateContent`.
 fn generate_content<'r>(path: &'r str, query: &str) -> Result<Addressed<'r>, Refusal> {
     let (_, named) = path.rsplit_once("/models/").unwrap_or_default();
     let (model, method) = named.rsplit_once(':').unwrap_or((named, ""));
@@ -57,8 +59,8 @@ fn generate_content<'r>(path: &'r str, query: &str) -> Result<Addressed<'r>, Ref
             return Err(Refusal::new(RefusalKind::UnknownPath, message));
         }
     };
-    if stream && !query.split('&').any(|pair| pair == "alt=sse") {
-        let message = "streams are sent as server-sent events: add '?alt=sse' to the path";
+    if stream && Form::of_query(query).is_none() {
+        let message = "streams are sent as events ('?alt=sse') or as an array ('?alt=json', or nothing)";
         return Err(Refusal::new(RefusalKind::InvalidField, message).at("alt"));
     }
     let model = decoded(model)?;
@@ -104,7 +106,8 @@ mod tests {
         assert_eq!(read(vertex, "x=1"), whole);
         let stream = "/v1beta/models/a%2Fb:c:streamGenerateContent";
         assert_eq!(read(stream, "key=k&alt=sse"), Ok(("a/b:c".to_owned(), true)));
-        assert_eq!(read(stream, ""), Err(RefusalKind::InvalidField));
+        assert_eq!(read(stream, ""), Ok(("a/b:c".to_owned(), true)));
+        assert_eq!(read(stream, "$alt=proto"), Err(RefusalKind::InvalidField));
         let other = "/v1beta/models/gemini-2.5-pro:countTokens";
         assert_eq!(read(other, ""), Err(RefusalKind::UnknownPath));
         assert_eq!(read("/v1beta/models/x", ""), Err(RefusalKind::UnknownPath));

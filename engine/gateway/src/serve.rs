@@ -14,6 +14,7 @@ use crate::attempt::{Answered, ClientHeaders, Succession, attempt};
 use crate::authenticate::authenticate;
 use crate::bounds::Bounds;
 use crate::count_tokens::estimated_here;
+use crate::in_array::in_form;
 use crate::plan::plan;
 use crate::recall::recall;
 use crate::respond::{DECISION, refuse, respond};
@@ -32,10 +33,12 @@ pub(crate) async fn serve(
         settlement.explain();
     }
     // In a box: the framework moves what it is given several times, and this is large.
-    match Box::pin(answer(&worker, surface, &request, payload, &mut settlement)).await {
+    let answered = Box::pin(answer(&worker, surface, &request, payload, &mut settlement)).await;
+    let response = match answered {
         Ok(answered) => respond(answered, settlement),
         Err(refusal) => refuse(surface.dialect(), &refusal, settlement),
-    }
+    };
+    in_form(surface, &request, response)
 }
 
 async fn answer(
