@@ -3,6 +3,7 @@
 pub(crate) mod additional;
 pub(crate) mod answer;
 pub(crate) mod blocks;
+pub(crate) mod carried;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod error;

@@ -14,6 +14,7 @@ pub(crate) mod media;
 pub(crate) mod names;
 pub(crate) mod read;
 pub(crate) mod schema;
+pub(crate) mod tier;
 pub(crate) mod write;
 
 use std::borrow::Cow;

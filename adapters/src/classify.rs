@@ -135,6 +135,12 @@ fn answer(
         Some(masked(word).unwrap_or_else(|| word.to_owned()))
     };
     let (kind, param, code) = (clean(&words.kind), clean(&words.param), clean(&words.code));
+    // A number that repeats the status is no code to other clients; Google's word for it is.
+    let is_number = |code: &String| client != upstream && code.bytes().all(|byte| byte.is_ascii_digit());
+    let code = match code {
+        Some(number) if is_number(&number) => kind.clone(),
+        code => code,
+    };
     let rendered = ErrorWords {
         status,
         kind: kind.as_deref().filter(|_| client == upstream),

@@ -21,7 +21,7 @@ use crate::passthrough::Watching;
 use crate::patch::{Misplaced, Patches};
 use crate::profile::{profile, refuses};
 use crate::reader::{Reader, Way};
-use crate::{anthropic, cohere, openai, responses, translate};
+use crate::{anthropic, bedrock, cohere, openai, responses, translate};
 
 /// A request as one target takes it.
 #[derive(Debug)]
@@ -160,6 +160,7 @@ fn patched(
     let own = match surface {
         Surface::Responses => responses::carried::without_carried(&sent, loss),
         Surface::ChatCompletions => openai::carried::without_carried(&sent, loss),
+        Surface::Converse => bedrock::carried::without_carried(&sent, loss),
         Surface::Messages | Surface::CountTokens => anthropic::carried::without_carried(&sent, loss),
         _ => None,
     };

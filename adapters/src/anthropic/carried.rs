@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
-use crate::chat::carried::{is_tagged, is_tagged_in};
-use crate::json::{self, Fields};
+use crate::chat::carried::{is_tagged, is_tagged_in, without_blocks};
+use crate::json::Fields;
 use crate::loss::Loss;
 use crate::patch::{Patches, place_of};
 
@@ -17,19 +17,7 @@ pub(crate) fn without_carried(body: &[u8], loss: &mut Loss) -> Option<Vec<u8>> {
     }
     let request = Fields::parse(body).ok()?;
     let list = request.raw("messages").filter(|list| list.starts_with('['))?;
-    let mut has_changed = false;
-    let mut kept: Vec<Cow<'_, str>> = Vec::new();
-    for (index, message) in json::elements(list).into_iter().enumerate() {
-        let own = without_blocks(message, index, loss);
-        has_changed |= own.is_some();
-        // A message of nothing is refused, and turns of one speaker in a row are not.
-        if own.as_ref().is_none_or(|own| !own.is_empty()) {
-            kept.push(own.map_or(Cow::Borrowed(message), Cow::Owned));
-        }
-    }
-    if !has_changed {
-        return None;
-    }
+    let kept = without_blocks(list, is_carrying, loss)?;
     let mut patches = Patches::default();
     let messages = format!("[{}]", kept.join(","));
     patches
@@ -45,38 +33,7 @@ pub(crate) fn without_carried(body: &[u8], loss: &mut Loss) -> Option<Vec<u8>> {
     patches.applied(body).ok()?
 }
 
-/// The message without carrying blocks: `None` if it has none, an empty text if it had nothing else.
-fn without_blocks(message: &str, index: usize, loss: &mut Loss) -> Option<String> {
-    if !is_tagged_in(message.as_bytes()) {
-        return None;
-    }
-    let content = Fields::of(message)?
-        .raw("content")
-        .filter(|content| content.starts_with('['))?;
-    let blocks = json::elements(content);
-    let mut kept = Vec::with_capacity(blocks.len());
-    for (position, block) in blocks.iter().enumerate() {
-        if is_carrying(block) {
-            loss.note(format!("messages[{index}].content[{position}]"));
-        } else {
-            kept.push(*block);
-        }
-    }
-    if kept.len() == blocks.len() {
-        return None;
-    }
-    if kept.is_empty() {
-        return Some(String::new());
-    }
-    let place = place_of(message.as_bytes(), content)?;
-    let (before, after) = (message.get(..place.start)?, message.get(place.end..)?);
-    Some(format!("{before}[{}]{after}", kept.join(",")))
-}
-
-fn is_carrying(block: &str) -> bool {
-    let Some(block) = Fields::of(block) else {
-        return false;
-    };
+fn is_carrying(block: &Fields<'_>) -> bool {
     let carries = |name: &str| block.text(name).is_some_and(|text| is_tagged(&text));
     match block.text("type").as_deref() {
         Some("thinking") => carries("signature"),

@@ -13,6 +13,7 @@ use super::settings::{self, Settings};
 use super::turns;
 use crate::chat::names::{Renamed, legal};
 use crate::chat::schema::{JSON_HINT, json_hint};
+use crate::chat::tier::Tier;
 use crate::chat::write::{Object, object};
 use crate::chat::{
     ChatRequest, Kind, Output, Tool, ToolChoice, ToolKind, Turn, lose_extra, schema, write_extra,
@@ -236,9 +237,9 @@ fn write_rest(o: &mut Object<'_>, request: &ChatRequest<'_>, loss: &mut Loss) {
         o.object("metadata", |o| o.text("user_id", &user.value).end());
     }
     if let Some(tier) = &request.service_tier {
-        match &*tier.value {
-            "auto" => o.text("service_tier", "auto").end(),
-            "default" | "standard_only" => o.text("service_tier", "standard_only").end(),
+        match (Tier::of(&tier.value), &*tier.value) {
+            (Some(Tier::Standard), "auto") => o.text("service_tier", "auto").end(),
+            (Some(Tier::Standard), _) => o.text("service_tier", "standard_only").end(),
             _ => loss.note(tier.at),
         }
     }

@@ -3,10 +3,8 @@
 use tollgate_core::Usage;
 
 use super::render::{stop_word, write_usage};
-use crate::chat::State;
 use crate::chat::answer::Piece;
 use crate::chat::blocks::{Block, BlockKind, BlockWire, Blocks};
-use crate::chat::carried::{Owner, of_state};
 use crate::chat::made::Made;
 use crate::chat::names::Renamed;
 use crate::chat::write::{Object, event, object};
@@ -17,8 +15,6 @@ pub(crate) struct EventWriter {
     blocks: Blocks,
     wire: Wire,
     has_started: bool,
-    /// What belongs to the call that begins next.
-    ahead: Option<State<'static>>,
     /// What is told at the beginning. Nothing, where what it will come to is only known at the end.
     foreseen: Usage,
 }
@@ -36,7 +32,6 @@ impl EventWriter {
             blocks: Blocks::new(made, renamed, "toolu_"),
             wire: Wire { index: 0 },
             has_started: false,
-            ahead: None,
             foreseen: Usage::default(),
         }
     }
@@ -66,20 +61,10 @@ impl EventWriter {
     pub(crate) fn write(&mut self, piece: Piece<'_>, out: &mut Vec<u8>) {
         match piece {
             Piece::Start { model } => return self.start(model.as_deref(), out),
-            Piece::Finish(_) | Piece::Done => return self.blocks.take(piece),
-            Piece::StateAhead(state) => return self.ahead = Some(state.into_owned()),
+            Piece::Finish(_) | Piece::Done | Piece::StateAhead(_) => return self.blocks.take(piece),
             _ => self.start(None, out),
         }
-        match piece {
-            Piece::State(state) => self.state(&state),
-            Piece::Call { call, .. } if self.blocks.is_next_call(call) => {
-                if let Some(state) = self.ahead.take() {
-                    self.blocks.redacted(&of_state(&state, Owner::Next));
-                }
-                self.blocks.take(piece);
-            }
-            piece => self.blocks.take(piece),
-        }
+        self.blocks.take(piece);
         self.blocks.advance(&mut self.wire, out);
     }
 
@@ -127,19 +112,6 @@ impl EventWriter {
                 o.object("usage", |o| write_usage(o, &self.foreseen));
             });
         });
-    }
-
-    /// Carries what a provider wants back with what was said last: behind it, for that has been written.
-    fn state(&mut self, state: &State<'_>) {
-        let owner = match self.blocks.last_mut() {
-            Some(BlockKind::Thinking { signature: None }) => {
-                let carried = of_state(state, Owner::Itself);
-                return self.blocks.sign(carried.into());
-            }
-            Some(BlockKind::Text | BlockKind::Call { .. }) => Owner::Last,
-            Some(BlockKind::Thinking { .. } | BlockKind::Redacted) | None => Owner::Itself,
-        };
-        self.blocks.redacted(&of_state(state, owner));
     }
 }
 

@@ -4,11 +4,11 @@ use tollgate_core::{FinishReason, Usage};
 
 use super::turns::{write_input, write_part};
 use crate::chat::answer::{ChatAnswer, finish_with};
-use crate::chat::carried::{Owner, of_state};
+use crate::chat::carried::{Carrier, carrier, is_hollow};
 use crate::chat::made::{CallIds, Made};
 use crate::chat::names::Renamed;
 use crate::chat::write::{Array, Object, array, object};
-use crate::chat::{Call, Kind, Part, State};
+use crate::chat::{Call, Kind, Part};
 
 /// Anthropic's word for the end of an answer.
 pub(crate) const fn stop_word(finish: FinishReason) -> &'static str {
@@ -65,9 +65,12 @@ pub(crate) fn answer(
 fn write_blocks(a: &mut Array<'_>, parts: &[Part<'_>], made: &Made, renamed: &Renamed) {
     let mut ids = CallIds::new("toolu_");
     for part in parts {
-        let carried = part.state.as_ref();
-        if carried.is_some_and(|state| !write_carrying(a, part, state)) {
-            continue;
+        let carrier = carrier(part);
+        if let Some(Carrier { block, instead }) = &carrier {
+            write_part(a, block);
+            if *instead {
+                continue;
+            }
         }
         match &part.kind {
             Kind::ToolCall(call) => {
@@ -78,40 +81,6 @@ fn write_blocks(a: &mut Array<'_>, parts: &[Part<'_>], made: &Made, renamed: &Re
             _ => write_part(a, part),
         }
     }
-}
-
-/// Thoughts without words, and nothing to be sent back with them.
-fn is_hollow(part: &Part<'_>) -> bool {
-    let Kind::Thinking { text, signature } = &part.kind else {
-        return false;
-    };
-    text.is_empty() && signature.as_ref().is_none_or(|signature| signature.is_empty())
-}
-
-/// Writes a block that carries what a provider wants back with a part. Whether the part itself is still to be written.
-///
-/// Thoughts have a signature for it. All else has none: there it stands in front, in the block that clients must give
-/// back whatever they make of its content, and that has nothing to show. An empty `thinking` block would do neither.
-fn write_carrying(a: &mut Array<'_>, part: &Part<'_>, state: &State<'_>) -> bool {
-    match &part.kind {
-        Kind::Thinking { signature, .. } if signature.as_ref().is_some_and(|text| !text.is_empty()) => {
-            return true;
-        }
-        Kind::Thinking { text, .. } if !text.is_empty() => {
-            let kind = Kind::Thinking {
-                text: text.as_ref().into(),
-                signature: Some(of_state(state, Owner::Itself).into()),
-            };
-            write_part(a, &Part::new(String::new(), kind));
-            return false;
-        }
-        _ => {}
-    }
-    let stands_alone = is_hollow(part) || part.is_empty();
-    let owner = if stands_alone { Owner::Itself } else { Owner::Next };
-    let kind = Kind::RedactedThinking(of_state(state, owner).into());
-    write_part(a, &Part::new(String::new(), kind));
-    !stands_alone
 }
 
 fn write_call(o: &mut Object<'_>, call: &Call<'_>, id: &str, renamed: &Renamed) {

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use tollgate_core::Refusal;
 
+use crate::chat::carried::Restored;
 use crate::chat::media::{Source, normalised};
 use crate::chat::read::{Node, Path, wrong};
 use crate::chat::{Cache, Call, Extra, Kind, Part, Role};
@@ -46,7 +47,14 @@ pub(crate) fn read<'a>(node: &Node<'a, '_>, name: &str, role: Role) -> Result<Ve
             _ => parts.push(block(json, &node, role)?),
         }
     }
-    Ok(parts)
+    if role != Role::Assistant {
+        return Ok(parts);
+    }
+    let mut restored = Restored::default();
+    for part in parts {
+        restored.take(part);
+    }
+    Ok(restored.into_parts())
 }
 
 /// The mark, if the block is one and nothing more.

@@ -13,6 +13,7 @@ use super::{additional, decode};
 use crate::anthropic::settings as claude;
 use crate::chat::names::{Renamed, legal};
 use crate::chat::schema::{JSON_HINT, json_hint};
+use crate::chat::tier::Tier;
 use crate::chat::write::Object;
 use crate::chat::write::{object, text};
 use crate::chat::{ChatRequest, Extra, Output, lose_extra};
@@ -20,7 +21,7 @@ use crate::egress::Egress;
 use crate::loss::Loss;
 
 /// Where Claude tells which stop sequence came up: it does so only if it is asked for.
-const STOP_PATHS: &str = r#"["/delta/stop_sequence"]"#;
+const STOP_PATHS: &str = r#"["/stop_sequence","/delta/stop_sequence"]"#;
 
 /// Writes a request; names that had to be changed are in the second value.
 ///
@@ -220,12 +221,13 @@ fn write_tier(o: &mut Object<'_>, request: &ChatRequest<'_>, extra: &Extra<'_>, 
     let tier = request.service_tier.as_ref();
     let word = match tier.map(|tier| (&*tier.value, tier.at)) {
         Some((word, _)) if way.is_own() => Some(word),
-        // The default, said aloud.
-        None | Some(("auto" | "default" | "standard_only", _)) => None,
-        Some((word @ ("flex" | "priority" | "reserved"), _)) => Some(word),
-        Some((_, at)) => {
-            loss.note(at);
-            None
+        None => None,
+        Some((word, at)) => {
+            let wanted = Tier::of(word);
+            if wanted.is_none() {
+                loss.note(at);
+            }
+            wanted.and_then(Tier::word)
         }
     };
     let others = within("serviceTier", extra).next().is_some();

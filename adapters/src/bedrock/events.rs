@@ -44,8 +44,7 @@ impl ConverseWriter {
     /// Writes a piece.
     pub(crate) fn write(&mut self, piece: Piece<'_>, out: &mut Vec<u8>) {
         match &piece {
-            Piece::Finish(_) | Piece::Done => return self.blocks.take(piece),
-            Piece::State(_) | Piece::StateAhead(_) => return,
+            Piece::Finish(_) | Piece::Done | Piece::StateAhead(_) => return self.blocks.take(piece),
             // SDKs decode it: what is not base64 would fail the whole answer.
             Piece::RedactedThinking(data) if !is_base64(data) => return,
             _ => self.start(out),

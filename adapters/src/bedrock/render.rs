@@ -6,6 +6,7 @@ use super::turns::{is_base64, write_part};
 use super::usage::{self, stop_word};
 use crate::anthropic::turns::write_input;
 use crate::chat::answer::{ChatAnswer, finish_with};
+use crate::chat::carried::{Carrier, carrier};
 use crate::chat::made::{CallIds, Made};
 use crate::chat::names::Renamed;
 use crate::chat::write::{Array, object};
@@ -56,6 +57,13 @@ pub(crate) fn answer(
 fn write_blocks(a: &mut Array<'_>, parts: &[Part<'_>], made: &Made, renamed: &Renamed) {
     let mut ids = CallIds::new(CALL_PREFIX);
     for part in parts {
+        let carrier = carrier(part);
+        if let Some(Carrier { block, instead }) = &carrier {
+            write_part(a, block, Dialect::Bedrock);
+            if *instead {
+                continue;
+            }
+        }
         match &part.kind {
             Kind::ToolCall(call) => {
                 let id = ids.next(&call.id, made);

@@ -1,6 +1,7 @@
 //! Each rule of the dialect, and each trap that others have fallen into.
 
 mod answers;
+mod carried;
 mod models;
 mod properties;
 mod requests;

@@ -7,7 +7,9 @@ use std::collections::VecDeque;
 
 use tollgate_core::FinishReason;
 
+use super::State;
 use super::answer::{End, Piece, finish_with};
+use super::carried::{Owner, of_state};
 use super::made::{CallIds, Made};
 use super::names::Renamed;
 use crate::json::Balance;
@@ -19,6 +21,8 @@ pub(crate) struct Blocks {
     renamed: Renamed,
     queue: VecDeque<Block>,
     ids: CallIds,
+    /// What belongs to the call that begins next.
+    ahead: Option<State<'static>>,
     has_said: bool,
     has_refused: bool,
     end: Option<End<'static>>,
@@ -74,6 +78,7 @@ impl Blocks {
             renamed,
             queue: VecDeque::new(),
             ids: CallIds::new(id_prefix),
+            ahead: None,
             has_said: false,
             has_refused: false,
             end: None,
@@ -107,8 +112,9 @@ impl Blocks {
             Piece::Call { call, id, name } => self.call(call, &id, &name),
             Piece::Arguments { call, json } => self.arguments(call, &json),
             Piece::Finish(end) if end.finish.is_some() => self.end = Some(end.into_owned()),
-            Piece::Finish(_) | Piece::Start { .. } | Piece::State(_) | Piece::StateAhead(_) | Piece::Done => {
-            }
+            Piece::State(state) => self.carry(&state),
+            Piece::StateAhead(state) => self.ahead = Some(state.into_owned()),
+            Piece::Finish(_) | Piece::Start { .. } | Piece::Done => {}
         }
     }
 
@@ -143,21 +149,36 @@ impl Blocks {
     }
 
     /// Ends the thoughts so far with their proof. Thoughts that are not shown are nothing but that.
-    pub(crate) fn sign(&mut self, proof: Box<str>) {
+    fn sign(&mut self, proof: Box<str>) {
         let signature = Some(proof);
-        match self.last_mut() {
+        match self.queue.back_mut().map(|block| &mut block.kind) {
             Some(BlockKind::Thinking { signature: known }) if known.is_none() => *known = signature,
             _ => self.push(BlockKind::Thinking { signature }, ""),
         }
     }
 
-    pub(crate) fn redacted(&mut self, data: &str) {
+    fn redacted(&mut self, data: &str) {
         self.push(BlockKind::Redacted, data);
     }
 
+    /// Carries what a provider wants back with what was said last: behind it, for that has been written.
+    fn carry(&mut self, state: &State<'_>) {
+        let owner = match self.queue.back().map(|block| &block.kind) {
+            Some(BlockKind::Thinking { signature: None }) => {
+                return self.sign(of_state(state, Owner::Itself).into());
+            }
+            Some(BlockKind::Text | BlockKind::Call { .. }) => Owner::Last,
+            Some(BlockKind::Thinking { .. } | BlockKind::Redacted) | None => Owner::Itself,
+        };
+        self.redacted(&of_state(state, owner));
+    }
+
     fn call(&mut self, number: usize, id: &str, name: &str) {
-        if !self.is_next_call(number) {
+        if number != self.ids.count() {
             return;
+        }
+        if let Some(state) = self.ahead.take() {
+            self.redacted(&of_state(&state, Owner::Next));
         }
         let id = self.ids.next(id, &self.made).into();
         let name = self.renamed.original(name).into();
@@ -189,16 +210,6 @@ impl Blocks {
             pending: pending.to_owned(),
             is_open: false,
         });
-    }
-
-    /// What was said last, if it is still here.
-    pub(crate) fn last_mut(&mut self) -> Option<&mut BlockKind> {
-        self.queue.back_mut().map(|block| &mut block.kind)
-    }
-
-    /// Whether a call of this number would be a new one.
-    pub(crate) const fn is_next_call(&self, number: usize) -> bool {
-        number == self.ids.count()
     }
 
     /// Whether nothing at all can be shown to a person or called.

@@ -6,12 +6,17 @@
 //! said last; a few dialects know other words, too. Base64, because that is what these strings are anyway; with a
 //! mark in it, because it must never reach a provider: who checks signatures refuses what is not its own.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use memchr::memmem;
 use tollgate_core::Dialect;
 
 use super::{Kind, Part, State};
+use crate::json::{self, Fields};
+use crate::loss::Loss;
+use crate::patch::place_of;
 
 /// What tagged data begins with.
 const TAG: &str = "tollgate:";
@@ -114,6 +119,104 @@ pub(crate) fn alone(at: String, state: State<'_>) -> Part<'_> {
     let mut part = Part::new(at, kind);
     part.state = Some(state);
     part
+}
+
+/// A block of thoughts that carries what a provider wants back with a part.
+#[derive(Debug)]
+pub(crate) struct Carrier {
+    pub(crate) block: Part<'static>,
+    /// Whether the block stands for the part, else in front of it.
+    pub(crate) instead: bool,
+}
+
+/// What carries the state of a part of an answer, for dialects that have thoughts with signatures and encrypted ones.
+/// `None`: there is no state, or thoughts with a signature of their own.
+///
+/// Thoughts have a signature for it. All else has none: there it stands in front, in the block that clients must give
+/// back whatever they make of its content, and that has nothing to show. An empty block of thoughts would do neither.
+pub(crate) fn carrier(part: &Part<'_>) -> Option<Carrier> {
+    let state = part.state.as_ref()?;
+    let (kind, instead) = match &part.kind {
+        Kind::Thinking { signature, .. } if signature.as_ref().is_some_and(|text| !text.is_empty()) => {
+            return None;
+        }
+        Kind::Thinking { text, .. } if !text.is_empty() => {
+            let text = text.clone().into_owned().into();
+            let signature = Some(of_state(state, Owner::Itself).into());
+            (Kind::Thinking { text, signature }, true)
+        }
+        _ => {
+            let stands_alone = is_hollow(part) || part.is_empty();
+            let owner = if stands_alone { Owner::Itself } else { Owner::Next };
+            (
+                Kind::RedactedThinking(of_state(state, owner).into()),
+                stands_alone,
+            )
+        }
+    };
+    let block = Part::new(String::new(), kind);
+    Some(Carrier { block, instead })
+}
+
+/// Whether a part is thoughts without words or proof.
+pub(crate) fn is_hollow(part: &Part<'_>) -> bool {
+    let Kind::Thinking { text, signature } = &part.kind else {
+        return false;
+    };
+    text.is_empty() && signature.as_ref().is_none_or(|signature| signature.is_empty())
+}
+
+/// The `messages` of a request as their own provider may have them: without the blocks of content that are
+/// `carrying`. A message of nothing else is left out. `None`: there are no such blocks.
+pub(crate) fn without_blocks<'a>(
+    messages: &'a str,
+    carrying: fn(&Fields<'_>) -> bool,
+    loss: &mut Loss,
+) -> Option<Vec<Cow<'a, str>>> {
+    let mut has_changed = false;
+    let mut kept = Vec::new();
+    for (index, message) in json::elements(messages).into_iter().enumerate() {
+        let own = message_without(message, index, carrying, loss);
+        has_changed |= own.is_some();
+        // A message of nothing is refused, and turns of one speaker in a row are not.
+        if own.as_ref().is_none_or(|own| !own.is_empty()) {
+            kept.push(own.map_or(Cow::Borrowed(message), Cow::Owned));
+        }
+    }
+    has_changed.then_some(kept)
+}
+
+/// The message without carrying blocks: `None` if it has none, an empty text if it had nothing else.
+fn message_without(
+    message: &str,
+    index: usize,
+    carrying: fn(&Fields<'_>) -> bool,
+    loss: &mut Loss,
+) -> Option<String> {
+    if !is_tagged_in(message.as_bytes()) {
+        return None;
+    }
+    let content = Fields::of(message)?
+        .raw("content")
+        .filter(|content| content.starts_with('['))?;
+    let blocks = json::elements(content);
+    let mut kept = Vec::with_capacity(blocks.len());
+    for (position, block) in blocks.iter().enumerate() {
+        if Fields::of(block).is_some_and(|block| carrying(&block)) {
+            loss.note(format!("messages[{index}].content[{position}]"));
+        } else {
+            kept.push(*block);
+        }
+    }
+    if kept.len() == blocks.len() {
+        return None;
+    }
+    if kept.is_empty() {
+        return Some(String::new());
+    }
+    let place = place_of(message.as_bytes(), content)?;
+    let (before, after) = (message.get(..place.start)?, message.get(place.end..)?);
+    Some(format!("{before}[{}]{after}", kept.join(",")))
 }
 
 /// Takes the parts of a message in order, and gives what thoughts carry to whom it belongs.

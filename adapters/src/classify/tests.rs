@@ -359,3 +359,14 @@ proptest! {
         prop_assert!(failure.status >= 400);
     }
 }
+
+#[test]
+fn a_number_that_repeats_the_status_is_no_code_to_clients_of_another_dialect() {
+    let body = r#"{"error":{"code":429,"message":"slow down","status":"RESOURCE_EXHAUSTED"}}"#;
+    let code = |client| {
+        let told = fail(client, Dialect::Gemini, 429, body).body;
+        serde_json::from_slice::<serde_json::Value>(&told).unwrap()["error"]["code"].clone()
+    };
+    assert_eq!(code(Dialect::OpenAi), "RESOURCE_EXHAUSTED");
+    assert_eq!(code(Dialect::Gemini), 429);
+}

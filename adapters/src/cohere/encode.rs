@@ -11,6 +11,7 @@ use super::turns::Writer;
 use crate::anthropic::quirks::budget;
 use crate::chat::names::Renamed;
 use crate::chat::schema::JSON_HINT;
+use crate::chat::tier::Tier;
 use crate::chat::write::{Object, object};
 use crate::chat::{
     ChatRequest, Function, Output, Thinking, Tool, ToolChoice, ToolKind, lose_extra, schema, write_extra,
@@ -325,7 +326,7 @@ impl Encoder<'_> {
             self.loss.note(user.at);
         }
         if let Some(tier) = &request.service_tier
-            && !matches!(&*tier.value, "auto" | "default" | "standard_only")
+            && Tier::of(&tier.value) != Some(Tier::Standard)
         {
             self.loss.note(tier.at);
         }

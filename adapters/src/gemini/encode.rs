@@ -7,6 +7,7 @@ use super::settings::{self, write_extra_in};
 use super::turns::Writer;
 use crate::chat::names::Renamed;
 use crate::chat::schema::{JSON_HINT, json_hint};
+use crate::chat::tier::Tier;
 use crate::chat::write::{Array, Object, object};
 use crate::chat::{ChatRequest, Output, Tool, ToolChoice, ToolKind, lose_extra, write_extra};
 use crate::egress::Egress;
@@ -38,7 +39,7 @@ pub(crate) fn request(
         writer.contents(o, &talk.turns);
         write_tools(o, &request, &mut writer);
         settings::write(o, &request, takes, has_form, loss);
-        write_rest(o, &request, loss);
+        write_rest(o, &request, egress.kind, loss);
     });
     (out, renamed)
 }
@@ -179,14 +180,17 @@ fn write_config(
     }
 }
 
-fn write_rest(o: &mut Object<'_>, request: &ChatRequest<'_>, loss: &mut Loss) {
+fn write_rest(o: &mut Object<'_>, request: &ChatRequest<'_>, kind: ProviderKind, loss: &mut Loss) {
     if let Some(user) = &request.user {
         loss.note(user.at);
     }
     if let Some(tier) = &request.service_tier {
-        match &*tier.value {
-            word if request.origin == Dialect::Gemini => o.text("serviceTier", word).end(),
-            "auto" | "default" | "standard_only" => {}
+        match Tier::of(&tier.value) {
+            _ if request.origin == Dialect::Gemini => o.text("serviceTier", &tier.value).end(),
+            Some(Tier::Standard) => {}
+            Some(wanted @ (Tier::Flex | Tier::Priority)) if kind == ProviderKind::Gemini => {
+                wanted.word().map(|word| o.text("serviceTier", word));
+            }
             _ => loss.note(tier.at),
         }
     }

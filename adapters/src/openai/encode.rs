@@ -6,6 +6,7 @@ use super::quirks::{LONGEST_NAME, Takes, Thinks, is_official, least_effort, most
 use super::turns::{self, Writer};
 use crate::anthropic::quirks::{budget, effort_of_budget};
 use crate::chat::names::{Renamed, legal};
+use crate::chat::tier::{NoTier, openai_word};
 use crate::chat::write::{Object, object};
 use crate::chat::{
     ChatRequest, Output, Thinking, Tool, ToolChoice, ToolKind, lose_extra, schema, write_extra,
@@ -357,11 +358,11 @@ impl Encoder<'_> {
             None => {}
         }
         if let Some(tier) = &request.service_tier {
-            match &*tier.value {
-                word if !self.crosses => o.text("service_tier", word).end(),
-                "auto" | "default" => {}
-                "standard_only" if self.takes.service_tier => o.text("service_tier", "default").end(),
-                _ => loss.note(tier.at),
+            match openai_word(&tier.value, self.takes.service_tier) {
+                _ if !self.crosses => o.text("service_tier", &tier.value).end(),
+                Ok(Some(word)) => o.text("service_tier", word).end(),
+                Ok(None) => {}
+                Err(NoTier) => loss.note(tier.at),
             }
         }
         if request.stream {

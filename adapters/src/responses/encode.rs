@@ -9,6 +9,7 @@ use tollgate_core::{Dialect, Refusal};
 use super::turns::Writer;
 use crate::anthropic::quirks::effort_of_budget;
 use crate::chat::names::{Renamed, legal};
+use crate::chat::tier::{NoTier, openai_word};
 use crate::chat::write::{Object, object};
 use crate::chat::{
     ChatRequest, Kind, Output, Thinking, Tool, ToolChoice, ToolKind, lose_extra, schema, write_extra,
@@ -324,16 +325,11 @@ impl Encoder<'_> {
             None => {}
         }
         if let Some(tier) = &request.service_tier {
-            match &*tier.value {
-                word if !self.crosses => o.text("service_tier", word).end(),
-                "auto" | "default" => {}
-                word @ ("flex" | "priority")
-                    if request.origin == Dialect::OpenAi && self.takes.service_tier =>
-                {
-                    o.text("service_tier", word);
-                }
-                "standard_only" if self.takes.service_tier => o.text("service_tier", "default").end(),
-                _ => loss.note(tier.at),
+            match openai_word(&tier.value, self.takes.service_tier) {
+                _ if !self.crosses => o.text("service_tier", &tier.value).end(),
+                Ok(Some(word)) => o.text("service_tier", word).end(),
+                Ok(None) => {}
+                Err(NoTier) => loss.note(tier.at),
             }
         }
         let says = |name: &str| !self.crosses && request.extra.iter().any(|(key, _)| key == name);

@@ -180,7 +180,7 @@ fn settings_are_kept_as_far_as_the_dialect_has_them() {
     let (out, _) = from_openai(&body, SONNET);
     assert_eq!(
         out["additionalModelResponseFieldPaths"],
-        json!(["/delta/stop_sequence"])
+        json!(["/stop_sequence", "/delta/stop_sequence"])
     );
 }
 
