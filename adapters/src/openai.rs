@@ -9,4 +9,5 @@ pub(crate) mod messages;
 pub(crate) mod quirks;
 pub(crate) mod render;
 pub(crate) mod stream;
+mod tools;
 pub(crate) mod turns;

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use tollgate_core::{Dialect, Refusal};
 
-use super::messages;
+use super::{messages, tools};
 use crate::chat::read::{Node, Path, wrong};
-use crate::chat::{At, ChatRequest, Output, Reasoning, Sampling, Tool, ToolChoice, ToolKind, at};
+use crate::chat::{At, ChatRequest, Output, Reasoning, Sampling, at};
 use crate::json;
 
 /// The fields that are understood.
@@ -45,11 +45,12 @@ const KNOWN: &[&str] = &[
 /// What is not JSON, and fields of the wrong type.
 pub(crate) fn request(body: &[u8]) -> Result<ChatRequest<'_>, Refusal> {
     let node = Node::root(body)?;
+    let (tools, tool_choice) = tools::read(&node)?;
     let mut request = ChatRequest {
         origin: Dialect::OpenAi,
         turns: messages::read(&node)?,
-        tools: tools(&node)?,
-        tool_choice: tool_choice(&node)?,
+        tools,
+        tool_choice,
         parallel_tool_calls: at("parallel_tool_calls", node.flag("parallel_tool_calls")?),
         sampling: sampling(&node)?,
         output: output(&node)?,
@@ -123,46 +124,6 @@ fn stop<'a>(node: &Node<'a, '_>) -> Result<Option<At<Vec<Cow<'a, str>>>>, Refusa
         vec![json::text(json).ok_or_else(|| wrong(path, "a string or an array of strings"))?]
     };
     Ok(Some(At { at: "stop", value }))
-}
-
-fn tools<'a>(node: &Node<'a, '_>) -> Result<Vec<Tool<'a>>, Refusal> {
-    node.each("tools", |json, tool| {
-        let is_function = tool.text("type")?.is_none_or(|kind| kind == "function");
-        let (kind, extra) = match tool.raw("function").filter(|_| is_function) {
-            Some(function) => {
-                let function = Node::of(function, Path::Key(&tool.path, "function"))?;
-                let kind = ToolKind::Function(function.function("parameters")?);
-                (kind, tool.extra(&["type", "function", "cache_control"]))
-            }
-            None => (ToolKind::Opaque(json), Vec::new()),
-        };
-        Ok(Tool {
-            at: tool.path.to_string(),
-            kind,
-            cache: tool.cache()?,
-            extra,
-        })
-    })
-}
-
-fn tool_choice<'a>(node: &Node<'a, '_>) -> Result<Option<At<ToolChoice<'a>>>, Refusal> {
-    let Some(json) = node.raw("tool_choice") else {
-        return Ok(None);
-    };
-    let path = Path::Key(&node.path, "tool_choice");
-    let expected = "`none`, `auto`, `required` or a function";
-    let choice = match json::text(json).as_deref() {
-        Some("auto") => ToolChoice::Auto,
-        Some("none") => ToolChoice::None,
-        Some("required" | "any") => ToolChoice::Required,
-        Some(_) => return Err(wrong(path, expected)),
-        None => {
-            let choice = Node::of(json, path).map_err(|_| wrong(path, expected))?;
-            let function = choice.raw("function").ok_or_else(|| wrong(path, expected))?;
-            ToolChoice::Tool(Node::of(function, Path::Key(&path, "function"))?.required("name")?)
-        }
-    };
-    Ok(at("tool_choice", Some(choice)))
 }
 
 fn output<'a>(node: &Node<'a, '_>) -> Result<Option<At<Output<'a>>>, Refusal> {
