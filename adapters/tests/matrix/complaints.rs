@@ -118,7 +118,7 @@ fn results_of_parallel_calls_come_together_in_the_order_of_the_calls() {
     assert_eq!(sent["messages"].as_array().unwrap().len(), 3, "{sent}");
 }
 
-/// maximhq/bifrost#1437, router-for-me/CLIProxyAPI#2360: "Function call is missing a thought_signature".
+/// maximhq/bifrost#1437, router-for-me/CLIProxyAPI#2360: "Function call is missing a `thought_signature`".
 #[test]
 fn googles_signature_of_a_call_comes_back_with_the_call() {
     let parts = json!([{"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "c2ln"}]);
