@@ -89,7 +89,7 @@ fn target(id: u32, board: &Board) -> Target {
     let mut provider = Provider::new(&format!("p{id}"), ProviderKind::OpenAi, url, board);
     provider.credentials = vec![Credential {
         name: "key".into(),
-        secret: Secret::new("nobody's"),
+        proof: tollgate_routing::Proof::Key(Secret::new("nobody's")),
         weight: 1,
     }];
     let cents = u64::from(id % 5 + 1);

@@ -47,7 +47,7 @@ impl Ours {
             let mut provider = Provider::new(&format!("p{id}"), ProviderKind::OpenAi, url, &board);
             provider.credentials = vec![tollgate_routing::Credential {
                 name: "key".into(),
-                secret: tollgate_core::Secret::new("simulated"),
+                proof: tollgate_routing::Proof::Key(tollgate_core::Secret::new("simulated")),
                 weight: 1,
             }];
             let ring = provider.outcomes.clone();

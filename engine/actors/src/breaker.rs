@@ -96,6 +96,11 @@ pub(crate) struct Outcomes(pub(crate) Vec<Observation>);
 #[rtype(result = "()")]
 pub(crate) struct SignOfLife;
 
+/// Other keys were given out for the provider's identity.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Renewed;
+
 /// An operator's order. The reply is the state that follows.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<GateMode, UnknownTarget>")]
@@ -285,6 +290,17 @@ impl Handler<SignOfLife> for Breaker {
             guarded.settle(changed, now, &self.provider, &self.on_transition);
         }
         self.schedule(context);
+    }
+}
+
+impl Handler<Renewed> for Breaker {
+    type Result = ();
+
+    fn handle(&mut self, _: Renewed, _: &mut Self::Context) {
+        let now = Clock.moment();
+        for guarded in self.targets.values_mut() {
+            guarded.credentials.renew(now);
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use serde::Serialize;
 use tollgate_core::Clock;
 use tollgate_routing::{Force, GateMode};
 
-use crate::breaker::{Breaker, Order, ReportBreakers};
+use crate::breaker::{Breaker, Order, Renewed, ReportBreakers};
 use crate::health::{Health, ReportHealth};
 use crate::vital::Vital;
 use crate::watched::{Watched, watched};
@@ -159,6 +159,14 @@ impl Roster {
             // It can only fail where the actor has stopped.
             let _ = actor.send(message).await;
         });
+    }
+
+    /// Other keys were given out for a provider's identity: that the old ones were not accepted is over.
+    pub fn renewed(&self, provider: &str) {
+        let pair = self.0.crew.lock().providers.get(provider).cloned();
+        if let Some(pair) = pair {
+            self.tell(&pair.breaker, Renewed);
+        }
     }
 
     /// Asks all routers to use the newest snapshot: how many use `epoch` or a later one. Takes 100 ms at most.

@@ -11,6 +11,8 @@ pub enum OutcomeClass {
     ContextTooLong,
     /// The provider does not accept our credential (401, 403).
     CredentialRejected,
+    /// We have no credential to show: whoever gives them out (a cloud's token service) does not give one.
+    CredentialUnavailable,
     /// The account behind our credential has run out of money or quota (402, `insufficient_quota`).
     QuotaExhausted,
     /// The provider does not know the model (404).
@@ -85,6 +87,7 @@ impl OutcomeClass {
             Self::InvalidRequest => "invalid_request",
             Self::ContextTooLong => "context_too_long",
             Self::CredentialRejected => "credential_rejected",
+            Self::CredentialUnavailable => "credential_unavailable",
             Self::QuotaExhausted => "quota_exhausted",
             Self::ModelNotFound => "model_not_found",
             Self::RateLimited => "rate_limited",
@@ -116,6 +119,7 @@ impl OutcomeClass {
             Self::DeadlineExceeded => OutcomePolicy::of(Fault::Nobody, false, false, false, true),
             Self::ContextTooLong => OutcomePolicy::of(Fault::Client, true, false, false, false),
             Self::CredentialRejected => OutcomePolicy::of(Fault::Credential, true, false, false, false),
+            Self::CredentialUnavailable => OutcomePolicy::of(Fault::Credential, true, false, false, false),
             Self::QuotaExhausted => OutcomePolicy::of(Fault::Credential, true, false, false, false),
             Self::RateLimited => OutcomePolicy::of(Fault::Credential, true, false, false, false),
             Self::ModelNotFound => OutcomePolicy::of(Fault::Target, true, false, true, false),

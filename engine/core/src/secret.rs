@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// A secret text: `Debug` and `Display` show `***`, so that no log, error or panic message can carry it.
 /// Cheap to clone.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(Arc<str>);
 
 impl Secret {

@@ -15,9 +15,11 @@ mod retry_budget;
 mod ring;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
+
+use crate::{CloudIdentity, Identity};
 
 pub use cell::{HealthCell, Urgency, Vitals};
 pub use claim::Claim;
@@ -31,7 +33,8 @@ pub use ring::OutcomeRing;
 /// without it lose nothing up to 20,000 requests a second. A third of a MiB for each provider, used or not.
 const RING_CAPACITY: usize = 1 << 12;
 
-/// Hands out cells by name. What it has handed out once it hands out again, for as long as the process lives.
+/// Hands out cells by name. What it has handed out once it hands out again, for as long as the process lives; an
+/// identity for as long as anybody has it.
 #[derive(Debug, Default)]
 pub struct Board(Mutex<Cells>);
 
@@ -41,6 +44,7 @@ struct Cells {
     credentials: HashMap<CredentialKey, Arc<CredentialCell>>,
     rings: HashMap<Arc<str>, Arc<OutcomeRing>>,
     budgets: HashMap<Arc<str>, Arc<RetryBudget>>,
+    identities: HashMap<CloudIdentity, Weak<Identity>>,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -79,6 +83,19 @@ impl Board {
             fingerprint,
         };
         self.0.lock().credentials.entry(key).or_default().clone()
+    }
+
+    /// The identity that is described so: the same one, with the keys that it has, for as long as a configuration or a
+    /// request has it.
+    pub fn identity(&self, described: CloudIdentity) -> Arc<Identity> {
+        let known = &mut self.0.lock().identities;
+        known.retain(|_, identity| identity.strong_count() > 0);
+        if let Some(identity) = known.get(&described).and_then(Weak::upgrade) {
+            return identity;
+        }
+        let identity = Arc::new(Identity::new(described.clone()));
+        known.insert(described, Arc::downgrade(&identity));
+        identity
     }
 
     /// The ring into which outcomes at a provider are posted.

@@ -8,6 +8,7 @@ mod report;
 mod settings;
 mod state;
 
+pub(crate) use backoff::{doubled, spread};
 pub use credential::{CredentialChange, CredentialHealth, CredentialReport};
 pub use machine::Breaker;
 pub use report::{BreakerReport, LastTrip, ProbeCount, TripReason};

@@ -248,10 +248,8 @@ impl Target {
         board: &Board,
     ) -> Self {
         let name = model.as_deref().unwrap_or("*");
-        let credential = |it: &Credential| {
-            let fingerprint = fnv1a(it.secret.expose().bytes());
-            board.credential(&provider.name, name, &it.name, fingerprint)
-        };
+        let credential =
+            |it: &Credential| board.credential(&provider.name, name, &it.name, it.proof.fingerprint());
         Self {
             id,
             cell: board.target(&provider.name, name),

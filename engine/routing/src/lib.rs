@@ -8,6 +8,7 @@ mod board;
 mod breaker;
 mod catalog;
 mod health;
+mod identity;
 mod observation;
 mod patch;
 mod plan;
@@ -30,11 +31,15 @@ pub use health::{
     Counts, HealthReport, HealthSettings, LastFailure, LastRetryAfter, PeakEwma, Percentiles, TargetHealth,
     Window,
 };
+pub use identity::{
+    AwsIdentity, AwsRole, AwsSource, CloudIdentity, GoogleIdentity, GoogleSource, Identity, Minted,
+    MintedKey, Standing, Trouble,
+};
 pub use observation::{Ended, Observation, Stage};
 pub use patch::{ChangeProblem, Changes, RouteChange, TargetChange, WeightsChange};
 pub use plan::{Ask, Candidate, Decision, NoCandidate, Plan, PlanError, Planner, Reason, Warm};
 pub use policy::{Hedge, Limits, OnNoCandidates, Policy, Strategy, Weights};
-pub use provider::{Auth, Credential, HttpVersion, Probe, Provider, Timeouts};
+pub use provider::{Auth, Credential, HttpVersion, Probe, Proof, Provider, Timeouts};
 pub use question::{Admission, Facts, Filter, Group, Question};
 pub use rank::{Place, Ranked, Ranking, Terms};
 pub use replay::{Change, Forecast, Replay, RouteForecast, Share};

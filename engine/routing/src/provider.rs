@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
-use tollgate_core::{ProviderKind, Secret};
+use tollgate_core::{ProviderKind, Secret, fnv1a};
 
-use crate::{Board, BreakerSettings, HealthSettings, OutcomeRing};
+use crate::{Board, BreakerSettings, HealthSettings, Identity, OutcomeRing};
 
 /// An endpoint with credentials.
 #[derive(Debug, Clone)]
@@ -67,17 +67,56 @@ pub enum Auth {
     ApiKey,
     /// `x-goog-api-key: KEY`
     XGoogApiKey,
+    /// Requests are signed with the keys of an AWS identity (Signature Version 4).
+    Aws,
+    /// `Authorization: Bearer TOKEN`, an access token of a Google identity.
+    Google,
     /// Nothing is sent.
     None,
 }
 
-/// One of a provider's keys.
+impl Auth {
+    /// The name in the config file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bearer => "bearer",
+            Self::XApiKey => "x-api-key",
+            Self::ApiKey => "api-key",
+            Self::XGoogApiKey => "x-goog-api-key",
+            Self::Aws => "aws",
+            Self::Google => "google",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What a credential consists of.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    /// A key, as it is written in the config file.
+    Key(Secret),
+    /// An identity at a cloud, which gives out keys for a while.
+    Identity(Arc<Identity>),
+}
+
+impl Proof {
+    /// Tells one proof from another of the same name. Of an identity it is about who it is, not about its key of the
+    /// moment.
+    pub fn fingerprint(&self) -> u64 {
+        match self {
+            Self::Key(secret) => fnv1a(secret.expose().bytes()),
+            Self::Identity(identity) => identity.fingerprint(),
+        }
+    }
+}
+
+/// One of a provider's keys, or its identity.
 #[derive(Debug, Clone)]
 pub struct Credential {
     /// A name for logs; never the key.
     pub name: Arc<str>,
-    /// The key.
-    pub secret: Secret,
+    /// What it shows.
+    pub proof: Proof,
     /// Its share among the provider's credentials; 0 takes it out of use.
     pub weight: u32,
 }

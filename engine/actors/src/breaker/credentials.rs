@@ -67,6 +67,15 @@ impl Credentials {
         }
     }
 
+    /// They are other keys by now, under the same names.
+    pub(super) fn renew(&mut self, now: Moment) {
+        for held in &mut self.0 {
+            if held.health.renew(now) {
+                held.publish(now);
+            }
+        }
+    }
+
     pub(super) fn report(&self, provider: &Provider, now: Moment) -> Vec<NamedCredential> {
         let named = provider.credentials.iter().zip(&self.0);
         named

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 /// `base`, doubled so many times, at most `most` (or `base`, if that is more).
-pub(super) fn doubled(base: Duration, times: u32, most: Duration) -> Duration {
+pub(crate) fn doubled(base: Duration, times: u32, most: Duration) -> Duration {
     let factor = 1u32.checked_shl(times).unwrap_or(u32::MAX);
     base.saturating_mul(factor).min(most.max(base))
 }
 
 /// `duration`, made longer or shorter by up to `share` of it; `chance` (`0.0..=1.0`) says where between.
-pub(super) fn spread(duration: Duration, share: f64, chance: f64) -> Duration {
+pub(crate) fn spread(duration: Duration, share: f64, chance: f64) -> Duration {
     scaled(duration, 1.0 + unit(share) * (2.0 * unit(chance) - 1.0))
 }
 

@@ -142,6 +142,17 @@ impl CredentialHealth {
         }
     }
 
+    /// It is another key by now, under the same name: that the old one was not accepted is over. Whether that changes
+    /// anything. A limit or an empty account stays: those are the account's.
+    pub fn renew(&mut self, now: Moment) -> bool {
+        let was_rejected = matches!(self.state, CredentialState::Dead(_))
+            && self.cause == Some(OutcomeClass::CredentialRejected);
+        if was_rejected {
+            self.judge(now, CredentialState::Usable, None);
+        }
+        was_rejected
+    }
+
     /// Forgets what it knows, as an operator wishes.
     pub fn reset(&mut self, now: Moment) {
         *self = Self {

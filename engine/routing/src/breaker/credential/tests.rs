@@ -240,3 +240,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn another_key_of_the_same_name_is_not_blamed_for_the_old_one_but_its_account_stays_the_same() {
+    let observed = |class| {
+        let mut health = CredentialHealth::new();
+        let _ = health.observe(at(1_000), &ended(class, Duration::from_millis(10), None), 0.0);
+        let changes = health.renew(at(2_000));
+        (changes, health)
+    };
+    let (changes, mut rejected) = observed(OutcomeClass::CredentialRejected);
+    assert!(changes && rejected.state(at(2_000)) == CredentialState::Usable);
+    // What was sent with the old key and is refused only now.
+    let late = ended(OutcomeClass::RateLimited, Duration::from_secs(600), None);
+    let _ = rejected.observe(at(2_500), &late, 0.0);
+    assert_eq!(rejected.state(at(2_500)), CredentialState::Usable);
+    for class in [OutcomeClass::QuotaExhausted, OutcomeClass::RateLimited] {
+        let (changes, health) = observed(class);
+        assert!(!changes && health.state(at(1_001)) != CredentialState::Usable);
+    }
+}
