@@ -37,6 +37,11 @@ pub fn request_headers(
         pass("idempotency-key");
     }
     let is_openai = matches!(kind, ProviderKind::OpenAi | ProviderKind::OpenAiResponses);
+    // Whose account it is does not depend on which of the vendor's dialects the client speaks.
+    if is_openai && matches!(surface.dialect(), Dialect::OpenAi | Dialect::Responses) {
+        pass("openai-organization");
+        pass("openai-project");
+    }
     match upstream {
         Dialect::Anthropic => {
             if same_dialect {
@@ -46,11 +51,7 @@ pub fn request_headers(
             out.entry("anthropic-version")
                 .or_insert(HeaderValue::from_static(ANTHROPIC_VERSION));
         }
-        Dialect::OpenAi | Dialect::Responses if same_dialect && is_openai => {
-            pass("openai-organization");
-            pass("openai-project");
-            pass("openai-beta");
-        }
+        Dialect::OpenAi | Dialect::Responses if same_dialect && is_openai => pass("openai-beta"),
         _ => {}
     }
 }
@@ -104,6 +105,10 @@ mod tests {
         let anthropic = ["anthropic-beta", "anthropic-version", "idempotency-key"];
         assert_eq!(sent(Surface::Messages, ProviderKind::Anthropic), anthropic);
         assert_eq!(sent(Surface::Messages, ProviderKind::OpenAi), [""; 0]);
+        assert_eq!(
+            sent(Surface::ChatCompletions, ProviderKind::OpenAiResponses),
+            ["openai-organization", "openai-project"]
+        );
         assert_eq!(
             sent(Surface::ChatCompletions, ProviderKind::Anthropic),
             ["anthropic-version"]

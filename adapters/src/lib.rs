@@ -7,6 +7,7 @@
 //! - [`Report`]: what an answer told: usage, end, errors. [`settled_usage`]: what it is billed for.
 //! - [`profile()`], [`base_url`], [`request_headers`]: what is known of each kind of provider beforehand.
 //! - [`ArrayWriter`]: a stream of events as a JSON array.
+//! - [`sign_request`]: the signature that AWS wants instead of a key.
 //! - [`render_refusal`], [`render_stream_error`]: every error in the client's own dialect.
 
 mod anthropic;
@@ -37,6 +38,7 @@ mod render;
 mod report;
 mod responses;
 mod resume;
+mod sigv4;
 pub mod sse;
 #[cfg(test)]
 mod testing;
@@ -61,3 +63,4 @@ pub use recall::{
 pub use render::{render_refusal, render_stream_error};
 pub use report::{Malformed, Report, StreamEnd, StreamFault};
 pub use resume::Partial;
+pub use sigv4::{BEDROCK, NotSigned, Payload, Signer, sign_request};

@@ -6,9 +6,12 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use tollgate_adapters::{Fresh, KeepPolicy, Kept, Scratch, Shape, asked, encode, read_head};
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use tollgate_adapters::{
+    BEDROCK, Fresh, KeepPolicy, Kept, Payload, Scratch, Shape, Signer, asked, encode, read_head, sign_request,
+};
 use tollgate_bench::{chat_answer, chat_chunk, chat_request, egress};
-use tollgate_core::{ProviderKind, Surface};
+use tollgate_core::{ProviderKind, Surface, Timestamp};
 
 const SURFACE: Surface = Surface::ChatCompletions;
 
@@ -111,5 +114,39 @@ fn recall(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, request, answer, stream, recall);
+/// The signature that AWS wants: of the head alone, and with bodies that are hashed for it.
+fn signature(c: &mut Criterion) {
+    let signer = Signer {
+        access_key_id: "ASIAIOSFODNN7EXAMPLE",
+        secret_access_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+        session_token: Some("FwoGZXIvYXdzEBYaDHRlbXBvcmFyeXRva2VuMDE="),
+        region: "us-east-1",
+        service: BEDROCK,
+        now: Timestamp::from_unix_millis(1_800_000_000_000),
+    };
+    let host = "bedrock-runtime.us-east-1.amazonaws.com";
+    let uri = format!("https://{host}/model/anthropic.claude-3-5-sonnet-20241022-v2%3A0/converse");
+    let uri: Uri = uri.parse().expect("a URI");
+    let mut headers = HeaderMap::new();
+    headers.insert(header::HOST, HeaderValue::from_static(host));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let bodies = [1, 32].map(|kib| Bytes::from(chat_request(kib * 1024, false)));
+    let mut group = c.benchmark_group("signature");
+    for (name, payload) in [
+        ("head", Payload::Unsigned),
+        ("1KiB", Payload::Bytes(&bodies[0])),
+        ("32KiB", Payload::Bytes(&bodies[1])),
+    ] {
+        group.bench_function(name, |b| {
+            b.iter_batched_ref(
+                || headers.clone(),
+                |headers| sign_request(&signer, &Method::POST, black_box(&uri), headers, payload),
+                BatchSize::SmallInput,
+            );
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, signature, request, answer, stream, recall);
 criterion_main!(benches);
