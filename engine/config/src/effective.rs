@@ -19,7 +19,9 @@ const MASK: &str = "***";
 const DEFAULT: &str = "default";
 
 /// Sections that are as if empty when they are absent have defaults; these are something else then: nothing.
-const OFF_UNLESS_WRITTEN: [&str; 6] = ["embedder", "hedge", "policy", "price", "probe", "tls"];
+const OFF_UNLESS_WRITTEN: [&str; 8] = [
+    "aws", "embedder", "google", "hedge", "policy", "price", "probe", "tls",
+];
 
 /// What a file says, without secrets.
 #[derive(Debug)]

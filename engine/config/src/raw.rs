@@ -7,6 +7,7 @@
 //! the problem is reported, and the checks go on with the rest.
 
 mod cache;
+mod clouds;
 mod text;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use cache::{Cache, CachePolicy, Embedder};
+pub(crate) use clouds::{Aws, Google};
 pub(crate) use text::{
     AuthText, CapabilityText, DurationText, HedgeAfterText, HttpText, KindText, MoneyText,
     OnNoCandidatesText, SecretText, ShareText, SizeText, StrategyText,
@@ -70,8 +72,12 @@ pub(crate) struct Provider {
     pub project: Option<String>,
     /// Azure's `api-version`, for deployment URLs. Without it, Azure's `/openai/v1` is used.
     pub api_version: Option<String>,
-    /// How the key is sent. Default: as the kind expects it.
+    /// How the key is sent; or, instead of a key: `aws` (requests are signed) or `google` (access tokens), with an identity from where the cloud's own tools look for one. Default: as the kind expects it.
     pub auth: Option<AuthText>,
+    /// The identity at AWS whose keys sign requests, where it is not the one that AWS's own tools would find.
+    pub aws: Option<Aws>,
+    /// The identity at Google whose access tokens are sent, where it is not the one that Google's own tools would find.
+    pub google: Option<Google>,
     /// Headers sent with every request.
     pub headers: Option<BTreeMap<String, SecretText>>,
     /// How long each part of an exchange may take.

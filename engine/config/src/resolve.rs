@@ -2,6 +2,7 @@
 //! schema cannot say. Never stops at a problem; with any, the settings are thrown away.
 
 mod cache;
+mod clouds;
 mod embedder;
 mod health;
 mod keys;

@@ -2,6 +2,7 @@
 
 mod bad_files;
 mod cache;
+mod clouds;
 mod embedder;
 mod generated;
 mod good_files;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 use tollgate_core::PicodollarsPerToken;
-use tollgate_routing::{Auth, ModelFacts, Provider, Route, RouteTarget};
+use tollgate_routing::{ModelFacts, Provider, Route, RouteTarget};
 
 use super::{DEFAULT, View, leaf};
 use crate::Settings;
@@ -41,14 +41,7 @@ fn provider(tree: &mut Json, provider: &Provider) {
         return;
     };
     set(tree, &["base_url"], provider.base_url.to_string(), DEFAULT);
-    let auth = match provider.auth {
-        Auth::Bearer => "bearer",
-        Auth::XApiKey => "x-api-key",
-        Auth::ApiKey => "api-key",
-        Auth::XGoogApiKey => "x-goog-api-key",
-        Auth::None => "none",
-    };
-    set(tree, &["auth"], auth, DEFAULT);
+    set(tree, &["auth"], provider.auth.name(), DEFAULT);
     let first_token = duration_text(provider.timeouts.first_token);
     set(tree, &["timeouts", "first_token"], first_token, DEFAULT);
 }

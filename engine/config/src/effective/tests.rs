@@ -184,10 +184,17 @@ fn prices_are_written_as_people_write_them() {
 /// All places of a secret in the schema, as a document that fills each of them with `secret`.
 fn with_secrets_everywhere(secret: &str) -> String {
     let secret = Json::from(secret);
+    let file = json!({ "type": "service_account", "private_key": secret }).to_string();
+    let role = "arn:aws:iam::123456789012:role/x";
     json!({
         "providers": {
             "a": { "kind": "openai", "api_key": secret, "headers": { "x-a": secret, "authorization": secret } },
             "b": { "kind": "anthropic", "api_keys": [{ "key": secret }, { "name": "n", "key": "${KEY}", "weight": 0 }] },
+            "c": { "kind": "bedrock", "region": "us-east-1", "aws": {
+                "access_key_id": secret, "secret_access_key": secret, "session_token": secret,
+                "role_arn": role, "external_id": secret,
+            } },
+            "d": { "kind": "vertex", "project": "p", "region": "global", "google": { "credentials": file } },
         },
         "models": { "m": { "targets": [{ "provider": "a", "model": "${MODEL}" }], "aliases": ["${ALIAS}"] } },
         "keys": [
@@ -205,8 +212,8 @@ fn with_secrets_everywhere(secret: &str) -> String {
 fn every_secret_of_the_schema_is_in_the_test_of_secrets() {
     let schema = schema().to_string();
     let secrets = schema.matches("\"writeOnly\":true").count();
-    // api_key, api_keys[].key, headers, keys[].key, keys[].key_hash, admin.key.
-    assert_eq!(secrets, 6, "a new secret belongs into with_secrets_everywhere");
+    // api_key, api_keys[].key, headers, keys[].key, keys[].key_hash, admin.key; four of aws, one of google.
+    assert_eq!(secrets, 11, "a new secret belongs into with_secrets_everywhere");
 }
 
 proptest! {

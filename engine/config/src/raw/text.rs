@@ -109,7 +109,7 @@ text!(
 text!(
     /// How a provider's key is sent.
     AuthText, "Auth",
-    { "type": "string", "enum": ["bearer", "x-api-key", "x-goog-api-key", "api-key", "none"] }
+    { "type": "string", "enum": ["bearer", "x-api-key", "x-goog-api-key", "api-key", "aws", "google", "none"] }
 );
 
 /// A secret. The schema marks it `writeOnly`: by this the checks know never to show it.

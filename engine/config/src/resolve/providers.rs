@@ -7,8 +7,9 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Uri};
 use tollgate_adapters::{AuthScheme, Profile, profile};
 use tollgate_core::ProviderKind;
-use tollgate_routing::{Auth, Credential, HttpVersion, Provider, Timeouts};
+use tollgate_routing::{Auth, Credential, HttpVersion, Proof, Provider, Timeouts};
 
+use super::clouds::{self, Cloud};
 use super::health::Watch;
 use super::{Context, health, url};
 use crate::address;
@@ -72,9 +73,25 @@ fn provider(
     let presets = profile(kind);
     let base_url = base_url(context, written, kind, presets, place);
     let headers = headers(context, written, place);
-    let credentials = credentials(context, written, place);
-    let auth = auth(written, presets, &credentials);
-    check_credentials(context, written, &credentials, base_url.as_ref(), presets, place);
+    let cloud = clouds::cloud(context, written, place);
+    let (auth, credentials) = match cloud {
+        Some(cloud) => {
+            let found = clouds::credential(context, cloud, written, base_url.as_ref(), place);
+            (cloud.auth(), found.into_iter().collect())
+        }
+        None => {
+            let credentials = credentials(context, written, place);
+            (auth(written, presets, &credentials), credentials)
+        }
+    };
+    check_credentials(
+        context,
+        written,
+        (cloud, &credentials),
+        base_url.as_ref(),
+        presets,
+        place,
+    );
     if written.api_version.is_some() && kind != ProviderKind::Azure {
         context.report.problem(
             place.key("api_version"),
@@ -203,7 +220,7 @@ fn credentials(context: Context<'_>, written: &raw::Provider, place: Place<'_>) 
     let single = written.api_key.as_ref().and_then(|key| {
         Some(Credential {
             name: "default".into(),
-            secret: context.secret(key, place.key("api_key"), 1)?,
+            proof: Proof::Key(context.secret(key, place.key("api_key"), 1)?),
             weight: 1,
         })
     });
@@ -247,7 +264,7 @@ fn credential(context: Context<'_>, key: &ApiKey, index: usize, place: Place<'_>
     };
     Some(Credential {
         name,
-        secret: context.secret(key.key.as_ref()?, place.key("key"), 1)?,
+        proof: Proof::Key(context.secret(key.key.as_ref()?, place.key("key"), 1)?),
         weight: key.weight.unwrap_or(1),
     })
 }
@@ -277,7 +294,7 @@ fn auth(written: &raw::Provider, presets: &Profile, credentials: &[Credential]) 
 fn check_credentials(
     context: Context<'_>,
     written: &raw::Provider,
-    credentials: &[Credential],
+    (cloud, credentials): (Option<Cloud>, &[Credential]),
     base_url: Option<&Uri>,
     presets: &Profile,
     place: Place<'_>,
@@ -290,10 +307,15 @@ fn check_credentials(
     }
     let Some(base_url) = base_url else { return };
     let is_private = url::is_private(base_url);
-    if !credentials.is_empty() && base_url.scheme_str() == Some("http") && !is_private {
+    // A signature is no secret.
+    let sends_secret = !credentials.is_empty() && cloud != Some(Cloud::Aws);
+    if sends_secret && base_url.scheme_str() == Some("http") && !is_private {
         context
             .report
             .warn(place.key("base_url"), "the key is sent over plain http");
+    }
+    if cloud.is_some() {
+        return;
     }
     let is_given = written.api_key.is_some() || written.api_keys.is_some();
     let in_header = |name: &String| {
@@ -302,14 +324,17 @@ fn check_credentials(
     };
     let by_header = written.headers.iter().flatten().any(|(name, _)| in_header(name));
     let is_broken = || {
-        ["api_key", "api_keys", "auth"]
+        ["api_key", "api_keys", "auth", "aws", "google"]
             .iter()
             .any(|key| context.report.is_broken(place.key(key)))
     };
     let is_needed = !presets.key_is_optional && !sends_none && !is_private;
     if is_needed && !is_given && !by_header && !is_broken() {
         let variable = presets.api_key_env.first().copied().unwrap_or("API_KEY");
-        let expected = format!("a key such as \"${{{variable}}}\", or auth: none");
+        let expected = match clouds::usual(written) {
+            Some(cloud) => format!("a key such as \"${{{variable}}}\", or auth: {}", cloud.name()),
+            None => format!("a key such as \"${{{variable}}}\", or auth: none"),
+        };
         context.report.problem(place.key("api_key"), "missing", expected);
     }
 }

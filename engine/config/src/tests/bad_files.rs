@@ -14,7 +14,7 @@ fn a_misspelt_key_is_told_with_its_line_and_the_nearest_one() {
         "t.yaml:2: providers.openai.kind: missing; expected one of openai, openai-responses, anthropic, gemini, vertex, bedrock, cohere, azure, deepseek, dashscope, \
          mistral, groq, together, fireworks, xai, openrouter, ollama, vllm\n\
          t.yaml:3: providers.openai.knd: unknown key; did you mean \"kind\"? expected one of kind, base_url, \
-         api_key, api_keys, project, api_version, auth, headers, timeouts, http, max_idle_connections, \
+         api_key, api_keys, project, api_version, auth, aws, google, headers, timeouts, http, max_idle_connections, \
          max_streams_per_connection, region, health, breaker, probe"
     );
 }
@@ -48,7 +48,7 @@ keys:
          ${UNSET:-default}\n\
          t.yaml:5: providers.c.api_key: missing; expected a key such as \"${OPENAI_API_KEY}\", or auth: none\n\
          t.yaml:6: providers.d: 5; expected a mapping with kind, base_url, api_key, api_keys, project, api_version, auth, \
-         headers, timeouts, http, max_idle_connections, max_streams_per_connection, region, health, breaker, probe\n\
+         aws, google, headers, timeouts, http, max_idle_connections, max_streams_per_connection, region, health, breaker, probe\n\
          t.yaml:10: models.one.targets[0].weight: -1; expected a whole number from 0 to 1000000\n\
          t.yaml:11: models.one.targets[1].provider: no such provider: \"bb\"; did you mean \"b\"? \
          expected a name from providers\n\
@@ -240,7 +240,7 @@ const PROVIDERS: &[(&str, &str)] = &[
     ),
     (
         "kind: vllm, auth: cookie",
-        "auth: \"cookie\"; expected one of bearer, x-api-key, x-goog-api-key, api-key, none",
+        "auth: \"cookie\"; did you mean \"google\"? expected one of bearer, x-api-key, x-goog-api-key, api-key, aws, google, none",
     ),
     (
         "kind: vllm, auth: none, api_key: x",

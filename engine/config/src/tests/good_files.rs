@@ -4,10 +4,17 @@ use std::time::Duration;
 use tollgate_routing::Board;
 
 use tollgate_core::{Nanodollars, ProviderKind, ServiceTier, Timestamp, Usage};
-use tollgate_routing::{Auth, HttpVersion, Timeouts};
+use tollgate_routing::{Auth, Credential, HttpVersion, Proof, Timeouts};
 
 use super::{env, read};
 use crate::{AccessLog, AuthMode, Source, load};
+
+fn written(credential: &Credential) -> &str {
+    match &credential.proof {
+        Proof::Key(secret) => secret.expose(),
+        Proof::Identity(_) => panic!("an identity"),
+    }
+}
 
 /// The smallest useful file.
 pub(super) const SMALL: &str = r#"
@@ -129,7 +136,7 @@ fn every_setting_of_providers_and_models_arrives_where_it_belongs() {
     let credentials: Vec<_> = provider
         .credentials
         .iter()
-        .map(|it| (&*it.name, it.secret.expose(), it.weight))
+        .map(|it| (&*it.name, written(it), it.weight))
         .collect();
     assert_eq!(credentials, [("key-1", "aaaa", 3), ("second", "bbbb", 1)]);
     assert_eq!(provider.headers[0].0, "x-team");
