@@ -22,8 +22,8 @@ pub use journal::{
     CloseError, Drained, Journal, JournalHandle, JournalOptions, JournalPort, Line, Posted, Sink,
 };
 pub use meters::{
-    CacheFigures, CacheLessons, CacheUse, Exposition, InFlight, JournalMeters, LongLookup, Meters,
-    ReloadResult, ReloadedBy, RolloutResult, TargetMeters, UpstreamMeters,
+    CacheFigures, CacheLessons, CacheUse, Exposition, IdentityMeters, InFlight, JournalMeters, LongLookup,
+    Meters, ReloadResult, ReloadedBy, RolloutResult, TargetMeters, UpstreamMeters,
 };
 pub use recent::Recent;
 pub use record::{

@@ -15,6 +15,7 @@
 mod cache;
 mod embedding;
 mod family;
+mod identity;
 mod names;
 mod provider;
 mod registry;
@@ -41,6 +42,7 @@ use route::RouteMeters;
 
 pub use cache::{CacheFigures, CacheLessons, CacheUse};
 pub use embedding::LongLookup;
+pub use identity::IdentityMeters;
 pub use provider::UpstreamMeters;
 pub use routing::RolloutResult;
 pub use target::TargetMeters;

@@ -416,6 +416,16 @@ pub(crate) const UPSTREAM_CONNECTIONS: Metric = Metric::gauge(
     &["provider"],
     "Connections that are open towards a provider.",
 );
+pub(crate) const IDENTITY_ASKED: Metric = Metric::counter(
+    "tollgate_identity_asked_total",
+    &["identity", "result"],
+    "Times that a cloud was asked for an identity's credentials: renewed or failed.",
+);
+pub(crate) const IDENTITY_EXPIRES: Metric = Metric::gauge(
+    "tollgate_identity_expires_timestamp_seconds",
+    &["identity"],
+    "When the credentials of an identity end, as Unix time; NaN where there are none, or they do not say.",
+);
 pub(crate) const BUILD_INFO: Metric = Metric::gauge(
     "tollgate_build_info",
     &["version"],
@@ -423,7 +433,7 @@ pub(crate) const BUILD_INFO: Metric = Metric::gauge(
 );
 
 /// All of them, in the order in which the reference lists them.
-pub(crate) const ALL: [&Metric; 56] = [
+pub(crate) const ALL: [&Metric; 58] = [
     &TOKEN_USAGE,
     &OPERATION_DURATION,
     &TIME_TO_FIRST_TOKEN,
@@ -479,5 +489,7 @@ pub(crate) const ALL: [&Metric; 56] = [
     &CONFIG_EPOCH,
     &UPSTREAM_CONNECTS,
     &UPSTREAM_CONNECTIONS,
+    &IDENTITY_ASKED,
+    &IDENTITY_EXPIRES,
     &BUILD_INFO,
 ];

@@ -344,3 +344,23 @@ nanodollars loses its last digits there.
 | metric | kind | labels | meaning |
 |---|---|---|---|
 ";
+
+#[test]
+fn an_identity_is_shown_until_it_is_gone() {
+    let (meters, exposition) = Meters::install();
+    let identity = meters.identity("aws");
+    identity.failed();
+    identity.renewed(Some(1_800_000_000));
+    identity.renewed(Some(1_800_003_600));
+    assert_has(
+        &exposition.render(),
+        &[
+            r#"tollgate_identity_asked_total{identity="aws",result="renewed"} 2"#,
+            r#"tollgate_identity_asked_total{identity="aws",result="failed"} 1"#,
+            r#"tollgate_identity_expires_timestamp_seconds{identity="aws"} 1800003600"#,
+        ],
+    );
+    drop(identity);
+    let gone = r#"tollgate_identity_expires_timestamp_seconds{identity="aws"} NaN"#;
+    assert_has(&exposition.render(), &[gone]);
+}
