@@ -1,6 +1,7 @@
 //! Stage "attempt": the plan's candidates are asked in turn, until one answers or nothing is left to try.
 
 mod once;
+mod proof;
 mod race;
 mod request;
 mod succession;
@@ -206,7 +207,9 @@ fn kind_of(trail: &[AttemptNote]) -> RefusalKind {
         return RefusalKind::UpstreamRateLimited;
     }
     match trail.last().map(|note| note.outcome) {
-        Some(OutcomeClass::CredentialRejected) => RefusalKind::UpstreamCredential,
+        Some(OutcomeClass::CredentialRejected | OutcomeClass::CredentialUnavailable) => {
+            RefusalKind::UpstreamCredential
+        }
         Some(
             OutcomeClass::ConnectTimeout
             | OutcomeClass::FirstByteTimeout

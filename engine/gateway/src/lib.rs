@@ -15,6 +15,7 @@ mod embedding;
 mod explain;
 mod feedback;
 mod health;
+mod identity;
 mod in_array;
 mod kept;
 mod ledger;

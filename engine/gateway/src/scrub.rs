@@ -4,7 +4,7 @@
 //! looked for, whatever they look like. Only on the way of failures, which are few.
 
 use bytes::Bytes;
-use tollgate_routing::Provider;
+use tollgate_routing::{Proof, Provider};
 
 /// Shorter values (a version, a flag) are no secrets, and would be found in any text.
 const SHORTEST_SECRET: usize = 6;
@@ -13,15 +13,27 @@ const MASK: &[u8] = b"***";
 
 /// `said` without the provider's credentials and the values of the headers configured for it.
 pub(crate) fn without_secrets(provider: &Provider, said: Bytes) -> Bytes {
-    let keys = provider
+    let values = provider.headers.iter().map(|(_, value)| value.as_bytes());
+    let said = values.fold(said, masked);
+    provider
         .credentials
         .iter()
-        .map(|credential| credential.secret.expose().as_bytes());
-    let values = provider.headers.iter().map(|(_, value)| value.as_bytes());
-    let secrets = keys
-        .chain(values)
-        .filter(|secret| secret.len() >= SHORTEST_SECRET);
-    secrets.fold(said, replace)
+        .fold(said, |said, it| match &it.proof {
+            Proof::Key(secret) => masked(said, secret.expose().as_bytes()),
+            Proof::Identity(identity) => match &identity.standing().minted {
+                Some(minted) => minted
+                    .secrets()
+                    .fold(said, |said, secret| masked(said, secret.expose().as_bytes())),
+                None => said,
+            },
+        })
+}
+
+fn masked(said: Bytes, secret: &[u8]) -> Bytes {
+    if secret.len() < SHORTEST_SECRET {
+        return said;
+    }
+    replace(said, secret)
 }
 
 fn replace(said: Bytes, secret: &[u8]) -> Bytes {

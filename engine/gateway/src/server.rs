@@ -26,6 +26,7 @@ use tollgate_telemetry::{
 };
 
 use crate::explain::DecisionRecord;
+use crate::identity::Identities;
 use crate::lifecycle::Lifecycle;
 use crate::probe::HttpProber;
 use crate::recall::LONG_LOOKUPS;
@@ -168,13 +169,16 @@ impl Ground {
         let (cache, keeper) = kept::start(&settings.cache, &meters);
         let embeddings = kept::embeddings(&settings.cache);
         let roster = Roster::new(RosterParts {
-            arbiter,
+            arbiter: arbiter.clone(),
             prober: Some(Arc::new(HttpProber(meters.clone()))),
             on_transition: on_transition(&meters),
             on_death: Arc::new(end_the_process),
         });
+        let published = Published::new(settings);
+        let identities = Identities::new(arbiter, meters.clone(), published.clone(), roster.clone());
+        identities.follow(&published.load().catalog);
         let shared = Arc::new(Shared {
-            published: Published::new(settings),
+            published,
             lifecycle: Lifecycle::default(),
             journal: journals.access.as_ref().map(JournalHandle::journal),
             board,
@@ -188,6 +192,7 @@ impl Ground {
             flights: Arc::default(),
             workers: AtomicUsize::new(0),
             meters,
+            identities,
         });
         shared.meters.config_epoch(shared.published.load().catalog.epoch);
         Ok(Self {
@@ -338,7 +343,9 @@ fn report_reload(shared: &Shared, cause: ReloadCause, outcome: &Result<Reloaded,
             shared.meters.config_epoch(reloaded.epoch);
             if reloaded.changed {
                 crate::say(format_args!("configuration reloaded, epoch {}", reloaded.epoch));
-                kept::follow(&shared.published.load().cache, &shared.keeper);
+                let live = shared.published.load();
+                kept::follow(&live.cache, &shared.keeper);
+                shared.identities.follow(&live.catalog);
             }
             for name in &reloaded.needs_restart {
                 crate::say(format_args!(

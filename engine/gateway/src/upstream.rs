@@ -10,6 +10,7 @@ mod connect;
 mod http1;
 mod http2;
 mod lease;
+mod single;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -28,6 +29,7 @@ use tollgate_routing::{HttpVersion, Provider};
 
 pub(crate) use connect::{Connector, trusted};
 pub(crate) use lease::UpstreamBody;
+pub(crate) use single::{Limits, exchange};
 
 /// Idle connections are closed after this long: below the idle limits of the usual front ends.
 const IDLE_FOR: Duration = Duration::from_secs(55);

@@ -18,6 +18,7 @@ use tollgate_telemetry::{Journal, Meters, Recent, RequestRecord};
 
 use crate::embedding::Embeddings;
 use crate::explain::DecisionRecord;
+use crate::identity::Identities;
 use crate::lifecycle::Lifecycle;
 use crate::recall::{Flights, Repeats};
 use crate::upstream::{Connector, Upstream};
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) lifecycle: Lifecycle,
     /// Where metrics are counted.
     pub(crate) meters: Meters,
+    /// Who asks for the keys of identities at clouds.
+    pub(crate) identities: Identities,
     /// Where request records go; `None`: the access log is off.
     pub(crate) journal: Option<Journal>,
     /// Where the health of targets is seen.

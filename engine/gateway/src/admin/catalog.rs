@@ -3,10 +3,11 @@
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use serde_json::{Map, Value, json};
-use tollgate_core::{PicodollarsPerToken, Price, Rates};
-use tollgate_routing::{Auth, Catalog, HttpVersion, ModelFacts, Provider};
+use tollgate_core::{Clock, PicodollarsPerToken, Price, Rates, Timestamp};
+use tollgate_routing::{Catalog, HttpVersion, Identity, ModelFacts, Provider};
 
 use super::{Admin, Answer};
+use crate::identity::of_credential;
 
 /// Everything that can be chosen. No secret.
 pub(super) async fn catalog(admin: Data<Admin>) -> Answer {
@@ -22,26 +23,40 @@ pub(super) async fn catalog(admin: Data<Admin>) -> Answer {
 fn provider(provider: &Provider) -> Value {
     let credentials = provider.credentials.iter();
     let credentials: Vec<_> = credentials
-        .map(|it| json!({ "name": &*it.name, "weight": it.weight }))
+        .map(|it| {
+            let identity = of_credential(it).map(|identity| identity_of(identity));
+            json!({ "name": &*it.name, "weight": it.weight, "identity": identity })
+        })
         .collect();
     json!({
         "provider": &*provider.name,
         "kind": provider.kind.name(),
         "base_url": provider.base_url.to_string(),
         "region": provider.region.as_deref(),
-        "auth": match provider.auth {
-            Auth::Bearer => "bearer",
-            Auth::XApiKey => "x-api-key",
-            Auth::ApiKey => "api-key",
-            Auth::XGoogApiKey => "x-goog-api-key",
-            Auth::None => "none",
-        },
+        "auth": provider.auth.name(),
         "credentials": credentials,
         "http": match provider.http {
             HttpVersion::Http1 => 1,
             HttpVersion::Http2 => 2,
         },
         "probed": provider.probe.is_some(),
+    })
+}
+
+/// An identity at a cloud, and whether there is a key for it.
+fn identity_of(identity: &Identity) -> Value {
+    let standing = identity.standing();
+    let text = |at: Timestamp| at.to_string();
+    let expires_at = standing.minted.as_ref().and_then(|minted| minted.expires_at);
+    json!({
+        "name": identity.described().name(),
+        "is_usable": identity.key(Clock.wall()).is_some(),
+        "expires_at": expires_at.map(text),
+        "trouble": standing.trouble.as_ref().map(|trouble| json!({
+            "what": &*trouble.what,
+            "since": text(trouble.since),
+            "failures": trouble.failures,
+        })),
     })
 }
 

@@ -8,12 +8,14 @@ use http::header::{CONTENT_TYPE, HeaderMap};
 use tokio::time::{Instant, timeout_at};
 use tollgate_adapters::{Answer, Egress, Encoded, Reader, StreamReader, encode, encode_continuation};
 use tollgate_core::{Clock, OutcomeClass, Refusal, RefusalKind, RequestId, Timestamp, Usage};
-use tollgate_routing::{Provider, Timeouts};
+use tollgate_routing::{Credential, Provider, Timeouts};
 
-use super::request::{self, ClientHeaders};
+use super::proof::Shown;
+use super::request::{self, ClientHeaders, Message};
 use super::turns::Asked;
 use super::{Answered, Failed, Opened, Reason, on_runtime, runtime_now};
 use crate::accept::Call;
+use crate::identity::of_credential;
 use crate::leg::{Leg, Verdict};
 use crate::off_thread::{LARGE_BYTES, off_thread};
 use crate::respond::Passed;
@@ -96,39 +98,26 @@ pub(super) async fn attempt_once(errand: &Errand<'_>, asked: Asked<'_>) -> Resul
             return Err(Failed::Untranslatable(candidate, refusal));
         }
     };
+    let shown = std::pin::pin!(shown(errand, credential));
+    let shown = before(errand.deadline, shown).await;
     leg.sent(&encoded.loss);
     let Encoded {
         path, body, reader, ..
     } = encoded;
-    let build = || {
-        request::build(
-            errand.call.surface,
-            provider,
-            credential,
-            errand.headers,
-            (&path, &body),
-        )
-        .map_err(|error| gateway(OutcomeClass::InvalidRequest, error.to_string()))
-    };
     let exchange = async {
-        let mut is_again = false;
-        let sent = loop {
-            match errand.worker.upstream.send(provider, build()?).await {
-                // It closed an idle connection just as the request was on its way: nobody has read that.
-                Err(error) if error.was_stale() && !is_again => is_again = true,
-                sent => break sent,
-            }
-        };
-        match sent {
-            Ok(answer) => receive(errand, answer, provider, reader, &mut leg).await,
-            Err(error) => Err(gateway(error.class(), error.to_string())),
-        }
+        let answer = send(errand, provider, &shown?, (&path, &body)).await?;
+        receive(errand, answer, provider, reader, &mut leg).await
     };
     let answered = before(errand.deadline, std::pin::pin!(exchange)).await;
     leg.waited();
     match answered {
         Ok(answered) => Ok((leg, answered)),
         Err((outcome, status, reason)) => {
+            if let Some(identity) = credential.and_then(of_credential)
+                && outcome == OutcomeClass::CredentialRejected
+            {
+                errand.worker.shared.identities.doubt(identity);
+            }
             let candidate = leg.candidate.clone();
             let retry_after = match &reason {
                 Reason::Provider(failure, _) => failure.retry_after,
@@ -147,11 +136,49 @@ pub(super) async fn attempt_once(errand: &Errand<'_>, asked: Asked<'_>) -> Resul
     }
 }
 
-/// The exchange, as long as the request has time.
-async fn before(
+/// What the provider is shown.
+async fn shown<'p>(errand: &Errand<'_>, credential: Option<&'p Credential>) -> Result<Shown<'p>, Unanswered> {
+    let identities = &errand.worker.shared.identities;
+    let shown = Shown::wait(credential, identities).await;
+    shown.map_err(|why| gateway(OutcomeClass::CredentialUnavailable, why))
+}
+
+/// Sends the request, once more where nobody has read it, or where it was only our clock that the provider refused.
+async fn send(
+    errand: &Errand<'_>,
+    provider: &Provider,
+    shown: &Shown<'_>,
+    (path, body): (&str, &Bytes),
+) -> Result<upstream::Answer, Unanswered> {
+    let hash = shown.hash(body).await;
+    let build = || {
+        let hash = hash.as_deref();
+        let message = Message { path, body, hash };
+        request::build(errand.call.surface, provider, shown, errand.headers, message)
+            .map_err(|error| gateway(OutcomeClass::InvalidRequest, error.to_string()))
+    };
+    let (mut is_again, mut is_corrected) = (false, false);
+    loop {
+        match errand.worker.upstream.send(provider, build()?).await {
+            // It closed an idle connection just as the request was on its way: nobody has read that.
+            Err(error) if error.was_stale() && !is_again => is_again = true,
+            Err(error) => return Err(gateway(error.class(), error.to_string())),
+            Ok(answer) => {
+                let (status, headers) = (answer.response.status(), answer.response.headers());
+                if is_corrected || !shown.learns_the_time(status, headers) {
+                    return Ok(answer);
+                }
+                is_corrected = true;
+            }
+        }
+    }
+}
+
+/// What is done, as long as the request has time.
+async fn before<T>(
     deadline: Option<std::time::Instant>,
-    exchange: Pin<&mut impl Future<Output = Result<Answered, Unanswered>>>,
-) -> Result<Answered, Unanswered> {
+    exchange: Pin<&mut impl Future<Output = Result<T, Unanswered>>>,
+) -> Result<T, Unanswered> {
     let Some(deadline) = deadline else {
         return exchange.await;
     };

@@ -3,20 +3,20 @@
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HOST, USER_AGENT};
+use http::header::{HOST, USER_AGENT};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 use http_body_util::Full;
 use rand::Rng as _;
 use smallvec::SmallVec;
+use thiserror::Error;
+use tollgate_adapters::{NotSigned, Payload};
 use tollgate_core::{Moment, Surface};
 use tollgate_routing::{Auth, Candidate, Credential, Provider, Target};
 
+use super::proof::Shown;
 use crate::upstream::UpstreamRequest;
 
-const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
-const API_KEY: HeaderName = HeaderName::from_static("api-key");
 const OURSELVES: HeaderValue = HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION")));
 
 /// As many headers as most requests have at the most.
@@ -81,18 +81,40 @@ pub(super) fn credentials(target: &Target, now: Moment, anyway: bool) -> SmallVe
     drawn.into_iter().map(|(_, numbered)| numbered).collect()
 }
 
-/// Puts the request together: what to send where.
+/// Why a request cannot be put together.
+#[derive(Debug, Error)]
+pub(crate) enum BuildError {
+    /// Its parts do not fit.
+    #[error(transparent)]
+    Http(#[from] http::Error),
+    /// It cannot be signed.
+    #[error(transparent)]
+    NotSigned(#[from] NotSigned),
+    /// There is nothing to show yet.
+    #[error("no credential is at hand")]
+    NothingToShow,
+}
+
+/// What is sent where. `hash` is the body's, where it is known.
+#[derive(Clone, Copy)]
+pub(super) struct Message<'m> {
+    pub(super) path: &'m str,
+    pub(super) body: &'m Bytes,
+    pub(super) hash: Option<&'m str>,
+}
+
+/// Puts the request together.
 pub(super) fn build(
     surface: Surface,
     provider: &Provider,
-    credential: Option<&Credential>,
+    shown: &Shown<'_>,
     client: ClientHeaders<'_>,
-    (path, body): (&str, &Bytes),
-) -> Result<UpstreamRequest, http::Error> {
+    message: Message<'_>,
+) -> Result<UpstreamRequest, BuildError> {
     let own = |headers: &mut HeaderMap| {
         tollgate_adapters::request_headers(surface, provider.kind, &|name| client.get(name), headers);
     };
-    request(Method::POST, provider, path, body.clone(), credential, own)
+    request(Method::POST, provider, message, shown, own)
 }
 
 /// What a candidate is sent with the first of its provider's credentials: for benches.
@@ -100,16 +122,22 @@ pub(crate) fn first_request(
     surface: Surface,
     candidate: &Candidate,
     client: ClientHeaders<'_>,
-    what: (&str, &Bytes),
-) -> Result<UpstreamRequest, http::Error> {
+    (path, body): (&str, &Bytes),
+) -> Result<UpstreamRequest, BuildError> {
     let provider = &candidate.target.provider;
-    build(surface, provider, provider.credentials.first(), client, what)
+    let shown = at_hand(provider.credentials.first())?;
+    build(surface, provider, &shown, client, Message::new(path, body))
 }
 
 /// A request for a sign of life.
-pub(crate) fn probe_request(provider: &Provider, path: &str) -> Result<UpstreamRequest, http::Error> {
-    let credential = provider.credentials.first();
-    request(Method::GET, provider, path, Bytes::new(), credential, |_| {})
+pub(crate) fn probe_request(provider: &Provider, path: &str) -> Result<UpstreamRequest, BuildError> {
+    let shown = at_hand(provider.credentials.first())?;
+    let empty = Bytes::new();
+    request(Method::GET, provider, Message::new(path, &empty), &shown, |_| {})
+}
+
+fn at_hand(credential: Option<&Credential>) -> Result<Shown<'_>, BuildError> {
+    Shown::at_hand(credential).ok_or(BuildError::NothingToShow)
 }
 
 /// A request for a vector, of which no client's headers say anything. The credential is drawn by weight.
@@ -117,7 +145,7 @@ pub(crate) fn embedding_request(
     provider: &Provider,
     path: &str,
     body: &Bytes,
-) -> Result<UpstreamRequest, http::Error> {
+) -> Result<UpstreamRequest, BuildError> {
     let usable = provider.credentials.iter().filter(|it| it.weight > 0);
     let lots: u64 = usable.clone().map(|it| u64::from(it.weight)).sum();
     let mut lot = rand::rng().random_range(0..lots.max(1));
@@ -129,56 +157,43 @@ pub(crate) fn embedding_request(
     let own = |headers: &mut HeaderMap| {
         tollgate_adapters::request_headers(Surface::Embeddings, provider.kind, &|_| None, headers);
     };
-    request(Method::POST, provider, path, body.clone(), credential, own)
+    let shown = at_hand(credential)?;
+    request(Method::POST, provider, Message::new(path, body), &shown, own)
 }
 
 /// What all requests to a provider have in common. `own` are the headers of this one: those that are configured, and the
-/// credential, come over them.
+/// credential, come over them. A signature is over all of them, so that it comes last.
 fn request(
     method: Method,
     provider: &Provider,
-    path: &str,
-    body: Bytes,
-    credential: Option<&Credential>,
+    message: Message<'_>,
+    shown: &Shown<'_>,
     own: impl FnOnce(&mut HeaderMap),
-) -> Result<UpstreamRequest, http::Error> {
-    let uri = join(&provider.base_url, path)?;
-    let host = HeaderValue::from_str(uri.authority().map_or("", |authority| authority.as_str()))?;
-    let mut request = http::Request::new(Full::new(body));
-    *request.method_mut() = method;
-    *request.uri_mut() = uri;
-    let headers = request.headers_mut();
-    headers.reserve(MOST_HEADERS);
-    headers.insert(HOST, host);
+) -> Result<UpstreamRequest, BuildError> {
+    let uri = join(&provider.base_url, message.path)?;
+    let host = uri.authority().map_or("", |authority| authority.as_str());
+    let mut headers = HeaderMap::with_capacity(MOST_HEADERS);
+    headers.insert(HOST, HeaderValue::from_str(host).map_err(http::Error::from)?);
     headers.insert(USER_AGENT, OURSELVES);
-    own(headers);
-    authorize(provider.auth, credential, headers)?;
+    own(&mut headers);
+    shown.show(provider.auth, &mut headers)?;
     for (name, value) in &provider.headers {
         headers.insert(name, value.clone());
     }
+    let payload = message.hash.map_or(Payload::Bytes(message.body), Payload::Sha256);
+    shown.sign(&method, &uri, &mut headers, payload)?;
+    let mut request = http::Request::new(Full::new(message.body.clone()));
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
     Ok(request)
 }
 
-fn authorize(
-    auth: Auth,
-    credential: Option<&Credential>,
-    headers: &mut HeaderMap,
-) -> Result<(), http::Error> {
-    let Some(credential) = credential else {
-        return Ok(());
-    };
-    let key = credential.secret.expose();
-    let (name, value) = match auth {
-        Auth::Bearer => (AUTHORIZATION, Bytes::from(["Bearer ", key].concat())),
-        Auth::XApiKey => (X_API_KEY, Bytes::copy_from_slice(key.as_bytes())),
-        Auth::XGoogApiKey => (X_GOOG_API_KEY, Bytes::copy_from_slice(key.as_bytes())),
-        Auth::ApiKey => (API_KEY, Bytes::copy_from_slice(key.as_bytes())),
-        Auth::None => return Ok(()),
-    };
-    let mut value = HeaderValue::from_maybe_shared(value)?;
-    value.set_sensitive(true);
-    headers.insert(name, value);
-    Ok(())
+impl<'m> Message<'m> {
+    fn new(path: &'m str, body: &'m Bytes) -> Self {
+        let hash = None;
+        Self { path, body, hash }
+    }
 }
 
 /// `base` and `path` as one URI, with exactly one slash between them.

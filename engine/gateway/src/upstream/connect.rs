@@ -1,5 +1,6 @@
 //! Opening connections: DNS, TCP, TLS, and the proxy that the environment names.
 
+use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -112,6 +113,24 @@ impl Connector {
         Err(failed)
     }
 
+    /// Opens a connection of HTTP/1.1 to somebody who is no provider, within `limit`. What is on this machine or its
+    /// link (a cloud's metadata service) is never looked for behind a proxy.
+    pub(super) async fn dial(&self, uri: &Uri, limit: Duration) -> Result<(Io, Option<Via>), ConnectError> {
+        let opened = async {
+            if is_at_hand(uri) {
+                return tls(self.tcp.clone(), HttpVersion::Http1)
+                    .call(uri.clone())
+                    .await
+                    .map(|io| (io, None));
+            }
+            self.open(uri, HttpVersion::Http1).await
+        };
+        match tokio::time::timeout(limit, opened).await {
+            Ok(opened) => opened.map_err(ConnectError::failed),
+            Err(_) => Err(ConnectError::Timeout(limit)),
+        }
+    }
+
     async fn open(&self, uri: &Uri, version: HttpVersion) -> Result<(Io, Option<Via>), BoxError> {
         let mut tcp = self.tcp.clone();
         let direct = |io| (io, None);
@@ -140,6 +159,15 @@ impl Connector {
                 authorization: proxy.basic_auth().cloned(),
             }),
         ))
+    }
+}
+
+fn is_at_hand(uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default();
+    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_link_local(),
+        Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+        Err(_) => host == "localhost" || host == "metadata.google.internal",
     }
 }
 

@@ -153,6 +153,11 @@ fn simulate(name: &str, provider: &mut Value, stand: &Stand<'_>) {
     };
     put(provider, "base_url", json!(format!("http://{host}{version}")));
     let placeholder = |what: &str| json!(format!("simulated-{what}"));
+    if shows_identity(provider) {
+        // Nobody is asked for real credentials: a key stands in for them.
+        remove(provider, &["auth", "aws", "google"]);
+        put(provider, "api_key", placeholder(name));
+    }
     if provider.get("api_key").is_some_and(|it| !it.is_null()) {
         put(provider, "api_key", placeholder(name));
     }
@@ -163,6 +168,12 @@ fn simulate(name: &str, provider: &mut Value, stand: &Stand<'_>) {
     for (header, value) in members(provider, "headers") {
         *value = placeholder(header);
     }
+}
+
+fn shows_identity(provider: &Value) -> bool {
+    let of_cloud = |name: &str| provider.get(name).is_some_and(|it| !it.is_null());
+    let auth = provider.get("auth").and_then(Value::as_str);
+    matches!(auth, Some("aws" | "google")) || of_cloud("aws") || of_cloud("google")
 }
 
 /// Keys keep their names and what they may; the drill has one of its own.

@@ -21,6 +21,9 @@ providers:
   local: { kind: vllm, base_url: "http://10.1.1.1:8000/v1" }
   llama: { kind: ollama }
   router: { kind: openrouter, api_key: "SECRET-router" }
+  bedrock: { kind: bedrock, region: us-east-1, auth: aws }
+  role: { kind: bedrock, region: us-east-1, aws: { access_key_id: "SECRET-id", secret_access_key: "SECRET-key", role_arn: "arn:aws:iam::123456789012:role/SECRET" } }
+  vertex: { kind: vertex, project: p, region: europe-west4, google: { credentials_file: SECRET.json } }
 cache: { directory: /var/lib/real, policy: { mode: exact } }
 models:
   fast:
@@ -260,10 +263,20 @@ const HARMLESS: [&str; 28] = [
     "cache.policy.tags[]",
 ];
 /// Those that are replaced or taken out; files that are only read get whole paths.
-const REWRITTEN: [&str; 17] = [
+const REWRITTEN: [&str; 27] = [
     "providers.*.base_url",
     "providers.*.api_key",
     "providers.*.api_keys[].key",
+    "providers.*.aws.access_key_id",
+    "providers.*.aws.external_id",
+    "providers.*.aws.profile",
+    "providers.*.aws.region",
+    "providers.*.aws.role_arn",
+    "providers.*.aws.role_session_name",
+    "providers.*.aws.secret_access_key",
+    "providers.*.aws.session_token",
+    "providers.*.google.credentials",
+    "providers.*.google.credentials_file",
     "providers.*.headers.*",
     "keys[].key",
     "keys[].key_hash",
