@@ -16,6 +16,7 @@ mod metrics;
 mod process;
 mod routes;
 mod scripted;
+mod signatures;
 mod stack;
 mod wire;
 
@@ -25,5 +26,6 @@ pub use metrics::Metrics;
 pub use process::{Finished, Process, binary, run, run_and, run_within, spawn};
 pub use routes::{broken, failing, slow, tally};
 pub use scripted::{Scripted, is_whole, json_answer, refusing};
+pub use signatures::{Signature, verified};
 pub use stack::{BEARER, KEY, Stack, eventually, scratch_file};
 pub use wire::{Cut, Response, Wire, get, post};

@@ -20,6 +20,8 @@ mod breakers;
 #[cfg(test)]
 mod cached;
 #[cfg(test)]
+mod clouds;
+#[cfg(test)]
 mod dialects;
 #[cfg(test)]
 mod disconnects;
