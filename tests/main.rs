@@ -11,10 +11,14 @@
 )]
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod architecture;
 mod arrays;
 #[cfg(test)]
 mod benched;
+#[cfg(test)]
+mod beside;
 #[cfg(test)]
 mod breakers;
 #[cfg(test)]
@@ -79,3 +83,5 @@ mod timeouts;
 mod tls;
 #[cfg(test)]
 mod translation;
+#[cfg(test)]
+mod uploads;

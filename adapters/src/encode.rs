@@ -10,18 +10,18 @@ mod tests;
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use tollgate_core::{Dialect, ProviderKind, Refusal, RefusalKind, Surface};
+use tollgate_core::{Dialect, ProviderKind, Refusal, RefusalKind, Surface, Through, Whom};
 
 use crate::chat::carried::is_tagged_in;
 use crate::egress::Egress;
 use crate::head::{Head, UsagePlace};
-use crate::json::{quote, quoted_end, value_span};
+use crate::json::{quote, quoted_end, skip_space, value_span};
 use crate::loss::Loss;
 use crate::passthrough::Watching;
 use crate::patch::{Misplaced, Patches};
 use crate::profile::{profile, refuses};
 use crate::reader::{Reader, Way};
-use crate::{anthropic, bedrock, cohere, openai, responses, translate};
+use crate::{anthropic, bedrock, openai, responses, translate};
 
 /// A request as one target takes it.
 #[derive(Debug)]
@@ -50,10 +50,11 @@ pub fn encode(surface: Surface, head: &Head, body: &Bytes, egress: &Egress<'_>) 
     let is_strict = surface == Surface::ChatCompletions && profile(egress.kind).quirks.is_strict;
     // What another provider thought, which a client has brought along: none of Google's business.
     let is_mixed = upstream == Dialect::Gemini && is_tagged_in(body);
-    if surface == Surface::Embeddings && upstream == Dialect::Cohere {
+    if surface == Surface::Embeddings && upstream != Dialect::OpenAi {
         return embedding(body, egress);
     }
-    if surface.dialect() != upstream || is_strict || is_mixed {
+    let passes = surface.through().is_some();
+    if !passes && (surface.dialect() != upstream || is_strict || is_mixed) {
         return translated(surface, head, body, egress);
     }
     let mut loss = Loss::default();
@@ -68,13 +69,25 @@ pub fn encode(surface: Surface, head: &Head, body: &Bytes, egress: &Egress<'_>) 
         path: path(surface, head.stream, egress),
         body,
         loss,
-        reader: Reader {
-            surface,
-            kind: egress.kind,
-            request_id: egress.request_id,
-            way: Way::Same(watching),
-        },
+        reader: Reader::of(surface, egress, watching),
     })
+}
+
+/// What is sent on as it is, whatever it is: the body is not here. `rest` is the path below the surface's own, with a
+/// slash in front, and `query` the client's.
+pub fn encode_carried(through: Through, rest: &str, query: &str, egress: &Egress<'_>) -> Encoded {
+    let surface = Surface::Through(through);
+    let mut path = through_path(through, rest, egress);
+    if !query.is_empty() {
+        path.push(if path.contains('?') { '&' } else { '?' });
+        path.push_str(query);
+    }
+    Encoded {
+        path: path.into(),
+        body: Bytes::new(),
+        loss: Loss::default(),
+        reader: Reader::of(surface, egress, Watching::Everything),
+    }
 }
 
 /// The client's request in the provider's dialect.
@@ -98,10 +111,10 @@ fn translated(surface: Surface, head: &Head, body: &Bytes, egress: &Egress<'_>) 
     })
 }
 
-/// A request for embeddings as Cohere takes it.
+/// A request for embeddings in the words of a provider that has its own.
 fn embedding(body: &Bytes, egress: &Egress<'_>) -> Result<Encoded, Refusal> {
     let mut loss = Loss::default();
-    let (body, encoding) = cohere::embed::request(body, egress.model, &mut loss)?;
+    let (body, translation) = crate::embedding::request(body, egress, &mut loss)?;
     egress.bear(&loss)?;
     Ok(Encoded {
         path: path(Surface::Embeddings, false, egress),
@@ -111,7 +124,7 @@ fn embedding(body: &Bytes, egress: &Egress<'_>) -> Result<Encoded, Refusal> {
             surface: Surface::Embeddings,
             kind: egress.kind,
             request_id: egress.request_id,
-            way: Way::Embedding(encoding, egress.model.into()),
+            way: Way::Embedding(translation),
         },
     })
 }
@@ -129,10 +142,12 @@ fn patched(
     if matches!(surface, Surface::ChatCompletions | Surface::Completions) {
         mend(head, body, egress, &mut patches, loss)?;
     }
-    if let Some(place) = &head.model_place
-        && *head.model != *egress.model
-    {
-        patches.replace(place.clone(), quote(egress.model))?;
+    if *head.model != *egress.model {
+        match &head.model_place {
+            Some(place) => patches.replace(place.clone(), quote(egress.model))?,
+            None if surface.is_addressed() => {}
+            None => name_model(body, egress.model, &mut patches)?,
+        }
     }
     let streams_usage = matches!(surface, Surface::ChatCompletions | Surface::Completions);
     let asks = head.stream && streams_usage && profile(egress.kind).quirks.takes_stream_options;
@@ -167,6 +182,17 @@ fn patched(
     Ok((own.map_or(sent, Bytes::from), watching))
 }
 
+/// Names the model in a body that names none: in front of its first field.
+fn name_model(body: &[u8], model: &str, patches: &mut Patches) -> Result<(), Misplaced> {
+    let inside = skip_space(body, 0) + 1;
+    let mut field = br#""model":"#.to_vec();
+    field.extend_from_slice(&quote(model));
+    if body.get(skip_space(body, inside)) != Some(&b'}') {
+        field.push(b',');
+    }
+    patches.replace(inside..inside, field)
+}
+
 /// Words that the provider does not know, or refuses.
 fn mend(
     head: &Head,
@@ -197,14 +223,59 @@ fn mend(
     patches.remove_members(body, refused().map(|member| member.key_at))
 }
 
+/// Path and query of what passes through.
+fn through_path(through: Through, rest: &str, egress: &Egress<'_>) -> String {
+    let row = through.row();
+    match egress.kind.dialect_for(Surface::Through(through)) {
+        Dialect::Gemini => google(row.path, egress),
+        Dialect::Bedrock => format!("/model/{}/{}", percent_encoded(egress.model), row.path),
+        Dialect::Cohere => "/v2/rerank".to_owned(),
+        Dialect::Anthropic => format!("{}{rest}", row.path),
+        Dialect::OpenAi | Dialect::Responses => {
+            let path = match through {
+                Through::CohereRerank => Through::Rerank.row().path,
+                _ => row.path,
+            };
+            let whose = match row.whom {
+                Whom::Account(_) => Deployed::Account,
+                _ if row.dialect == Dialect::Responses => Deployed::Account,
+                _ => Deployed::Model,
+            };
+            below_base(&format!("{path}{rest}"), whose, egress)
+        }
+    }
+}
+
+/// Whose a path is at Azure, where models are deployed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Deployed {
+    /// The model's.
+    Model,
+    /// The account's; the model, if there is one, stands in the body.
+    Account,
+}
+
 /// Path and query of a request.
 fn path(surface: Surface, stream: bool, egress: &Egress<'_>) -> Cow<'static, str> {
+    if let Surface::Through(through) = surface {
+        return through_path(through, "", egress).into();
+    }
     let surface = match (egress.kind.dialect_for(surface), surface) {
         (Dialect::Anthropic, Surface::CountTokens) => return Cow::Borrowed("/v1/messages/count_tokens"),
         (Dialect::Anthropic, _) => return Cow::Borrowed("/v1/messages"),
         (Dialect::Cohere, Surface::Embeddings) => return Cow::Borrowed("/v2/embed"),
         (Dialect::Cohere, _) => return Cow::Borrowed("/v2/chat"),
+        (Dialect::Gemini, Surface::Embeddings) => {
+            let method = match egress.kind {
+                ProviderKind::Vertex => "predict",
+                _ => "batchEmbedContents",
+            };
+            return Cow::Owned(google(method, egress));
+        }
         (Dialect::Gemini, _) => return Cow::Owned(generate_content(stream, egress)),
+        (Dialect::Bedrock, Surface::Embeddings) => {
+            return Cow::Owned(format!("/model/{}/invoke", percent_encoded(egress.model)));
+        }
         (Dialect::Bedrock, _) => {
             let model = percent_encoded(egress.model);
             let way = if stream { "converse-stream" } else { "converse" };
@@ -215,35 +286,53 @@ fn path(surface: Surface, stream: bool, egress: &Egress<'_>) -> Cow<'static, str
         (Dialect::OpenAi, Surface::Embeddings) => "/embeddings",
         (Dialect::OpenAi, _) => "/chat/completions",
     };
-    Cow::Owned(match (egress.kind, egress.api_version) {
-        // The model stands in the body there.
-        (ProviderKind::Azure, Some(version)) if surface == "/responses" => {
-            format!("/openai{surface}?api-version={}", percent_encoded(version))
+    if egress.kind != ProviderKind::Azure {
+        return Cow::Borrowed(surface);
+    }
+    let whose = match surface {
+        "/responses" => Deployed::Account,
+        _ => Deployed::Model,
+    };
+    Cow::Owned(below_base(surface, whose, egress))
+}
+
+/// A path of the dialects of `OpenAI`, at a provider of this kind.
+fn below_base(path: &str, whose: Deployed, egress: &Egress<'_>) -> String {
+    match (egress.kind, egress.api_version) {
+        (ProviderKind::Azure, Some(version)) => {
+            let deployment = match whose {
+                Deployed::Account => String::new(),
+                Deployed::Model => format!("/deployments/{}", percent_encoded(egress.model)),
+            };
+            format!(
+                "/openai{deployment}{path}?api-version={}",
+                percent_encoded(version)
+            )
         }
-        (ProviderKind::Azure, Some(version)) => format!(
-            "/openai/deployments/{}{surface}?api-version={}",
-            percent_encoded(egress.model),
-            percent_encoded(version)
-        ),
-        (ProviderKind::Azure, None) => format!("/openai/v1{surface}"),
-        _ => return Cow::Borrowed(surface),
-    })
+        (ProviderKind::Azure, None) => format!("/openai/v1{path}"),
+        _ => path.to_owned(),
+    }
+}
+
+/// Where Google's models are asked to write.
+fn generate_content(stream: bool, egress: &Egress<'_>) -> String {
+    let method = if stream {
+        "streamGenerateContent?alt=sse"
+    } else {
+        "generateContent"
+    };
+    google(method, egress)
 }
 
 /// Where Google's models are asked. A tuned model is named with its collection (`tunedModels/NAME`).
-fn generate_content(stream: bool, egress: &Egress<'_>) -> String {
+fn google(method: &str, egress: &Egress<'_>) -> String {
     let (collection, model) = egress.model.split_once('/').unwrap_or(("models", egress.model));
     let (collection, model) = (percent_encoded(collection), percent_encoded(model));
     let before = match egress.kind {
         ProviderKind::Vertex => "/publishers/google",
         _ => "/v1beta",
     };
-    let way = if stream {
-        "streamGenerateContent?alt=sse"
-    } else {
-        "generateContent"
-    };
-    format!("{before}/{collection}/{model}:{way}")
+    format!("{before}/{collection}/{model}:{method}")
 }
 
 /// As one segment of a path: everything but RFC 3986's unreserved characters is encoded.

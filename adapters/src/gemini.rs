@@ -5,6 +5,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod decode;
+pub(crate) mod embed;
 pub(crate) mod encode;
 pub(crate) mod error;
 pub(crate) mod events;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use simd_json::{Buffers, Node, StaticNode, Tape};
 use smallvec::SmallVec;
-use tollgate_core::{Capabilities, Refusal, RefusalKind, Surface};
+use tollgate_core::{Capabilities, Refusal, RefusalKind, Surface, Whom};
 
 use crate::json::{after_colon, skip_space, value_span};
 use tape::{Field, Top};
@@ -27,6 +27,28 @@ const MAX_VALUES: usize = 2_000_000;
 const COUNTED_FROM_BYTES: usize = 64 << 10;
 /// Buffers that have grown beyond this are given back after use.
 const KEPT_BYTES: usize = 1 << 20;
+
+impl Head {
+    /// Of a request of which nothing is known but whom it is for.
+    pub fn of(model: Arc<str>) -> Self {
+        Self {
+            model,
+            stream: false,
+            include_usage: false,
+            max_output_tokens: None,
+            prompt_bytes: 0,
+            needs: Capabilities::NONE,
+            session: None,
+            prefix: 0,
+            turns: 0,
+            model_place: None,
+            usage_place: UsagePlace::Nowhere,
+            developers: SmallVec::new(),
+            refusable: SmallVec::new(),
+            completion_limit: None,
+        }
+    }
+}
 
 /// Buffers that one worker uses for one request after the other. Holds nothing between requests but memory, at
 /// most a few MiB.
@@ -193,7 +215,10 @@ fn head(
 ) -> Result<Head, Refusal> {
     let (model, model_place) = match address {
         Some(address) => (address.model.into(), None),
-        None => model(body, top).map(|(model, place)| (model, Some(place)))?,
+        None => match default_model(surface).filter(|_| top.model.is_none()) {
+            Some(model) => (model.into(), None),
+            None => model(body, top).map(|(model, place)| (model, Some(place)))?,
+        },
     };
     let prompt = required(surface, top)?;
     let stream = match address {
@@ -238,6 +263,14 @@ fn head(
     })
 }
 
+/// Whom a request asks that names nobody; `None`: it must name somebody.
+fn default_model(surface: Surface) -> Option<&'static str> {
+    match surface.through()?.row().whom {
+        Whom::ModelOr(model) => Some(model),
+        _ => None,
+    }
+}
+
 fn model(body: &[u8], top: &Top<'_>) -> Result<(Arc<str>, Range<usize>), Refusal> {
     let Some(field) = top.model else {
         return Err(invalid(
@@ -278,6 +311,8 @@ fn required<'a>(surface: Surface, top: &Top<'a>) -> Result<Option<Field<'a>>, Re
             }) => return Ok(None),
             prompt => ("prompt", "a string or an array", prompt, true),
         },
+        // What it must hold is the provider's business.
+        Surface::Through(_) => return Ok(None),
     };
     let has_turns = !matches!(surface, Surface::Embeddings | Surface::Completions);
     match field {

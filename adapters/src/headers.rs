@@ -22,6 +22,7 @@ pub fn request_headers(
     out.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let upstream = kind.dialect_for(surface);
     let accepted = match upstream {
+        _ if surface.through().is_some() => "*/*",
         Dialect::Bedrock => "application/json, application/vnd.amazon.eventstream",
         _ => "application/json, text/event-stream",
     };

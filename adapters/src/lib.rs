@@ -8,6 +8,8 @@
 //! - [`profile()`], [`base_url`], [`request_headers`]: what is known of each kind of provider beforehand.
 //! - [`ArrayWriter`]: a stream of events as a JSON array.
 //! - [`sign_request`]: the signature that AWS wants instead of a key.
+//! - [`encode_carried`], [`FormScan`], [`Told`]: what passes through without being held: where it goes, whose model a
+//!   form names, what the answer tells of its use.
 //! - [`render_refusal`], [`render_stream_error`]: every error in the client's own dialect.
 
 mod anthropic;
@@ -18,9 +20,11 @@ mod cohere;
 mod continuation;
 mod dialects;
 mod egress;
+mod embedding;
 mod encode;
 mod estimate;
 pub mod eventstream;
+mod form;
 mod framing;
 mod gemini;
 mod head;
@@ -42,14 +46,16 @@ mod sigv4;
 pub mod sse;
 #[cfg(test)]
 mod testing;
+mod told;
 mod translate;
 mod usage;
 
 pub use classify::ProviderFailure;
 pub use continuation::{encode_continuation, render_seam};
 pub use egress::Egress;
-pub use encode::{Encoded, encode};
+pub use encode::{Encoded, encode, encode_carried};
 pub use estimate::{estimate_usage, settled_usage};
+pub use form::{Absent, FormScan, ModelField};
 pub use head::{Address, Head, Scratch, read_head, read_head_at};
 pub use headers::{error_header, request_headers, stream_type, takes_comments};
 pub use json_array::ArrayWriter;
@@ -64,3 +70,4 @@ pub use render::{render_refusal, render_stream_error};
 pub use report::{Malformed, Report, StreamEnd, StreamFault};
 pub use resume::Partial;
 pub use sigv4::{BEDROCK, NotSigned, Payload, Signer, sign_request};
+pub use told::Told;

@@ -7,8 +7,9 @@ use tollgate_core::{ProviderKind, RequestId, Surface, Timestamp};
 
 use crate::chat::made::Made;
 use crate::classify::{ProviderFailure, failure};
-use crate::cohere::embed::{self, Encoding};
 use crate::dialects;
+use crate::egress::Egress;
+use crate::embedding;
 use crate::passthrough::Watching;
 use crate::report::{Malformed, Report};
 use crate::resume::Overlap;
@@ -32,8 +33,8 @@ pub(crate) enum Way {
     Same(Watching),
     /// It must be translated.
     Translated(Box<Translation>),
-    /// It holds embeddings of Cohere's, for a client that wants them so, from the model of this name.
-    Embedding(Encoding, Box<str>),
+    /// It holds embeddings in another provider's words.
+    Embedding(embedding::Translation),
     /// It goes on with an answer that another provider began.
     Continues(Box<Translation>, Overlap),
 }
@@ -48,6 +49,16 @@ pub struct Answer {
 }
 
 impl Reader {
+    /// For an answer in the client's dialect.
+    pub(crate) fn of(surface: Surface, egress: &Egress<'_>, watching: Watching) -> Self {
+        Self {
+            surface,
+            kind: egress.kind,
+            request_id: egress.request_id,
+            way: Way::Same(watching),
+        }
+    }
+
     /// Reads a whole answer with a 2xx status.
     ///
     /// # Errors
@@ -58,8 +69,8 @@ impl Reader {
                 let report = dialects::report(self.surface.dialect(), Some(self.surface), self.kind, &body)?;
                 Ok(Answer { body, report })
             }
-            Way::Embedding(encoding, model) => {
-                let (body, report) = embed::answer(&body, &model, encoding)?;
+            Way::Embedding(translation) => {
+                let (body, report) = translation.answer(&body)?;
                 let body = body.into();
                 Ok(Answer { body, report })
             }

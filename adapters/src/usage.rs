@@ -1,6 +1,6 @@
 //! Token counts as providers write them, read into classes that never overlap.
 
-use tollgate_core::{FinishReason, Nanodollars, ServiceTier, Usage, UsageSource};
+use tollgate_core::{FinishReason, Nanodollars, ServiceTier, Units, Usage, UsageSource};
 
 use crate::json::Fields;
 
@@ -65,6 +65,7 @@ pub(crate) fn openai(usage: &Fields<'_>, excludes_reasoning: bool) -> Option<Usa
         output,
         reasoning,
         audio_output,
+        units: Units::default(),
         source: UsageSource::Reported,
     })
 }
@@ -80,6 +81,7 @@ pub(crate) fn sum(one: &Usage, other: &Usage) -> Usage {
         output: one.output.saturating_add(other.output),
         reasoning: one.reasoning.saturating_add(other.reasoning),
         audio_output: one.audio_output.saturating_add(other.audio_output),
+        units: one.units.plus(other.units),
         source: if one.source == other.source {
             one.source
         } else {
@@ -147,6 +149,7 @@ impl AnthropicCounts {
             output,
             reasoning,
             audio_output: 0,
+            units: Units::default(),
             source: UsageSource::Reported,
         })
     }

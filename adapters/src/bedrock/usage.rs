@@ -1,6 +1,6 @@
 //! Token counts and ends of answers as Bedrock writes them.
 
-use tollgate_core::{FinishReason, Usage, UsageSource};
+use tollgate_core::{FinishReason, Units, Usage, UsageSource};
 
 use crate::chat::write::Object;
 use crate::json::Fields;
@@ -30,6 +30,7 @@ pub(crate) fn read(usage: &Fields<'_>) -> Option<Usage> {
         output: output.unwrap_or(0),
         reasoning: 0,
         audio_output: 0,
+        units: Units::default(),
         source: UsageSource::Reported,
     })
 }

@@ -1,7 +1,6 @@
 //! Requests and answers there and back, and what becomes of those of other dialects.
 
 mod answers;
-mod others;
 mod properties;
 mod requests;
 mod streams;

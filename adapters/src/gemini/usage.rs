@@ -1,6 +1,6 @@
 //! `usageMetadata` and `finishReason`, read and written.
 
-use tollgate_core::{FinishReason, ServiceTier, Usage, UsageSource};
+use tollgate_core::{FinishReason, ServiceTier, Units, Usage, UsageSource};
 
 use crate::chat::write::Object;
 use crate::json::Fields;
@@ -78,6 +78,7 @@ impl Counts {
             output,
             reasoning,
             audio_output,
+            units: Units::default(),
             source: UsageSource::Reported,
         })
     }

@@ -287,6 +287,20 @@ impl Counting {
                 Self::Values
             }
             "documents" if surface == Surface::CohereChat => Self::Values,
+            "input"
+            | "prompt"
+            | "instructions"
+            | "query"
+            | "documents"
+            | "contents"
+            | "content"
+            | "requests"
+            | "systemInstruction"
+            | "generateContentRequest"
+                if surface.through().is_some() =>
+            {
+                Self::Values
+            }
             "toolConfig" if surface == Surface::Converse => Self::KeysAndValues,
             "tools" | "functions" | "response_format" => Self::KeysAndValues,
             _ => Self::Nothing,

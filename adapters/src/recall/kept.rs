@@ -128,6 +128,8 @@ impl Kept {
 mod usage {
     use serde::{Deserializer, Serializer};
 
+    use tollgate_core::Units;
+
     use super::{Deserialize, Serialize, Usage, UsageSource};
 
     #[expect(clippy::ref_option, reason = "what serde calls it with")]
@@ -142,6 +144,8 @@ mod usage {
                 output,
                 reasoning,
                 audio_output,
+                // What is kept are conversations and vectors: nothing that is counted in other units.
+                units: _,
                 source,
             } = usage;
             let counts = [
@@ -181,6 +185,7 @@ mod usage {
                 output,
                 reasoning,
                 audio_output,
+                units: Units::default(),
                 source: if is_reported {
                     UsageSource::Reported
                 } else {

@@ -35,8 +35,8 @@ pub use problem::{Problem, Problems};
 pub use reference::{reference_markdown, starter};
 pub use schema::json_schema;
 pub use settings::{
-    AccessLog, Admin, AuthMode, Cache, Decisions, Drain, Embedder, EmbeddingEndpoint, Server, Settings,
-    Telemetry, Tls,
+    AccessLog, Admin, AuthMode, Cache, Decisions, Drain, Embedder, EmbeddingEndpoint, Passthrough, Server,
+    Settings, Telemetry, Tls,
 };
 pub use source::{Source, load};
 pub use units::duration;

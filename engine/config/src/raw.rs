@@ -8,6 +8,7 @@
 
 mod cache;
 mod clouds;
+mod passthrough;
 mod text;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use serde::Deserialize;
 
 pub(crate) use cache::{Cache, CachePolicy, Embedder};
 pub(crate) use clouds::{Aws, Google};
+pub(crate) use passthrough::Passthrough;
 pub(crate) use text::{
     AuthText, CapabilityText, DurationText, HedgeAfterText, HttpText, KindText, MoneyText,
     OnNoCandidatesText, SecretText, ShareText, SizeText, StrategyText,
@@ -52,6 +54,8 @@ pub(crate) struct Config {
     pub breaker: Option<Breaker>,
     /// The cache of answers. Default: nothing is cached.
     pub cache: Option<Cache>,
+    /// Endpoints that name no model, or name it too late. Default: those without a model are closed.
+    pub passthrough: Option<Passthrough>,
 }
 
 /// An endpoint with credentials.
@@ -329,7 +333,7 @@ pub(crate) struct Target {
     pub canary: Option<ShareText>,
 }
 
-/// Prices in US dollars per million tokens, e.g. `"$0.15"`.
+/// Prices in US dollars per million tokens, e.g. `"$0.15"`; those of other things in dollars for one.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Price {
@@ -351,6 +355,12 @@ pub(crate) struct Price {
     pub audio_input: Option<MoneyText>,
     /// Audio in the answer. Default: as `output`.
     pub audio_output: Option<MoneyText>,
+    /// A search, of models that rerank. Default: not known, and then neither is the cost.
+    pub per_search: Option<MoneyText>,
+    /// A picture, where the provider counts no tokens. Default: not known, and then neither is the cost.
+    pub per_image: Option<MoneyText>,
+    /// A minute of sound, where the provider counts no tokens. Default: not known, and then neither is the cost.
+    pub per_minute: Option<MoneyText>,
 }
 
 /// A key that clients present.
@@ -395,6 +405,9 @@ pub(crate) struct Server {
     /// The largest request body.
     #[schemars(extend("default" = "32MiB"))]
     pub body_limit: Option<SizeText>,
+    /// The largest upload: a form or a file, which is passed on as it comes.
+    #[schemars(extend("default" = "512MiB"))]
+    pub upload_limit: Option<SizeText>,
     /// Worker threads. Default: one per core.
     #[schemars(range(min = 1, max = 1024))]
     pub workers: Option<usize>,

@@ -24,7 +24,7 @@ use crate::place::Place;
 use crate::raw::Config;
 use crate::report::Report;
 use crate::source::read_text;
-use crate::{AuthMode, PriceBook, Settings};
+use crate::{AuthMode, Passthrough, PriceBook, Settings};
 
 /// What resolving needs beside the document.
 #[derive(Clone, Copy)]
@@ -55,9 +55,13 @@ pub(crate) fn resolve(context: Context<'_>, config: &Config) -> Settings {
     let hash = format!("{:x}", hasher.finalize()).chars().take(16).collect();
 
     let providers = providers::resolve(context, config);
-    let routes = models::resolve(context, config, &providers, &prices);
+    let models::Open { routes, accounts } = models::resolve(context, config, &providers, &prices);
     let listed = routes.iter().map(|it| it.route.clone()).collect();
-    let catalog = Catalog::new(context.epoch, providers.values().cloned().collect(), listed);
+    let opened = accounts
+        .iter()
+        .map(|(account, it)| (*account, Arc::new(it.route.clone())));
+    let catalog = Catalog::new(context.epoch, providers.values().cloned().collect(), listed)
+        .with_accounts(opened.collect());
     let keys = keys::resolve(context, config, &catalog);
     let has_keys = config.keys.as_ref().is_some_and(|keys| !keys.is_empty());
     let auth = if has_keys {
@@ -77,13 +81,18 @@ pub(crate) fn resolve(context: Context<'_>, config: &Config) -> Settings {
             .into_iter()
             .map(|it| it.with_budget(context.board))
             .collect();
-        Catalog::new(context.epoch, catalog.providers().to_vec(), routes)
+        let accounts = accounts
+            .into_iter()
+            .map(|(account, it)| (account, Arc::new(it.with_budget(context.board))))
+            .collect();
+        Catalog::new(context.epoch, catalog.providers().to_vec(), routes).with_accounts(accounts)
     };
     Settings {
         server,
         admin,
         telemetry,
         cache,
+        passthrough: passthrough(config),
         catalog: catalog.with_models(prices.clone()),
         keyring: Keyring::new(keys),
         auth,
@@ -91,6 +100,20 @@ pub(crate) fn resolve(context: Context<'_>, config: &Config) -> Settings {
         hash,
         warnings: Vec::new(),
         written: Arc::default(),
+    }
+}
+
+/// The models of forms that name theirs too late.
+fn passthrough(config: &Config) -> Passthrough {
+    let named = |model: Option<&String>| {
+        model
+            .filter(|name| !name.is_empty())
+            .map(|name| name.as_str().into())
+    };
+    let written = config.passthrough.as_ref();
+    Passthrough {
+        audio_model: named(written.and_then(|it| it.audio_model.as_ref())),
+        image_model: named(written.and_then(|it| it.image_model.as_ref())),
     }
 }
 

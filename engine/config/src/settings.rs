@@ -27,6 +27,8 @@ pub struct Settings {
     pub telemetry: Telemetry,
     /// The cache of answers.
     pub cache: Cache,
+    /// What names its model too late.
+    pub passthrough: Passthrough,
     /// Providers, routes and targets.
     pub catalog: Catalog,
     /// The virtual keys; empty where `auth` is [`AuthMode::Anonymous`].
@@ -61,6 +63,15 @@ impl Settings {
     }
 }
 
+/// The models of forms that name theirs too late. `None`: a header must name it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Passthrough {
+    /// Of sound.
+    pub audio_model: Option<Arc<str>>,
+    /// Of pictures.
+    pub image_model: Option<Arc<str>>,
+}
+
 /// Whether clients must present a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthMode {
@@ -77,6 +88,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// The largest request body, decoded.
     pub body_limit_bytes: usize,
+    /// The largest upload.
+    pub upload_limit_bytes: usize,
     /// Worker threads; `None`: one per core.
     pub workers: Option<usize>,
     /// `None`: plain HTTP.

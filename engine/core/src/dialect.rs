@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::{Bill, Through, Whom};
+
 /// A wire format, as clients and providers speak it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dialect {
@@ -54,6 +56,8 @@ pub enum Surface {
     CohereChat,
     /// `POST /model/MODEL/converse`, and `/converse-stream`
     Converse,
+    /// What passes through as it is.
+    Through(Through),
 }
 
 impl Surface {
@@ -66,6 +70,7 @@ impl Surface {
             Self::GenerateContent => Dialect::Gemini,
             Self::CohereChat => Dialect::Cohere,
             Self::Converse => Dialect::Bedrock,
+            Self::Through(through) => through.row().dialect,
         }
     }
 
@@ -81,6 +86,7 @@ impl Surface {
             Self::GenerateContent => "generate_content",
             Self::CohereChat => "cohere_chat",
             Self::Converse => "converse",
+            Self::Through(through) => through.row().name,
         }
     }
 
@@ -96,6 +102,7 @@ impl Surface {
             Self::Completions => "text_completion",
             Self::Embeddings => "embeddings",
             Self::CountTokens => "count_tokens",
+            Self::Through(through) => through.row().operation,
         }
     }
 
@@ -108,21 +115,64 @@ impl Surface {
             | Self::GenerateContent
             | Self::CohereChat
             | Self::Converse => true,
-            Self::Completions | Self::Embeddings | Self::CountTokens => false,
+            Self::Completions | Self::Embeddings | Self::CountTokens | Self::Through(_) => false,
         }
     }
 
     /// Whether the model, and whether to stream, stand in the path instead of the body.
     pub const fn is_addressed(self) -> bool {
-        matches!(self, Self::GenerateContent | Self::Converse)
+        match self {
+            Self::GenerateContent | Self::Converse => true,
+            Self::Through(through) => matches!(through.row().whom, Whom::Addressed),
+            _ => false,
+        }
+    }
+
+    /// The surface that passes through, if it is one.
+    pub const fn through(self) -> Option<Through> {
+        match self {
+            Self::Through(through) => Some(through),
+            _ => None,
+        }
+    }
+
+    /// Whether it asks how many tokens a prompt has.
+    pub const fn counts_tokens(self) -> bool {
+        match self {
+            Self::CountTokens => true,
+            Self::Through(through) => through.counts_tokens(),
+            _ => false,
+        }
+    }
+
+    /// Whether it costs nothing anywhere.
+    pub const fn is_free(self) -> bool {
+        match self {
+            Self::CountTokens => true,
+            Self::Through(through) => matches!(through.row().bill, Bill::Free),
+            _ => false,
+        }
+    }
+
+    /// Whether a model writes something that takes tokens.
+    pub const fn writes(self) -> bool {
+        match self {
+            Self::Embeddings | Self::CountTokens => false,
+            Self::Through(through) => through.writes(),
+            _ => true,
+        }
     }
 
     /// Whether an upstream of `dialect` can serve this surface at all (translated where dialects differ).
     pub const fn servable_by(self, dialect: Dialect) -> bool {
         match self {
             Self::Completions => matches!(dialect, Dialect::OpenAi),
-            Self::Embeddings => matches!(dialect, Dialect::OpenAi | Dialect::Cohere),
+            Self::Embeddings => matches!(
+                dialect,
+                Dialect::OpenAi | Dialect::Cohere | Dialect::Gemini | Dialect::Bedrock
+            ),
             Self::CountTokens => matches!(dialect, Dialect::Anthropic),
+            Self::Through(through) => through.servable_by(dialect),
             _ => self.is_chat(),
         }
     }
@@ -230,8 +280,8 @@ impl ProviderKind {
             Self::Cohere => Dialect::Cohere,
             Self::Bedrock => Dialect::Bedrock,
             Self::OpenAiResponses if surface.is_chat() => Dialect::Responses,
-            Self::OpenAi | Self::Azure | Self::Xai | Self::OpenRouter
-                if matches!(surface, Surface::Responses) =>
+            Self::OpenAi | Self::OpenAiResponses | Self::Azure | Self::Xai | Self::OpenRouter
+                if matches!(surface.dialect(), Dialect::Responses) =>
             {
                 Dialect::Responses
             }

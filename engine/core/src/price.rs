@@ -1,6 +1,7 @@
-//! What a model costs: rates per token class, tiers by prompt length, service tiers.
+//! What a model costs: rates per token class, tiers by prompt length, service tiers, prices of what is not counted in
+//! tokens.
 
-use crate::{Nanodollars, PicodollarsPerToken, Usage};
+use crate::{Nanodollars, PicodollarsPerToken, Units, Usage};
 
 /// The rates of one tier. `None` falls back as documented at each field: providers price a class apart only
 /// where it differs.
@@ -56,12 +57,62 @@ pub struct Price {
     pub flex: Option<Rates>,
     /// Priority processing; `None`: priced as standard.
     pub priority: Option<Rates>,
+    /// What is not counted in tokens.
+    pub units: UnitPrices,
+}
+
+/// The prices of what is not counted in tokens. `None`: not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UnitPrices {
+    /// Of a search.
+    pub search: Option<Nanodollars>,
+    /// Of a picture.
+    pub image: Option<Nanodollars>,
+    /// Of a minute of sound.
+    pub minute: Option<Nanodollars>,
 }
 
 impl Price {
+    /// Whether it costs nothing, whatever is used.
+    pub fn is_nothing(&self) -> bool {
+        let is_priced = |it: &Option<Nanodollars>| it.is_some_and(|price| price.0 > 0);
+        let UnitPrices {
+            search,
+            image,
+            minute,
+        } = &self.units;
+        self.base == Rates::default()
+            && self.tiers.is_empty()
+            && self.flex.is_none()
+            && self.priority.is_none()
+            && ![search, image, minute].into_iter().any(is_priced)
+    }
+
+    /// Whether all of `usage` has a price. Tokens always do.
+    pub const fn covers(&self, usage: &Usage) -> bool {
+        let Units {
+            searches,
+            images,
+            audio_ms,
+        } = usage.units;
+        let UnitPrices {
+            search,
+            image,
+            minute,
+        } = self.units;
+        (searches == 0 || search.is_some())
+            && (images == 0 || image.is_some())
+            && (audio_ms == 0 || minute.is_some())
+    }
+
     /// What `usage` costs at `service`: exact in picodollars, rounded once, half up.
     pub fn cost(&self, usage: &Usage, service: ServiceTier) -> Nanodollars {
-        let picodollars = self.rates_for(usage.prompt_total(), service).picodollars(usage);
+        let tokens = self.rates_for(usage.prompt_total(), service).picodollars(usage);
+        let picodollars = if usage.units.is_empty() {
+            tokens
+        } else {
+            tokens.saturating_add(self.units.picodollars(usage.units))
+        };
         let rounded = picodollars.saturating_add(500);
         // Whatever anybody pays fits into 64 bits; to divide 128 is a call.
         let nanodollars = u64::try_from(rounded).map(|small| small / 1000);
@@ -79,6 +130,21 @@ impl Price {
             .iter()
             .rfind(|tier| prompt_tokens > tier.above_prompt_tokens);
         special.or(long.map(|tier| &tier.rates)).unwrap_or(&self.base)
+    }
+}
+
+impl UnitPrices {
+    fn picodollars(&self, units: Units) -> u128 {
+        const PER_NANODOLLAR: u128 = 1000;
+        const MS_PER_MINUTE: u128 = 60_000;
+        let of = |price: Option<Nanodollars>, count: u64| {
+            u128::from(price.unwrap_or_default().0).saturating_mul(u128::from(count))
+        };
+        let sound = of(self.minute, units.audio_ms).saturating_mul(PER_NANODOLLAR) / MS_PER_MINUTE;
+        of(self.search, units.searches)
+            .saturating_add(of(self.image, units.images))
+            .saturating_mul(PER_NANODOLLAR)
+            .saturating_add(sound)
     }
 }
 
@@ -179,6 +245,41 @@ mod tests {
             haiku().cost(&usage, ServiceTier::Priority),
             haiku().cost(&usage, ServiceTier::Standard)
         );
+    }
+
+    #[test]
+    fn what_is_not_counted_in_tokens_has_its_own_price_or_none() {
+        let usage = |units| Usage {
+            units,
+            ..Usage::default()
+        };
+        let searched = usage(Units {
+            searches: 3,
+            ..Units::default()
+        });
+        assert!(!haiku().covers(&searched));
+        let mut price = haiku();
+        price.units = UnitPrices {
+            search: Some(Nanodollars(2_000_000)),
+            minute: Some(Nanodollars(6_000_000)),
+            ..UnitPrices::default()
+        };
+        assert!(price.covers(&searched));
+        assert_eq!(
+            price.cost(&searched, ServiceTier::Standard),
+            Nanodollars(6_000_000)
+        );
+        let heard = usage(Units {
+            audio_ms: 9_500,
+            ..Units::default()
+        });
+        assert_eq!(price.cost(&heard, ServiceTier::Standard), Nanodollars(950_000));
+        let drawn = usage(Units {
+            images: 1,
+            ..Units::default()
+        });
+        assert!(!price.covers(&drawn) && !price.is_nothing());
+        assert!(Price::default().is_nothing() && !haiku().is_nothing());
     }
 
     proptest! {

@@ -20,8 +20,38 @@ pub struct Usage {
     pub reasoning: u64,
     /// Answer tokens of audio.
     pub audio_output: u64,
+    /// What is not counted in tokens.
+    pub units: Units,
     /// Where the numbers come from.
     pub source: UsageSource,
+}
+
+/// What some models charge for beside tokens, or in their place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Units {
+    /// Searches: what Cohere counts of reranking.
+    pub searches: u64,
+    /// Pictures made.
+    pub images: u64,
+    /// Sound listened to, milliseconds.
+    pub audio_ms: u64,
+}
+
+impl Units {
+    /// Whether there are none.
+    pub const fn is_empty(self) -> bool {
+        self.searches == 0 && self.images == 0 && self.audio_ms == 0
+    }
+
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            searches: self.searches.saturating_add(other.searches),
+            images: self.images.saturating_add(other.images),
+            audio_ms: self.audio_ms.saturating_add(other.audio_ms),
+        }
+    }
 }
 
 /// Where a [`Usage`] comes from.
@@ -47,6 +77,7 @@ impl Usage {
             output: self.output.saturating_add(other.output),
             reasoning: self.reasoning.saturating_add(other.reasoning),
             audio_output: self.audio_output.saturating_add(other.audio_output),
+            units: self.units.plus(other.units),
             source: match (self.source, other.source) {
                 (UsageSource::Reported, UsageSource::Reported) => UsageSource::Reported,
                 _ => UsageSource::Estimated,

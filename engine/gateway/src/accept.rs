@@ -15,12 +15,14 @@ use tollgate_adapters::{Head, Scratch, read_head_at};
 use tollgate_core::{Clock, Refusal, RefusalKind, Surface};
 
 use crate::address::{Addressed, addressed};
+use crate::carry::{Carried, carry, is_carried, may_be_form};
 use crate::off_thread::{LARGE_BYTES, off_thread};
 use crate::settle::Settlement;
+use crate::upload::Upload;
 use crate::worker::Worker;
 
 /// A client that sends nothing of its body for this long has lost its turn.
-const BODY_PAUSE: Duration = Duration::from_secs(30);
+pub(crate) const BODY_PAUSE: Duration = Duration::from_secs(30);
 
 /// Packed bodies from this size on may be large ones.
 const LARGE_PACKED_BYTES: usize = LARGE_BYTES / 10;
@@ -33,8 +35,22 @@ pub(crate) struct Call {
     pub(crate) body: Bytes,
     /// What one pass over it found.
     pub(crate) head: Head,
-    /// The model the client named.
+    /// The model the client named; of what is asked of an account, `PROVIDER/ACCOUNT`.
     pub(crate) model: Arc<str>,
+    /// What is passed on unread; `None`: the body is here.
+    pub(crate) carried: Option<Carried>,
+}
+
+impl Call {
+    /// Whether nobody else can be asked: what the client sent has gone to somebody.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.upload().is_some_and(Upload::is_spent)
+    }
+
+    /// What is still being sent; `None`: nothing is.
+    pub(crate) fn upload(&self) -> Option<&Upload> {
+        self.carried.as_ref()?.upload.as_ref()
+    }
 }
 
 /// Reads the body and finds out what is asked.
@@ -45,7 +61,13 @@ pub(crate) async fn accept(
     payload: Payload,
     settlement: &mut Settlement,
 ) -> Result<Call, Refusal> {
-    require_json(request)?;
+    if let Some(through) = surface.through().filter(|it| is_carried(*it, request)) {
+        return carry(through, request, payload, settlement).await;
+    }
+    require_json(request).map_err(|refusal| match surface.through() {
+        Some(through) if may_be_form(through) => neither_json_nor_form(),
+        _ => refusal,
+    })?;
     let addressed = addressed(surface, request)?;
     let limit_bytes = settlement.settings().server.body_limit_bytes;
     let waiting = Clock.now();
@@ -69,6 +91,7 @@ pub(crate) async fn accept(
         body,
         head,
         model,
+        carried: None,
     };
     settlement.call(&call, receiving);
     Ok(call)
@@ -103,6 +126,12 @@ fn require_json(request: &HttpRequest) -> Result<(), Refusal> {
     Err(Refusal::new(RefusalKind::UnsupportedMedia, message))
 }
 
+fn neither_json_nor_form() -> Refusal {
+    let message =
+        "the body must be a form or JSON: send 'content-type: multipart/form-data' or 'application/json'";
+    Refusal::new(RefusalKind::UnsupportedMedia, message)
+}
+
 async fn receive(request: &HttpRequest, mut payload: Payload, limit_bytes: usize) -> Result<Bytes, Refusal> {
     let stated = header(request, &CONTENT_LENGTH).and_then(|text| text.parse::<usize>().ok());
     if stated.is_some_and(|len| len > limit_bytes) {
@@ -128,7 +157,7 @@ async fn receive(request: &HttpRequest, mut payload: Payload, limit_bytes: usize
     Ok(body.freeze())
 }
 
-async fn next_piece(payload: &mut Payload) -> Result<Option<Bytes>, Refusal> {
+pub(crate) async fn next_piece(payload: &mut Payload) -> Result<Option<Bytes>, Refusal> {
     // Most bodies are there with their head: no clock is needed for those.
     let piece = match payload.next().now_or_never() {
         Some(piece) => Ok(piece),
@@ -148,12 +177,12 @@ async fn next_piece(payload: &mut Payload) -> Result<Option<Bytes>, Refusal> {
 
 /// The client has hung up while it was sending. That is no refusal: nobody is there to be refused. The server
 /// drops this request together with its connection, and the settlement then says what happened.
-async fn gone() -> Refusal {
+pub(crate) async fn gone() -> Refusal {
     tokio::time::sleep(BODY_PAUSE).await;
     Refusal::new(RefusalKind::BodyTimeout, "the body ended early")
 }
 
-fn unreadable(error: &PayloadError) -> Refusal {
+pub(crate) fn unreadable(error: &PayloadError) -> Refusal {
     Refusal::new(
         RefusalKind::MalformedBody,
         format!("the body could not be read: {error}"),

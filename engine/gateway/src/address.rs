@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use actix_web::HttpRequest;
 use percent_encoding::percent_decode_str;
 use tollgate_adapters::Address;
-use tollgate_core::{Refusal, RefusalKind, Surface};
+use tollgate_core::{Dialect, Refusal, RefusalKind, Surface, Through};
 
 use crate::in_array::Form;
 
@@ -43,6 +43,7 @@ pub(crate) fn addressed(surface: Surface, request: &HttpRequest) -> Result<Optio
     match surface {
         Surface::GenerateContent => generate_content(path, request.query_string()).map(Some),
         Surface::Converse => converse(path).map(Some),
+        Surface::Through(through) if surface.is_addressed() => passing(through, path).map(Some),
         _ => Ok(None),
     }
 }
@@ -74,6 +75,22 @@ fn converse(path: &str) -> Result<Addressed<'_>, Refusal> {
     let model = decoded(model)?;
     let stream = method == "converse-stream";
     Ok(Addressed { model, stream })
+}
+
+/// `…/models/MODEL:METHOD` and `/model/MODEL/METHOD`, of what passes through.
+fn passing(through: Through, path: &str) -> Result<Addressed<'_>, Refusal> {
+    let row = through.row();
+    let named = match row.dialect {
+        Dialect::Bedrock => path.split_once("/model/").map(|(_, it)| it.rsplit_once('/')),
+        _ => path.rsplit_once("/models/").map(|(_, it)| it.rsplit_once(':')),
+    };
+    let model = named.flatten().filter(|(_, method)| *method == row.path);
+    let Some((model, _)) = model else {
+        let message = format!("only {} is served at such a path", row.path);
+        return Err(Refusal::new(RefusalKind::UnknownPath, message));
+    };
+    let model = decoded(model)?;
+    Ok(Addressed { model, stream: false })
 }
 
 fn decoded(model: &str) -> Result<Cow<'_, str>, Refusal> {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use actix_web::http::Method;
 use actix_web::web::{self, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, guard};
-use tollgate_core::{Dialect, Refusal, RefusalKind, Surface};
+use tollgate_core::{Dialect, Refusal, RefusalKind, Surface, Through};
 
 use crate::respond::refuse;
 use crate::serve::serve;
@@ -14,7 +14,7 @@ use crate::worker::Worker;
 use crate::{feedback, health, models};
 
 /// Each surface under its usual paths; the hottest first, for the router tries them in order.
-const SURFACES: [(Surface, &[&str]); 9] = [
+const SURFACES: &[(Surface, &[&str])] = &[
     (
         Surface::ChatCompletions,
         &[
@@ -63,11 +63,129 @@ const SURFACES: [(Surface, &[&str]); 9] = [
             "/anthropic/v1/messages/count_tokens",
         ],
     ),
+    (
+        Surface::Through(Through::Moderations),
+        &["/v1/moderations", "/moderations", "/openai/v1/moderations"],
+    ),
+    (
+        Surface::Through(Through::ImageGenerations),
+        &[
+            "/v1/images/generations",
+            "/images/generations",
+            "/openai/v1/images/generations",
+        ],
+    ),
+    (
+        Surface::Through(Through::ImageEdits),
+        &["/v1/images/edits", "/images/edits", "/openai/v1/images/edits"],
+    ),
+    (
+        Surface::Through(Through::ImageVariations),
+        &[
+            "/v1/images/variations",
+            "/images/variations",
+            "/openai/v1/images/variations",
+        ],
+    ),
+    (
+        Surface::Through(Through::Speech),
+        &["/v1/audio/speech", "/audio/speech", "/openai/v1/audio/speech"],
+    ),
+    (
+        Surface::Through(Through::Transcriptions),
+        &[
+            "/v1/audio/transcriptions",
+            "/audio/transcriptions",
+            "/openai/v1/audio/transcriptions",
+        ],
+    ),
+    (
+        Surface::Through(Through::Translations),
+        &[
+            "/v1/audio/translations",
+            "/audio/translations",
+            "/openai/v1/audio/translations",
+        ],
+    ),
+    (
+        Surface::Through(Through::Rerank),
+        &["/v1/rerank", "/rerank", "/cohere/v1/rerank"],
+    ),
+    (
+        Surface::Through(Through::CohereRerank),
+        &["/v2/rerank", "/cohere/v2/rerank"],
+    ),
+    (
+        Surface::Through(Through::InputTokens),
+        &[
+            "/v1/responses/input_tokens",
+            "/responses/input_tokens",
+            "/openai/v1/responses/input_tokens",
+        ],
+    ),
+    (
+        Surface::Through(Through::GeminiCountTokens),
+        &[
+            "/{version:v1beta|v1|v1alpha}/models/{model:.+:countTokens}",
+            "/gemini/{version:v1beta|v1|v1alpha}/models/{model:.+:countTokens}",
+        ],
+    ),
+    (
+        Surface::Through(Through::EmbedContent),
+        &[
+            "/{version:v1beta|v1|v1alpha}/models/{model:.+:embedContent}",
+            "/gemini/{version:v1beta|v1|v1alpha}/models/{model:.+:embedContent}",
+        ],
+    ),
+    (
+        Surface::Through(Through::BatchEmbedContents),
+        &[
+            "/{version:v1beta|v1|v1alpha}/models/{model:.+:batchEmbedContents}",
+            "/gemini/{version:v1beta|v1|v1alpha}/models/{model:.+:batchEmbedContents}",
+        ],
+    ),
+    (
+        Surface::Through(Through::BedrockCountTokens),
+        &[
+            "/model/{model}/count-tokens",
+            "/bedrock/model/{model}/count-tokens",
+        ],
+    ),
+];
+
+/// What is kept for an account, of whatever method, under its usual paths and all below them. Of OpenAI and Anthropic
+/// both have files at the same path: the second surface is that of clients who name a version of Anthropic's API.
+const ACCOUNTS: &[(Through, Option<Through>, &[&str])] = &[
+    (
+        Through::Files,
+        Some(Through::AnthropicFiles),
+        &["/v1/files", "/files", "/openai/v1/files"],
+    ),
+    (Through::AnthropicFiles, None, &["/anthropic/v1/files"]),
+    (
+        Through::Batches,
+        None,
+        &["/v1/batches", "/batches", "/openai/v1/batches"],
+    ),
+    (
+        Through::MessageBatches,
+        None,
+        &[
+            "/v1/messages/batches",
+            "/messages/batches",
+            "/anthropic/v1/messages/batches",
+        ],
+    ),
+    (
+        Through::StoredResponses,
+        None,
+        &["/v1/responses", "/responses", "/openai/v1/responses"],
+    ),
 ];
 
 /// Registers the data plane's paths for one worker.
 pub(crate) fn routes(worker: &Rc<Worker>, config: &mut ServiceConfig) {
-    for (surface, paths) in SURFACES {
+    for &(surface, paths) in SURFACES {
         let serving = worker.clone();
         let refusing = worker.clone();
         let post =
@@ -80,6 +198,7 @@ pub(crate) fn routes(worker: &Rc<Worker>, config: &mut ServiceConfig) {
             config.service(resource.default_service(web::to(other.clone())));
         }
     }
+    accounts(worker, config);
     let refusing = worker.clone();
     let other = web::to(move |request: HttpRequest| wrong_method(refusing.clone(), request));
     feedback::routes(worker, config, other);
@@ -92,6 +211,26 @@ pub(crate) fn routes(worker: &Rc<Worker>, config: &mut ServiceConfig) {
     config.default_service(web::to(move |request: HttpRequest| {
         unknown_path(refusing.clone(), request)
     }));
+}
+
+/// Registers what is kept for accounts.
+fn accounts(worker: &Rc<Worker>, config: &mut ServiceConfig) {
+    for &(through, anthropic, paths) in ACCOUNTS {
+        let serving = worker.clone();
+        let any = move |request: HttpRequest, payload: Payload| {
+            let is_anthropic = request.headers().contains_key("anthropic-version");
+            let through = anthropic.filter(|_| is_anthropic).unwrap_or(through);
+            serve(serving.clone(), Surface::Through(through), request, payload)
+        };
+        for path in paths {
+            // Responses are made at that path itself.
+            if through != Through::StoredResponses {
+                config.service(web::resource(*path).route(web::to(any.clone())));
+            }
+            let below = format!("{path}/{{below:.*}}");
+            config.service(web::resource(below).route(web::to(any.clone())));
+        }
+    }
 }
 
 /// The dialect of an error on a path that is not served: that of the SDK that would be calling there.
@@ -130,7 +269,8 @@ async fn unknown_path(worker: Rc<Worker>, request: HttpRequest) -> HttpResponse 
     let message = format!(
         "{} {} is not served here: POST /v1/chat/completions, /v1/responses, /v1/messages, \
          /v1/messages/count_tokens, /v1beta/models/MODEL:generateContent, /v2/chat, /model/MODEL/converse, \
-         /v1/completions, /v1/embeddings, /v1/cache/feedback or GET /v1/models",
+         /v1/completions, /v1/embeddings, /v1/rerank, /v1/moderations, /v1/images/…, /v1/audio/…, /v1/files, \
+         /v1/batches, /v1/cache/feedback or GET /v1/models",
         request.method(),
         request.path()
     );

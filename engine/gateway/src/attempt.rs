@@ -5,6 +5,7 @@ mod proof;
 mod race;
 mod request;
 mod succession;
+mod through;
 mod turns;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use tollgate_routing::{Candidate, Plan};
 
 use crate::accept::Call;
 use crate::bounds::Bounds;
+use crate::passage::Passing;
 use crate::recall::Recalled;
 use crate::respond::Passed;
 use crate::settle::Settlement;
@@ -27,11 +29,17 @@ pub(crate) use request::{ClientHeaders, embedding_request, first_request, probe_
 pub(crate) use succession::{Succeeded, Succession};
 
 /// What a provider answered, ready to be relayed.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most answers are whole: a box for each costs more than the room in the few others"
+)]
 pub(crate) enum Answered {
     /// A whole body.
     Whole(Answer, Passed),
     /// The beginning of a stream.
     Stream(Box<Opened>),
+    /// What passes through, from its beginning.
+    Passing(Box<Passing>),
     /// The provider's own "no", in the client's dialect.
     Failure(ProviderFailure, Passed),
     /// Given before, and given again from the cache.
@@ -135,6 +143,9 @@ pub(crate) async fn attempt(
             if last.is_none() || matches!(failed, Failed::Attempted { .. }) {
                 last = Some(failed);
             }
+        }
+        if call.is_spent() {
+            break;
         }
     }
     if turns.is_out_of_retries() {

@@ -27,6 +27,7 @@ use crate::recall::recall;
 use crate::respond::respond;
 use crate::server::{Ground, Journals};
 use crate::settle::Settlement;
+use crate::upstream::Outgoing;
 use crate::worker::Worker;
 
 /// A worker on this thread, without listeners. The actors of providers and the cache have threads of their own.
@@ -108,7 +109,7 @@ impl InProcess {
         let request = http::Request::post(provider.base_url.clone())
             .header(http::header::HOST, "provider")
             .header(http::header::CONTENT_TYPE, "application/json")
-            .body(http_body_util::Full::new(body))?;
+            .body(Outgoing::whole(body))?;
         let mut body = self
             .worker
             .upstream
@@ -252,7 +253,7 @@ impl Walk {
         &self,
         path: &str,
         body: &Bytes,
-    ) -> anyhow::Result<http::Request<http_body_util::Full<Bytes>>> {
+    ) -> anyhow::Result<http::Request<impl http_body::Body + use<>>> {
         let plan = self.plan.as_ref().context("there is no plan")?;
         let candidate = plan.candidates.first().context("there is no candidate")?;
         let headers = ClientHeaders(&self.request);

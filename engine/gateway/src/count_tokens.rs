@@ -4,7 +4,7 @@
 //! them.
 
 use tollgate_adapters::{Answer, Report, estimate_usage};
-use tollgate_core::{Refusal, RefusalKind, Surface};
+use tollgate_core::{Refusal, RefusalKind, Surface, Through};
 
 use crate::accept::Call;
 use crate::attempt::Answered;
@@ -12,14 +12,22 @@ use crate::respond::Passed;
 
 /// Whether a count that no target can make is made here.
 pub(crate) fn estimated_here(surface: Surface, refusal: &Refusal) -> bool {
-    surface == Surface::CountTokens && refusal.kind == RefusalKind::NoCandidate
+    surface.counts_tokens() && refusal.kind == RefusalKind::NoCandidate
 }
 
 impl Answered {
-    /// The estimate, in Anthropic's form.
+    /// The estimate, in the client's form.
     pub(crate) fn count(call: &Call) -> Self {
         let tokens = estimate_usage(call.head.prompt_bytes, 0).prompt_total();
-        let body = format!("{{\"input_tokens\":{tokens}}}").into();
+        let body = match call.surface.through() {
+            Some(Through::GeminiCountTokens) => format!("{{\"totalTokens\":{tokens}}}"),
+            Some(Through::BedrockCountTokens) => format!("{{\"inputTokens\":{tokens}}}"),
+            Some(Through::InputTokens) => {
+                format!("{{\"object\":\"response.input_tokens\",\"input_tokens\":{tokens}}}")
+            }
+            _ => format!("{{\"input_tokens\":{tokens}}}"),
+        }
+        .into();
         Self::Whole(
             Answer {
                 body,

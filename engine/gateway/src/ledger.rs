@@ -5,11 +5,37 @@
 //! was sent stands in it as left by the client until something better is known.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tollgate_adapters::estimate_usage;
-use tollgate_core::{AttemptNote, Clock, Nanodollars, Usage};
+use tollgate_core::{AttemptNote, Clock, Nanodollars, Surface, Usage, UsageSource};
 use tollgate_telemetry::AttemptRecord;
+
+use crate::accept::Call;
+use crate::upload::Upload;
+
+/// What is booked of what attempts use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Billing {
+    /// What providers report, and what is estimated where they do not.
+    #[default]
+    Everything,
+    /// Only what they report. What they do not leaves the cost unknown.
+    AsTold,
+    /// Nothing: what was asked costs nothing anywhere.
+    Nothing,
+}
+
+impl Billing {
+    fn of(surface: Surface) -> Self {
+        match surface.through() {
+            _ if surface.is_free() => Self::Nothing,
+            Some(_) => Self::AsTold,
+            None => Self::Everything,
+        }
+    }
+}
 
 /// The account of one request's attempts. Lives on the worker's thread.
 #[derive(Debug, Default)]
@@ -25,17 +51,27 @@ pub(crate) struct Ledger {
     upstream: Cell<Duration>,
     waited_until: Cell<Option<Instant>>,
     prompt_bytes: Cell<u64>,
-    /// Nothing is booked: what was asked costs nothing anywhere.
-    is_free: Cell<bool>,
+    billing: Cell<Billing>,
+    /// How much has come of a body that is passed on; `None`: none is.
+    uploaded: RefCell<Option<Rc<Cell<u64>>>>,
     /// The client has its answer: who is still under way is no longer needed.
     is_answered: Cell<bool>,
 }
 
 impl Ledger {
     /// The request was read.
-    pub(crate) fn request(&self, prompt_bytes: u64, is_free: bool) {
-        self.prompt_bytes.set(prompt_bytes);
-        self.is_free.set(is_free);
+    pub(crate) fn request(&self, call: &Call) {
+        self.prompt_bytes.set(call.head.prompt_bytes);
+        self.billing.set(Billing::of(call.surface));
+        *self.uploaded.borrow_mut() = call.upload().map(Upload::received);
+    }
+
+    /// Bytes of a body that was passed on, so far.
+    pub(crate) fn uploaded(&self) -> u64 {
+        self.uploaded
+            .borrow()
+            .as_ref()
+            .map_or(0, |received| received.get())
     }
 
     /// Prompt tokens, as estimated.
@@ -64,9 +100,11 @@ impl Ledger {
 
     /// Books what an attempt used. `cost`: `None` where the price is not known. What is booked.
     pub(crate) fn book(&self, usage: Usage, cost: Option<Nanodollars>) -> Option<Nanodollars> {
-        if self.is_free.get() {
-            return None;
-        }
+        let usage = match self.billing.get() {
+            Billing::Nothing => return None,
+            Billing::AsTold if usage.source == UsageSource::Estimated => Usage::default(),
+            _ => usage,
+        };
         self.usage
             .set(Some(self.usage.get().map_or(usage, |before| before.plus(usage))));
         match cost {
@@ -74,6 +112,11 @@ impl Ledger {
             None => self.is_unpriced.set(true),
         }
         cost
+    }
+
+    /// Whether so much was used that its price can be told: not where a provider tells nothing, and nothing is guessed.
+    pub(crate) fn knows(&self, usage: &Usage) -> bool {
+        self.billing.get() != Billing::AsTold || usage.source == UsageSource::Reported
     }
 
     /// A leg that may cost so much is under way.

@@ -160,8 +160,12 @@ impl Leg {
             .settle_stake(self.candidate.worst_cost.unwrap_or_default());
         let cost = verdict.usage.and_then(|usage| {
             let price = self.candidate.facts.price.as_ref();
-            let computed = || price.map(|price| price.cost(&usage, verdict.tier));
-            self.ledger.book(usage, verdict.stated_cost.or_else(computed))
+            let price =
+                price.filter(|it| it.covers(&usage) && (self.ledger.knows(&usage) || it.is_nothing()));
+            let cost = verdict
+                .stated_cost
+                .or_else(|| Some(price?.cost(&usage, verdict.tier)));
+            self.ledger.book(usage, cost)
         });
         let elapsed = self.elapsed();
         self.amend(|attempt| {

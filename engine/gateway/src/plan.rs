@@ -142,7 +142,7 @@ fn nobody_to_ask(call: &Call, prompt_tokens: u64, bounds: &Bounds, nobody: &NoCa
 
 fn prompt_field(surface: Surface) -> &'static str {
     match surface {
-        Surface::Embeddings | Surface::Responses => "input",
+        Surface::Embeddings | Surface::Responses | Surface::Through(_) => "input",
         Surface::GenerateContent => "contents",
         Surface::Completions => "prompt",
         Surface::ChatCompletions

@@ -66,7 +66,8 @@ pub(crate) async fn recall(
 ) -> Result<Option<Answered>, Refusal> {
     let settings = settlement.settings().clone();
     let is_heard = heard(worker, request, caller, settlement).await?;
-    let Some(found) = settings.catalog.find(&call.model) else {
+    let passes = call.surface.through().is_some();
+    let Some(found) = settings.catalog.find(&call.model).filter(|_| !passes) else {
         return Ok(None);
     };
     settlement.reached(&found.route);

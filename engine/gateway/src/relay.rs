@@ -222,7 +222,7 @@ pub(crate) fn class_of(report: &Report, end: StreamEnd) -> OutcomeClass {
     }
 }
 
-fn next_alarm(idle: std::time::Duration, deadline: Instant) -> Instant {
+pub(crate) fn next_alarm(idle: std::time::Duration, deadline: Instant) -> Instant {
     deadline.min(Instant::from_std(Clock.now()) + idle)
 }
 

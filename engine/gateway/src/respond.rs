@@ -4,13 +4,16 @@ use std::fmt::{Display, Write as _};
 
 use actix_web::HttpResponse;
 use actix_web::body::MessageBody;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use actix_web::http::{ConnectionType, StatusCode};
 use bytes::{Bytes, BytesMut};
 use tollgate_adapters::{Answer, ProviderFailure, error_header, render_refusal, stream_type};
 use tollgate_core::{Dialect, Refusal};
 
 use crate::attempt::{Answered, Opened};
+use crate::passage::{Passage, Passing};
 use crate::recall::{Paced, Recalled};
 use crate::relay::Relay;
 use crate::settle::Settlement;
@@ -126,6 +129,16 @@ impl Passed {
         }
     }
 
+    /// The same with what an answer of any kind says of its contents.
+    pub(crate) fn with_content(mut self, headers: &http::HeaderMap) -> Self {
+        for name in [CONTENT_TYPE, CONTENT_DISPOSITION] {
+            let value = headers.get(name.as_str());
+            let value = value.and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok());
+            self.headers.extend(value.map(|value| (name, value)));
+        }
+        self
+    }
+
     /// The provider's id of the exchange.
     pub(crate) fn into_request_id(self) -> Option<Box<str>> {
         self.request_id
@@ -151,6 +164,7 @@ pub(crate) fn respond(answered: Answered, mut settlement: Box<Settlement>) -> Ht
         }
         Answered::Failure(failure, passed) => fail(failure, &passed, settlement),
         Answered::Stream(opened) => stream(*opened, settlement),
+        Answered::Passing(passing) => pass(*passing, settlement),
         Answered::Recalled(recalled) => recall(recalled, settlement),
     }
 }
@@ -258,6 +272,16 @@ fn stream(opened: Opened, mut settlement: Box<Settlement>) -> HttpResponse {
     let mut draft = Draft::event_stream(settlement.dialect());
     describe(&mut draft, settlement.dialect(), &opened.passed, &settlement);
     draft.body(Relay::new(opened, settlement))
+}
+
+/// An answer of whatever kind, as it comes.
+fn pass(passing: Passing, mut settlement: Box<Settlement>) -> HttpResponse {
+    settlement.answering(passing.status, passing.passed.request_id.clone());
+    let status = StatusCode::from_u16(passing.status).unwrap_or(StatusCode::OK);
+    let mut draft = Draft::new(status);
+    draft.insert(PROXY_BUFFERING, HeaderValue::from_static("no"));
+    describe(&mut draft, settlement.dialect(), &passing.passed, &settlement);
+    draft.body(Passage::new(passing, settlement))
 }
 
 /// Says no, in the client's dialect.

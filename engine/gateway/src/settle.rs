@@ -121,8 +121,7 @@ impl Settlement {
     /// It was read; `receiving` was spent waiting for its body.
     pub(crate) fn call(&mut self, call: &Call, receiving: Duration) {
         self.received(call.body.len(), receiving);
-        let is_free = call.surface == Surface::CountTokens;
-        self.ledger.request(call.head.prompt_bytes, is_free);
+        self.ledger.request(call);
         let may_be_cached = self.ledger.prompt_tokens() >= CACHEABLE_TOKENS;
         self.prefix = may_be_cached.then_some(call.head.prefix);
         self.record.stream = call.head.stream;
@@ -476,6 +475,7 @@ impl Drop for Settlement {
         let record = &mut self.record;
         record.timings.total = Clock.now().duration_since(self.arrived);
         record.timings.upstream = self.ledger.upstream();
+        record.request_bytes += self.ledger.uploaded();
         record.usage = self.ledger.usage();
         record.cost = self.ledger.cost();
         record.attempts = self.ledger.take_attempts();

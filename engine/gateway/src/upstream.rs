@@ -10,6 +10,7 @@ mod connect;
 mod http1;
 mod http2;
 mod lease;
+mod outgoing;
 mod single;
 
 use std::cell::RefCell;
@@ -18,10 +19,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::uri::{Authority, Scheme};
 use http::{Request, Response};
-use http_body_util::Full;
 use rapidhash::fast::RandomState;
 use thiserror::Error;
 use tollgate_core::{Clock, OutcomeClass};
@@ -29,6 +28,7 @@ use tollgate_routing::{HttpVersion, Provider};
 
 pub(crate) use connect::{Connector, trusted};
 pub(crate) use lease::UpstreamBody;
+pub(crate) use outgoing::{Outgoing, Progress};
 pub(crate) use single::{Limits, exchange};
 
 /// Idle connections are closed after this long: below the idle limits of the usual front ends.
@@ -98,7 +98,7 @@ pub(crate) struct Answer {
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A request to a provider.
-pub(crate) type UpstreamRequest = Request<Full<Bytes>>;
+pub(crate) type UpstreamRequest = Request<Outgoing>;
 
 impl ConnectError {
     fn failed(why: impl Into<BoxError>) -> Self {

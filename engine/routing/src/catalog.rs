@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use tollgate_core::{Capabilities, Pattern, Price, ProviderKind, Surface, fnv1a};
+use tollgate_core::{Account, Capabilities, Pattern, Price, ProviderKind, Surface, Whom, fnv1a};
 
 use crate::{
     Board, Credential, CredentialCell, HealthCell, Limits, Policy, Provider, RetryBudget, RetryLimits,
@@ -21,6 +21,8 @@ pub struct Catalog {
     /// Most specific first.
     wildcards: Vec<Arc<Route>>,
     models: Option<Arc<dyn ModelBook>>,
+    /// What providers keep for their accounts, those of one kind in the order of the configuration.
+    accounts: Vec<(Account, Arc<Route>)>,
 }
 
 /// Looks models up by name, for targets that are not bound to one.
@@ -142,6 +144,7 @@ impl Catalog {
             exact,
             wildcards,
             models: None,
+            accounts: Vec::new(),
         }
     }
 
@@ -152,10 +155,24 @@ impl Catalog {
         self
     }
 
+    /// With what providers keep for their accounts: routes named `PROVIDER/ACCOUNT`, each with one target.
+    #[must_use]
+    pub fn with_accounts(mut self, accounts: Vec<(Account, Arc<Route>)>) -> Self {
+        self.accounts = accounts;
+        self
+    }
+
+    /// The providers at which this may be used, in the order of the configuration, each with its route.
+    pub fn accounts(&self, account: Account) -> impl Iterator<Item = (&Arc<Provider>, &Arc<Route>)> {
+        let of = self.accounts.iter().filter(move |(it, _)| *it == account);
+        of.filter_map(|(_, route)| Some((&route.targets.first()?.target.provider, route)))
+    }
+
     /// The same providers and models under other routes.
     pub(crate) fn with_routes(&self, epoch: u64, routes: Vec<Arc<Route>>) -> Self {
         Self {
             models: self.models.clone(),
+            accounts: self.accounts.clone(),
             ..Self::of(epoch, self.providers.clone(), routes)
         }
     }
@@ -183,6 +200,16 @@ impl Catalog {
         Some(Match { route, model })
     }
 
+    /// The route for what a request of `surface` asks for.
+    pub(crate) fn find_for<'n>(&self, surface: Surface, name: &'n str) -> Option<Match<'n>> {
+        let Some(Whom::Account(account)) = surface.through().map(|through| through.row().whom) else {
+            return self.find(name);
+        };
+        let (_, route) = self.accounts(account).find(|(_, route)| *route.name == *name)?;
+        let route = route.clone();
+        Some(Match { route, model: name })
+    }
+
     pub(crate) fn find_ref<'n>(&self, name: &'n str) -> Option<(&Arc<Route>, &'n str)> {
         if let Some(route) = self.exact.get(name) {
             return Some((route, name));
@@ -201,7 +228,8 @@ impl Catalog {
     /// All targets, each once.
     pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
         let mut seen = std::collections::HashSet::new();
-        let all = self.exact.values().chain(&self.wildcards);
+        let accounts = self.accounts.iter().map(|(_, route)| route);
+        let all = self.exact.values().chain(&self.wildcards).chain(accounts);
         all.flat_map(|route| &route.targets)
             .map(|entry| &entry.target)
             .filter(move |target| seen.insert(target.id))

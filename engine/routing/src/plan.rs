@@ -162,7 +162,7 @@ impl Planner {
     /// # Errors
     /// [`PlanError`]: there is no such route, or nobody in it may be asked.
     pub fn plan(&mut self, catalog: &Catalog, ask: &Ask<'_>) -> Result<Plan, PlanError> {
-        let found = catalog.find(ask.model);
+        let found = catalog.find_for(ask.surface, ask.model);
         let found = found.ok_or_else(|| PlanError::UnknownModel {
             near: catalog.suggestions(ask.model),
         })?;

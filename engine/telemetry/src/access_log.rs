@@ -93,6 +93,9 @@ fn write_usage(line: &mut Object<'_>, usage: &Usage) {
     tokens.count("output", Some(usage.output));
     tokens.count("reasoning", some(usage.reasoning));
     tokens.count("audio_output", some(usage.audio_output));
+    tokens.count("searches", some(usage.units.searches));
+    tokens.count("images", some(usage.units.images));
+    tokens.count("audio_ms", some(usage.units.audio_ms));
     tokens.text("source", Some(usage.source.name()));
     tokens.close();
 }

@@ -138,6 +138,7 @@ fn an_answer_is_written_as_clients_read_it() {
         output: 5,
         reasoning: 6,
         audio_output: 0,
+        units: tollgate_core::Units::default(),
         source: UsageSource::Reported,
     };
     let signed = Kind::Thinking {

@@ -90,7 +90,7 @@ prop_compose! {
             usage: Some(Usage {
                 input: counts[0], cache_read: counts[1], cache_write: counts[2], cache_write_1h: counts[3],
                 audio_input: counts[4], output: counts[5], reasoning: counts[6], audio_output: counts[7],
-                source: UsageSource::Reported,
+                units: tollgate_core::Units::default(), source: UsageSource::Reported,
             }),
         }
     }

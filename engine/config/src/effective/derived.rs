@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
-use tollgate_core::PicodollarsPerToken;
+use tollgate_core::{Nanodollars, PicodollarsPerToken};
 use tollgate_routing::{ModelFacts, Provider, Route, RouteTarget};
 
 use super::{DEFAULT, View, leaf};
@@ -132,7 +132,16 @@ fn target(tree: &mut Json, route: &Route, entry: &RouteTarget) {
         let rate = |(key, rate): (&str, Option<PicodollarsPerToken>)| {
             Some((key.to_owned(), leaf(dollars_per_million(rate?), CATALOG)))
         };
-        *slot = Json::Object(rates.into_iter().filter_map(rate).collect());
+        let units = [
+            ("per_search", price.units.search),
+            ("per_image", price.units.image),
+            ("per_minute", price.units.minute),
+        ];
+        let unit = |(key, price): (&str, Option<Nanodollars>)| {
+            Some((key.to_owned(), leaf(format!("${}", price?), CATALOG)))
+        };
+        let rates = rates.into_iter().filter_map(rate);
+        *slot = Json::Object(rates.chain(units.into_iter().filter_map(unit)).collect());
     }
 }
 

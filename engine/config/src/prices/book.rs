@@ -7,7 +7,9 @@ use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 use thiserror::Error;
-use tollgate_core::{Capabilities, PicodollarsPerToken, Price, PriceTier, ProviderKind, Rates};
+use tollgate_core::{
+    Capabilities, Nanodollars, PicodollarsPerToken, Price, PriceTier, ProviderKind, Rates, UnitPrices,
+};
 use tollgate_routing::{ModelBook, ModelFacts};
 
 use super::names;
@@ -71,6 +73,17 @@ struct Entry {
     flex: Option<RawRates>,
     #[serde(default)]
     priority: Option<RawRates>,
+    #[serde(default)]
+    per_unit: RawUnits,
+}
+
+/// Nanodollars for one of what is not counted in tokens.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawUnits {
+    search: Option<u64>,
+    image: Option<u64>,
+    minute: Option<u64>,
 }
 
 /// The name of a capability.
@@ -200,6 +213,11 @@ impl Entry {
             tiers,
             flex: self.flex.as_ref().map(RawRates::rates),
             priority: self.priority.as_ref().map(RawRates::rates),
+            units: UnitPrices {
+                search: self.per_unit.search.map(Nanodollars),
+                image: self.per_unit.image.map(Nanodollars),
+                minute: self.per_unit.minute.map(Nanodollars),
+            },
         };
         Listed {
             facts: ModelFacts {

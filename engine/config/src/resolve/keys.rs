@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use tollgate_core::{Pattern, Timestamp};
+use tollgate_core::{Account, Pattern, Timestamp};
 use tollgate_governance::{KeyHash, VirtualKey};
 use tollgate_routing::Catalog;
 
@@ -118,7 +118,9 @@ fn models(context: Context<'_>, written: &Key, catalog: &Catalog, place: Place<'
                 .report
                 .problem(place, "more than one *", "a name with at most one *"),
             Some(pattern) => {
-                if !pattern.is_wildcard() && catalog.find(text).is_none() {
+                let mut accounts = Account::ALL.into_iter().flat_map(|it| catalog.accounts(it));
+                let is_account = accounts.any(|(_, route)| *route.name == **text);
+                if !pattern.is_wildcard() && !is_account && catalog.find(text).is_none() {
                     context.report.warn(
                         place,
                         format!("there is no model {}", context.report.named(place, text)),

@@ -13,7 +13,16 @@ use crate::units;
 
 const PORT: u16 = 8080;
 const ADMIN_PORT: u16 = 8081;
-const BODY_LIMIT_BYTES: usize = 32 << 20;
+const BODY_LIMIT: Size = Size {
+    default: 32 << 20,
+    most: 1 << 30,
+    expected: "a size from 1KiB to 1GiB such as \"32MiB\"",
+};
+const UPLOAD_LIMIT: Size = Size {
+    default: 512 << 20,
+    most: 1 << 40,
+    expected: "a size from 1KiB to 1024GiB such as \"512MiB\"",
+};
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 const CLIENT_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -42,7 +51,18 @@ pub(super) fn server(context: Context<'_>, config: &Config, auth: AuthMode) -> S
     }
     Server {
         listen,
-        body_limit_bytes: body_limit(context, written.body_limit.as_ref(), section.key("body_limit")),
+        body_limit_bytes: size(
+            context,
+            written.body_limit.as_ref(),
+            section.key("body_limit"),
+            BODY_LIMIT,
+        ),
+        upload_limit_bytes: size(
+            context,
+            written.upload_limit.as_ref(),
+            section.key("upload_limit"),
+            UPLOAD_LIMIT,
+        ),
         workers: written.workers,
         tls: written
             .tls
@@ -154,19 +174,24 @@ fn address(context: Context<'_>, written: Option<&str>, place: Place<'_>, defaul
     })
 }
 
-fn body_limit(context: Context<'_>, written: Option<&SizeText>, place: Place<'_>) -> usize {
+/// What a size may be, bytes.
+#[derive(Clone, Copy)]
+struct Size {
+    default: usize,
+    most: u64,
+    expected: &'static str,
+}
+
+fn size(context: Context<'_>, written: Option<&SizeText>, place: Place<'_>, limits: Size) -> usize {
     let Some(SizeText(text)) = written else {
-        return BODY_LIMIT_BYTES;
+        return limits.default;
     };
-    let size = units::size_bytes(text).filter(|size| (1 << 10..=1 << 30).contains(size));
+    let size = units::size_bytes(text).filter(|size| (1 << 10..=limits.most).contains(size));
     size.and_then(|size| usize::try_from(size).ok())
         .unwrap_or_else(|| {
-            context.report.problem(
-                place,
-                context.report.quoted(place, text),
-                "a size from 1KiB to 1GiB such as \"32MiB\"",
-            );
-            BODY_LIMIT_BYTES
+            let found = context.report.quoted(place, text);
+            context.report.problem(place, found, limits.expected);
+            limits.default
         })
 }
 

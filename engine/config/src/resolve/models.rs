@@ -1,12 +1,13 @@
 //! Models: names and aliases, targets with prices, fallbacks.
 
+mod accounts;
 mod names;
 mod targets;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use tollgate_core::Pattern;
+use tollgate_core::{Account, Pattern};
 use tollgate_routing::{Board, Fallback, Limits, RetryLimits, Route, RouteTarget};
 
 use self::names::Names;
@@ -50,18 +51,39 @@ impl Resolved {
     }
 }
 
-/// Resolves all models and their aliases to routes. One with a problem may be missing or half right.
+/// What clients may ask for.
+pub(super) struct Open {
+    /// Models.
+    pub routes: Vec<Resolved>,
+    /// What providers keep for their accounts.
+    pub accounts: Vec<(Account, Resolved)>,
+}
+
+/// Resolves all models and their aliases to routes, and what is open beside them. One with a problem may be missing or
+/// half right.
 pub(super) fn resolve(
     context: Context<'_>,
     config: &Config,
     providers: &Providers,
     prices: &PriceBook,
-) -> Vec<Resolved> {
+) -> Open {
     let mut targets = Targets::new(context, config, providers, prices);
+    Open {
+        routes: models(context, config, providers, &mut targets),
+        accounts: accounts::resolve(context, config, &mut targets),
+    }
+}
+
+fn models(
+    context: Context<'_>,
+    config: &Config,
+    providers: &Providers,
+    targets: &mut Targets<'_>,
+) -> Vec<Resolved> {
     if config.models.is_none() && config.routes.is_none() {
         return providers
             .keys()
-            .filter_map(|name| whole_provider(context, name, &mut targets))
+            .filter_map(|name| whole_provider(context, name, targets))
             .collect();
     }
     let mut written = Vec::new();
@@ -74,7 +96,7 @@ pub(super) fn resolve(
     for written in &written {
         let section = Place::ROOT.key(written.section);
         let place = section.key(written.name);
-        let Some(route) = route(context, *written, &names, &mut targets, place) else {
+        let Some(route) = route(context, *written, &names, targets, place) else {
             continue;
         };
         let retry = policy::retry_limits(context, written.model, place);

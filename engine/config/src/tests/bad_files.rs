@@ -58,10 +58,40 @@ keys:
          t.yaml:14: models.two.targets: only targets of weight 0; expected one target in use at least\n\
          t.yaml:15: server.keep_alive: 5; put it in quotes; expected text such as \"500ms\"\n\
          t.yaml:15: server.wrkers: unknown key; did you mean \"workers\"? expected one of listen, allow_anonymous, \
-         body_limit, workers, tls, keep_alive, client_request_timeout, drain\n\
+         body_limit, upload_limit, workers, tls, keep_alive, client_request_timeout, drain\n\
          t.yaml:15: server.body_limit: \"huge\"; expected a size from 1KiB to 1GiB such as \"32MiB\"\n\
          t.yaml:17: keys[0].key: a key of 5 characters; expected a key of at least 8 visible ASCII characters\n\
          t.yaml:18: keys[1].name: a name that another key has; expected a name of its own"
+    );
+}
+
+#[test]
+fn what_is_opened_of_accounts_is_a_provider_that_keeps_it_once() {
+    let text = r#"
+providers:
+  o: { kind: openai, api_key: "${KEY}" }
+  c: { kind: cohere, api_key: "${KEY}" }
+  g: { kind: groq, api_key: "${KEY}" }
+models: { m: { targets: [{ provider: o }] } }
+passthrough:
+  files: [o, o, c]
+  batches: [oo]
+  responses: [g]
+  fils: [o]
+server: { upload_limit: 1B }
+"#;
+    assert_eq!(
+        problems(text),
+        "t.yaml:8: passthrough.files[1]: \"o\" a second time; expected each provider once\n\
+         t.yaml:8: passthrough.files[2]: \"c\", of kind cohere, which keeps none; expected a provider of kind openai, \
+         openai-responses, anthropic, azure, deepseek, dashscope, mistral, groq, together, fireworks, xai, openrouter, \
+         ollama, vllm\n\
+         t.yaml:9: passthrough.batches[0]: no such provider: \"oo\"; did you mean \"o\"? expected a name from providers\n\
+         t.yaml:10: passthrough.responses[0]: \"g\", of kind groq, which keeps none; expected a provider of kind openai, \
+         openai-responses, azure, xai, openrouter\n\
+         t.yaml:11: passthrough.fils: unknown key; did you mean \"files\"? expected one of files, batches, responses, \
+         audio_model, image_model\n\
+         t.yaml:12: server.upload_limit: \"1B\"; expected a size from 1KiB to 1024GiB such as \"512MiB\""
     );
 }
 

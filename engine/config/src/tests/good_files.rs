@@ -3,7 +3,7 @@
 use std::time::Duration;
 use tollgate_routing::Board;
 
-use tollgate_core::{Nanodollars, ProviderKind, ServiceTier, Timestamp, Usage};
+use tollgate_core::{Account, Nanodollars, ProviderKind, ServiceTier, Timestamp, Usage};
 use tollgate_routing::{Auth, Credential, HttpVersion, Proof, Timeouts};
 
 use super::{env, read};
@@ -111,6 +111,7 @@ keys:
 server:
   listen: localhost:9000
   body_limit: 1MiB
+  upload_limit: 2GiB
   workers: "${WORKERS}"
   keep_alive: 1s
   client_request_timeout: 2s
@@ -171,6 +172,39 @@ fn every_setting_of_providers_and_models_arrives_where_it_belongs() {
 }
 
 #[test]
+fn what_is_opened_of_accounts_is_there_in_its_order_and_listed_nowhere_else() {
+    let text = r#"
+providers:
+  p: { kind: openai, api_key: "${KEY}" }
+  q: { kind: anthropic, api_key: "${KEY}" }
+models:
+  m: { targets: [{ provider: p, price: { input: "$0", output: "$0", per_search: "$0.002", per_minute: "$0.006" } }] }
+passthrough: { files: [q, p], audio_model: m }
+"#;
+    let settings = read(text).unwrap();
+    let files = settings.catalog.accounts(Account::Files);
+    let files: Vec<_> = files
+        .map(|(provider, route)| (&*provider.name, &*route.name))
+        .collect();
+    assert_eq!(files, [("q", "q/files"), ("p", "p/files")]);
+    assert_eq!(settings.catalog.accounts(Account::Batches).count(), 0);
+    assert!(settings.catalog.find("q/files").is_none() && settings.catalog.routes().count() == 1);
+    assert_eq!(settings.catalog.targets().count(), 3, "their health is shown");
+    assert_eq!(settings.passthrough.audio_model.as_deref(), Some("m"));
+    assert_eq!(settings.passthrough.image_model, None);
+    let price = settings.catalog.find("m").unwrap().route.targets[0]
+        .target
+        .facts
+        .price
+        .clone()
+        .unwrap();
+    assert_eq!(
+        (price.units.search, price.units.image),
+        (Some(Nanodollars(2_000_000)), None)
+    );
+}
+
+#[test]
 fn every_setting_of_listeners_arrives_where_it_belongs() {
     let settings = read(FULL).unwrap();
     let seconds = Duration::from_secs;
@@ -183,6 +217,7 @@ fn every_setting_of_listeners_arrives_where_it_belongs() {
         (server.body_limit_bytes, server.keep_alive),
         (1 << 20, seconds(1))
     );
+    assert_eq!(server.upload_limit_bytes, 2 << 30);
     assert_eq!(server.client_request_timeout, seconds(2));
     assert_eq!(
         (server.drain.delay, server.drain.timeout),

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use serde_json::{Map, Value, json};
-use tollgate_core::{Clock, PicodollarsPerToken, Price, Rates, Timestamp};
+use tollgate_core::{Clock, PicodollarsPerToken, Price, Rates, Timestamp, UnitPrices};
 use tollgate_routing::{Catalog, HttpVersion, Identity, ModelFacts, Provider};
 
 use super::{Admin, Answer};
@@ -111,7 +111,21 @@ fn price(price: &Price) -> Value {
         "tiers": tiers.collect::<Vec<_>>(),
         "flex": price.flex.as_ref().map(rates),
         "priority": price.priority.as_ref().map(rates),
+        "usd_per_unit": units(price.units),
     })
+}
+
+/// What is not counted in tokens, where its price is known.
+fn units(prices: UnitPrices) -> Value {
+    let known = [
+        ("search", prices.search),
+        ("image", prices.image),
+        ("minute", prices.minute),
+    ];
+    let told = known
+        .into_iter()
+        .filter_map(|(name, price)| Some((name.to_owned(), json!(price?.to_string()))));
+    Value::Object(told.collect())
 }
 
 /// The rates that are priced apart.

@@ -6,12 +6,15 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderMap};
 use tokio::time::{Instant, timeout_at};
-use tollgate_adapters::{Answer, Egress, Encoded, Reader, StreamReader, encode, encode_continuation};
+use tollgate_adapters::{
+    Answer, Egress, Encoded, Reader, StreamReader, encode, encode_carried, encode_continuation,
+};
 use tollgate_core::{Clock, OutcomeClass, Refusal, RefusalKind, RequestId, Timestamp, Usage};
 use tollgate_routing::{Credential, Provider, Timeouts};
 
 use super::proof::Shown;
 use super::request::{self, ClientHeaders, Message};
+use super::through;
 use super::turns::Asked;
 use super::{Answered, Failed, Opened, Reason, on_runtime, runtime_now};
 use crate::accept::Call;
@@ -65,15 +68,15 @@ pub(super) struct Continuing<'r> {
 
 /// The clocks of one attempt.
 #[derive(Clone, Copy)]
-struct Clocks {
-    first_byte: Instant,
+pub(super) struct Clocks {
+    pub(super) first_byte: Instant,
     first_token: Instant,
-    idle: Duration,
-    total: Instant,
+    pub(super) idle: Duration,
+    pub(super) total: Instant,
 }
 
 /// An outcome, the provider's status if there was one, and what to tell the client.
-type Unanswered = (OutcomeClass, Option<u16>, Reason);
+pub(super) type Unanswered = (OutcomeClass, Option<u16>, Reason);
 
 /// Asks one candidate once.
 pub(super) async fn attempt_once(errand: &Errand<'_>, asked: Asked<'_>) -> Result<(Leg, Answered), Failed> {
@@ -105,11 +108,19 @@ pub(super) async fn attempt_once(errand: &Errand<'_>, asked: Asked<'_>) -> Resul
         path, body, reader, ..
     } = encoded;
     let exchange = async {
-        let answer = send(errand, provider, &shown?, (&path, &body)).await?;
+        let answer = send(errand, (provider, &shown?), &model, (&path, &body)).await?;
         receive(errand, answer, provider, reader, &mut leg).await
     };
     let answered = before(errand.deadline, std::pin::pin!(exchange)).await;
     leg.waited();
+    if let Err(broken) = &answered
+        && let Some(upload) = errand.call.upload()
+        && let Some(refusal) = upload.fault().await
+    {
+        let candidate = leg.candidate.clone();
+        leg.end(&Verdict::of(OutcomeClass::InvalidRequest, broken.1));
+        return Err(Failed::Untranslatable(candidate, refusal));
+    }
     match answered {
         Ok(answered) => Ok((leg, answered)),
         Err((outcome, status, reason)) => {
@@ -146,26 +157,26 @@ async fn shown<'p>(errand: &Errand<'_>, credential: Option<&'p Credential>) -> R
 /// Sends the request, once more where nobody has read it, or where it was only our clock that the provider refused.
 async fn send(
     errand: &Errand<'_>,
-    provider: &Provider,
-    shown: &Shown<'_>,
+    (provider, shown): (&Provider, &Shown<'_>),
+    model: &str,
     (path, body): (&str, &Bytes),
 ) -> Result<upstream::Answer, Unanswered> {
     let hash = shown.hash(body).await;
     let build = || {
         let hash = hash.as_deref();
         let message = Message { path, body, hash };
-        request::build(errand.call.surface, provider, shown, errand.headers, message)
+        request::build(errand.call, (provider, shown), model, errand.headers, message)
             .map_err(|error| gateway(OutcomeClass::InvalidRequest, error.to_string()))
     };
     let (mut is_again, mut is_corrected) = (false, false);
     loop {
         match errand.worker.upstream.send(provider, build()?).await {
             // It closed an idle connection just as the request was on its way: nobody has read that.
-            Err(error) if error.was_stale() && !is_again => is_again = true,
+            Err(error) if error.was_stale() && !is_again && !errand.call.is_spent() => is_again = true,
             Err(error) => return Err(gateway(error.class(), error.to_string())),
             Ok(answer) => {
                 let (status, headers) = (answer.response.status(), answer.response.headers());
-                if is_corrected || !shown.learns_the_time(status, headers) {
+                if !shown.learns_the_time(status, headers) || is_corrected || errand.call.is_spent() {
                     return Ok(answer);
                 }
                 is_corrected = true;
@@ -194,6 +205,9 @@ impl Errand<'_> {
     /// The request in a target's dialect.
     async fn encoded(&self, egress: &Egress<'_>) -> Result<Encoded, Refusal> {
         let call = self.call;
+        if let (Some(through), Some(carried)) = (call.surface.through(), &call.carried) {
+            return Ok(encode_carried(through, &carried.rest, &carried.query, egress));
+        }
         match &self.continuing {
             None => encoded(call, egress).await,
             Some(Continuing { broken, .. }) => match broken.partial() {
@@ -284,6 +298,10 @@ async fn receive(
             Reason::Provider(Box::new(failure), passed),
         ));
     }
+    if let Some(through) = errand.call.surface.through() {
+        let head = (head.status.as_u16(), &head.headers);
+        return Box::pin(through::receive(through, head, body, clocks, leg)).await;
+    }
     let late = OutcomeClass::FirstByteTimeout;
     let first = next(&mut body, clocks.first_byte, clocks.total, late)
         .await?
@@ -304,7 +322,7 @@ async fn receive(
     }
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
+pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let text = content_type.unwrap_or_default().trim_start();
     let begins_with = |kind: &str| {
@@ -407,7 +425,7 @@ async fn whole(first: Bytes, mut body: UpstreamBody, clocks: Clocks) -> Result<B
 }
 
 /// The next piece before `pause_ends` (late: `late`) and before `total`.
-async fn next(
+pub(super) async fn next(
     body: &mut UpstreamBody,
     pause_ends: Instant,
     total: Instant,

@@ -22,7 +22,12 @@ pub(super) struct Raced {
 
 /// Asks one candidate; and another one beside it, if the route says so and the first is late.
 pub(super) async fn race<'p>(errand: &Errand<'_>, asked: Asked<'p>, turns: &mut Turns<'p>) -> Raced {
-    let hedge = turns.route().limits.hedge;
+    // What a client is still sending can go to one target only.
+    let hedge = turns
+        .route()
+        .limits
+        .hedge
+        .filter(|_| errand.call.upload().is_none());
     match hedge.and_then(|hedge| Some((hedge, late_after(&hedge, &asked)?))) {
         None => Raced::of(attempt_once(errand, asked).await),
         // In a box: hedges are few, and every request would carry the room for one.

@@ -1,12 +1,13 @@
 //! What is sent to a provider: URI, headers and credential.
 
+use std::borrow::Cow;
+
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use bytes::Bytes;
-use http::header::{HOST, USER_AGENT};
+use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Uri};
-use http_body_util::Full;
 use rand::Rng as _;
 use smallvec::SmallVec;
 use thiserror::Error;
@@ -15,7 +16,9 @@ use tollgate_core::{Moment, Surface};
 use tollgate_routing::{Auth, Candidate, Credential, Provider, Target};
 
 use super::proof::Shown;
-use crate::upstream::UpstreamRequest;
+use crate::accept::Call;
+use crate::upload::Upload;
+use crate::upstream::{Outgoing, UpstreamRequest};
 
 const OURSELVES: HeaderValue = HeaderValue::from_static(concat!("tollgate/", env!("CARGO_PKG_VERSION")));
 
@@ -90,6 +93,9 @@ pub(crate) enum BuildError {
     /// It cannot be signed.
     #[error(transparent)]
     NotSigned(#[from] NotSigned),
+    /// What is passed on cannot be.
+    #[error("{0}")]
+    Upload(Cow<'static, str>),
     /// There is nothing to show yet.
     #[error("no credential is at hand")]
     NothingToShow,
@@ -103,8 +109,39 @@ pub(super) struct Message<'m> {
     pub(super) hash: Option<&'m str>,
 }
 
-/// Puts the request together.
+/// Puts the request together. `model` is the target's name for it.
 pub(super) fn build(
+    call: &Call,
+    (provider, shown): (&Provider, &Shown<'_>),
+    model: &str,
+    client: ClientHeaders<'_>,
+    message: Message<'_>,
+) -> Result<UpstreamRequest, BuildError> {
+    let Some(carried) = &call.carried else {
+        return posted(call.surface, provider, shown, client, message);
+    };
+    let content_type = carried.upload.as_ref().and_then(Upload::content_type);
+    let content_type = content_type.map(HeaderValue::from_str).transpose();
+    let content_type = content_type.map_err(http::Error::from)?;
+    let own = |headers: &mut HeaderMap| {
+        tollgate_adapters::request_headers(call.surface, provider.kind, &|name| client.get(name), headers);
+        headers.remove(CONTENT_TYPE);
+        headers.extend(content_type.map(|kind| (CONTENT_TYPE, kind)));
+    };
+    let (body, payload) = match &carried.upload {
+        None => (Outgoing::whole(Bytes::new()), Payload::Bytes(b"")),
+        Some(upload) => {
+            let body = upload
+                .body(model)
+                .map_err(|refusal| BuildError::Upload(refusal.message))?;
+            (Outgoing::Passing(Box::new(body)), Payload::Unsigned)
+        }
+    };
+    let method = carried.method.clone();
+    request(method, provider, (message.path, payload), body, shown, own)
+}
+
+fn posted(
     surface: Surface,
     provider: &Provider,
     shown: &Shown<'_>,
@@ -114,7 +151,7 @@ pub(super) fn build(
     let own = |headers: &mut HeaderMap| {
         tollgate_adapters::request_headers(surface, provider.kind, &|name| client.get(name), headers);
     };
-    request(Method::POST, provider, message, shown, own)
+    message.send(Method::POST, provider, shown, own)
 }
 
 /// What a candidate is sent with the first of its provider's credentials: for benches.
@@ -126,14 +163,14 @@ pub(crate) fn first_request(
 ) -> Result<UpstreamRequest, BuildError> {
     let provider = &candidate.target.provider;
     let shown = at_hand(provider.credentials.first())?;
-    build(surface, provider, &shown, client, Message::new(path, body))
+    posted(surface, provider, &shown, client, Message::new(path, body))
 }
 
 /// A request for a sign of life.
 pub(crate) fn probe_request(provider: &Provider, path: &str) -> Result<UpstreamRequest, BuildError> {
     let shown = at_hand(provider.credentials.first())?;
     let empty = Bytes::new();
-    request(Method::GET, provider, Message::new(path, &empty), &shown, |_| {})
+    Message::new(path, &empty).send(Method::GET, provider, &shown, |_| {})
 }
 
 fn at_hand(credential: Option<&Credential>) -> Result<Shown<'_>, BuildError> {
@@ -158,7 +195,7 @@ pub(crate) fn embedding_request(
         tollgate_adapters::request_headers(Surface::Embeddings, provider.kind, &|_| None, headers);
     };
     let shown = at_hand(credential)?;
-    request(Method::POST, provider, Message::new(path, body), &shown, own)
+    Message::new(path, body).send(Method::POST, provider, &shown, own)
 }
 
 /// What all requests to a provider have in common. `own` are the headers of this one: those that are configured, and the
@@ -166,11 +203,12 @@ pub(crate) fn embedding_request(
 fn request(
     method: Method,
     provider: &Provider,
-    message: Message<'_>,
+    (path, payload): (&str, Payload<'_>),
+    body: Outgoing,
     shown: &Shown<'_>,
     own: impl FnOnce(&mut HeaderMap),
 ) -> Result<UpstreamRequest, BuildError> {
-    let uri = join(&provider.base_url, message.path)?;
+    let uri = join(&provider.base_url, path)?;
     let host = uri.authority().map_or("", |authority| authority.as_str());
     let mut headers = HeaderMap::with_capacity(MOST_HEADERS);
     headers.insert(HOST, HeaderValue::from_str(host).map_err(http::Error::from)?);
@@ -180,9 +218,8 @@ fn request(
     for (name, value) in &provider.headers {
         headers.insert(name, value.clone());
     }
-    let payload = message.hash.map_or(Payload::Bytes(message.body), Payload::Sha256);
     shown.sign(&method, &uri, &mut headers, payload)?;
-    let mut request = http::Request::new(Full::new(message.body.clone()));
+    let mut request = http::Request::new(body);
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
@@ -193,6 +230,19 @@ impl<'m> Message<'m> {
     fn new(path: &'m str, body: &'m Bytes) -> Self {
         let hash = None;
         Self { path, body, hash }
+    }
+
+    /// The request that sends it.
+    fn send(
+        self,
+        method: Method,
+        provider: &Provider,
+        shown: &Shown<'_>,
+        own: impl FnOnce(&mut HeaderMap),
+    ) -> Result<UpstreamRequest, BuildError> {
+        let payload = self.hash.map_or(Payload::Bytes(self.body), Payload::Sha256);
+        let body = Outgoing::whole(self.body.clone());
+        request(method, provider, (self.path, payload), body, shown, own)
     }
 }
 

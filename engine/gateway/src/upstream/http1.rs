@@ -6,17 +6,16 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use actix_rt::task::JoinHandle;
-use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{Uri, header};
-use http_body_util::Full;
 use hyper::client::conn::http1::{Builder, SendRequest};
-use tokio::time::timeout;
 use tollgate_core::Clock;
 use tollgate_routing::Provider;
 
 use super::connect::{Connected, Connector, Via};
-use super::{Answer, ConnectError, IDLE_FOR, SendError, UpstreamBody, UpstreamRequest, lease};
+use super::{
+    Answer, ConnectError, IDLE_FOR, Outgoing, SendError, UpstreamBody, UpstreamRequest, lease, outgoing,
+};
 
 /// Idle connections to one origin, the one used last at the back.
 #[derive(Default)]
@@ -30,7 +29,7 @@ struct Idle {
 }
 
 struct Connection {
-    requests: SendRequest<Full<Bytes>>,
+    requests: SendRequest<Outgoing>,
     via: Option<Via>,
     /// Drives the connection; ended with it.
     _driver: Driver,
@@ -62,7 +61,9 @@ pub(super) async fn exchange(
 ) -> Result<Answer, SendError> {
     let origin = request.uri().clone();
     loop {
-        let (connection, stale) = match pool.pop() {
+        // One that has been idle may be closing just now, and what it took would be lost.
+        let idle = (!request.body().is_unrepeatable()).then(|| pool.pop());
+        let (connection, stale) = match idle.flatten() {
             Some(connection) => (connection, true),
             // In a box: most requests find a connection, and all of them would carry the room for a handshake.
             None => (Box::pin(open(connector, provider, &origin)).await?, false),
@@ -74,13 +75,12 @@ pub(super) async fn exchange(
             pool: pool.clone(),
             max_idle,
         };
-        let sent_at = Clock.now();
+        let progress = request.body().progress();
         let head = lease.connection.requests.try_send_request(request);
         let limit = provider.timeouts.first_byte;
-        match timeout(limit, head)
-            .await
-            .map_err(|_| SendError::FirstByteTimeout(limit))?
-        {
+        let answered = outgoing::answered(limit, progress, head).await;
+        let (head, sent_at) = answered.map_err(|outgoing::Overdue| SendError::FirstByteTimeout(limit))?;
+        match head {
             Ok(head) => {
                 let response = head.map(|body| UpstreamBody::new(body, lease::Lease::Http1(lease)));
                 return Ok(Answer { response, sent_at });

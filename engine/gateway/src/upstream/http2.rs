@@ -6,18 +6,16 @@ use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
 
-use bytes::Bytes;
 use http::{Uri, Version, header};
-use http_body_util::Full;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::TokioTimer;
 use tokio::sync::OnceCell;
-use tokio::time::timeout;
-use tollgate_core::Clock;
 use tollgate_routing::Provider;
 
 use super::connect::{Connected, Connector};
-use super::{Answer, ConnectError, IDLE_FOR, SendError, UpstreamBody, UpstreamRequest, lease};
+use super::{
+    Answer, ConnectError, IDLE_FOR, Outgoing, SendError, UpstreamBody, UpstreamRequest, lease, outgoing,
+};
 
 /// What a stream may be ahead of its reader, in bytes: enough for 2.5 MB/s at a distance of 100 ms.
 const STREAM_WINDOW: u32 = 256 << 10;
@@ -34,7 +32,7 @@ pub(super) struct Lanes {
 #[derive(Default)]
 struct Lane {
     /// Empty while it is being opened: whoever was given this lane waits for the same connection, or the same failure.
-    requests: OnceCell<Result<SendRequest<Full<Bytes>>, ConnectError>>,
+    requests: OnceCell<Result<SendRequest<Outgoing>, ConnectError>>,
     /// Streams in use or promised.
     streams: Cell<usize>,
     /// The provider's own limit of streams, as last announced. Written by the task that drives the connection.
@@ -75,10 +73,13 @@ pub(super) async fn exchange(
             .get_or_init(|| open(connector, provider, &origin, limit))
             .await;
         let mut requests = opened.clone()?;
-        let sent_at = Clock.now();
         let limit = provider.timeouts.first_byte;
-        let head = timeout(limit, requests.try_send_request(request));
-        match head.await.map_err(|_| SendError::FirstByteTimeout(limit))? {
+        let progress = request.body().progress();
+        let head = outgoing::answered(limit, progress, requests.try_send_request(request));
+        let (head, sent_at) = head
+            .await
+            .map_err(|outgoing::Overdue| SendError::FirstByteTimeout(limit))?;
+        match head {
             Ok(head) => {
                 let response = head.map(|body| UpstreamBody::new(body, lease::Lease::Http2(lease)));
                 return Ok(Answer { response, sent_at });
@@ -104,7 +105,7 @@ async fn open(
     provider: &Provider,
     origin: &Uri,
     limit: Rc<Cell<Option<usize>>>,
-) -> Result<SendRequest<Full<Bytes>>, ConnectError> {
+) -> Result<SendRequest<Outgoing>, ConnectError> {
     let Connected { io, open, .. } = connector.connect(provider, origin).await?;
     let handshake = Builder::new(LocalExecutor)
         .timer(TokioTimer::new())

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tollgate_core::{Nanodollars, Price, ServiceTier, Surface, Usage};
+use tollgate_core::{Nanodollars, Price, ServiceTier, Usage};
 
 use super::{Ask, Candidate, Decision, NoCandidate, Reason};
 use crate::question::{Admission, Facts, Filter, Group};
@@ -170,7 +170,9 @@ impl<'c> Gathered<'c> {
         self.question.output_tokens = output_tokens;
         for (known, considered) in self.question.candidates.iter_mut().zip(&mut self.considered) {
             let prompt_tokens = considered.prompt_tokens(ask);
-            if let Some(price) = &considered.facts.price {
+            if ask.surface.is_free() {
+                considered.worst_cost = Some(Nanodollars::default());
+            } else if let Some(price) = &considered.facts.price {
                 let cached = considered.cached_tokens(ask, prompt_tokens);
                 known.cost = Some(cost(price, prompt_tokens, cached, whole(output_tokens)).0);
                 let most = considered.most_output(ask);
@@ -195,7 +197,7 @@ impl<'c> Gathered<'c> {
     /// As long as answers have been, on the average of those candidates that have given any; and no longer than
     /// the client allows.
     fn expected_output(&self, ask: &Ask<'_>) -> f32 {
-        if matches!(ask.surface, Surface::Embeddings | Surface::CountTokens) {
+        if !ask.surface.writes() {
             return 0.0;
         }
         let seen = self.considered.iter().filter_map(|it| it.vitals.output_tokens);
@@ -273,7 +275,7 @@ impl Considered<'_> {
 
     /// Answer tokens at the most.
     fn most_output(&self, ask: &Ask<'_>) -> u64 {
-        if matches!(ask.surface, Surface::Embeddings | Surface::CountTokens) {
+        if !ask.surface.writes() {
             return 0;
         }
         let limits = [ask.max_output_tokens, self.facts.max_output_tokens];

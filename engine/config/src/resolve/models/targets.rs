@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tollgate_core::{Capabilities, Pattern, Price, Rates};
+use tollgate_core::{Account, Capabilities, Pattern, Price, Rates, UnitPrices};
 use tollgate_routing::{ModelFacts, Provider, RouteTarget, Target, TargetId};
 
 use crate::PriceBook;
@@ -50,6 +50,21 @@ impl<'c> Targets<'c> {
         self.resolve(&target, "*", &Pattern::parse("*")?, Place::ROOT)
     }
 
+    /// What a provider keeps for its account.
+    pub(super) fn account(&mut self, name: &str, account: Account, place: Place<'_>) -> Option<RouteTarget> {
+        let provider = self.provider(name, place)?;
+        let model: Option<Arc<str>> = Some(account.name().into());
+        let id = self.id(&provider, model.as_ref());
+        let target = Target::new(id, provider, model, ModelFacts::default(), self.context.board);
+        Some(RouteTarget::new(Arc::new(target)))
+    }
+
+    fn id(&mut self, provider: &Provider, model: Option<&Arc<str>>) -> TargetId {
+        let next = TargetId(u32::try_from(self.ids.len()).unwrap_or(u32::MAX));
+        let key = (provider.name.clone(), model.cloned());
+        *self.ids.entry(key).or_insert(next)
+    }
+
     /// A target of the route `name`. `None`: its provider has a problem of its own, or does not exist.
     pub(super) fn resolve(
         &mut self,
@@ -88,11 +103,7 @@ impl<'c> Targets<'c> {
             max_output_tokens: written.max_output_tokens.or_else(|| known?.max_output_tokens),
             capabilities: capabilities(written).or_else(|| known?.capabilities),
         };
-        let next = TargetId(u32::try_from(self.ids.len()).unwrap_or(u32::MAX));
-        let id = *self
-            .ids
-            .entry((provider.name.clone(), model.clone()))
-            .or_insert(next);
+        let id = self.id(&provider, model.as_ref());
         let target = Target::new(id, provider, model, facts, self.context.board);
         Some(RouteTarget {
             weight: written.weight.unwrap_or(1),
@@ -161,8 +172,15 @@ impl<'c> Targets<'c> {
             audio_input: money(&written.audio_input, "audio_input"),
             audio_output: money(&written.audio_output, "audio_output"),
         };
+        let unit = |amount: &Option<_>, key| self.context.amount(amount.as_ref(), place.key(key));
+        let units = UnitPrices {
+            search: unit(&written.per_search, "per_search"),
+            image: unit(&written.per_image, "per_image"),
+            minute: unit(&written.per_minute, "per_minute"),
+        };
         Some(Arc::new(Price {
             base,
+            units,
             ..Price::default()
         }))
     }

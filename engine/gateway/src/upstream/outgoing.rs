@@ -1,0 +1,141 @@
+//! The body of a request to a provider: whole, or passed on as a client sends it.
+
+use std::cell::Cell;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use tokio::time::timeout;
+use tollgate_core::Clock;
+
+use crate::upload::{UploadBody, UploadBroken};
+
+/// The body of a request to a provider.
+pub(crate) enum Outgoing {
+    /// All of it.
+    Whole(Full<Bytes>),
+    /// What a client is still sending.
+    Passing(Box<UploadBody>),
+}
+
+/// How far a body that is passed on has come.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// When a piece was handed on last; `None`: none was.
+    last: Cell<Option<Instant>>,
+    /// Whether it is the client that is waited for.
+    waits: Cell<bool>,
+}
+
+impl Outgoing {
+    /// All of a body.
+    pub(crate) fn whole(body: Bytes) -> Self {
+        Self::Whole(Full::new(body))
+    }
+
+    /// Whether it cannot be sent a second time: what is gone of it is kept nowhere.
+    pub(super) fn is_unrepeatable(&self) -> bool {
+        match self {
+            Self::Whole(_) => false,
+            Self::Passing(body) => body.is_unrepeatable(),
+        }
+    }
+
+    /// How far it has come; `None`: it is there as a whole.
+    pub(super) fn progress(&self) -> Option<Rc<Progress>> {
+        match self {
+            Self::Whole(_) => None,
+            Self::Passing(body) => Some(body.progress()),
+        }
+    }
+}
+
+impl Progress {
+    /// A piece is handed on.
+    pub(crate) fn moved(&self) {
+        self.last.set(Some(Clock.now()));
+        self.waits.set(false);
+    }
+
+    /// The client has sent nothing more yet.
+    pub(crate) fn waits(&self) {
+        self.waits.set(true);
+    }
+
+    /// The client has sent everything.
+    pub(crate) fn complete(&self) {
+        self.moved();
+    }
+
+    /// When the provider had all that it has, if it was handed over at `sent_at`.
+    fn since(&self, sent_at: Instant) -> Instant {
+        self.last.get().map_or(sent_at, |last| last.max(sent_at))
+    }
+}
+
+/// The clock for the first byte of an answer was over.
+pub(super) struct Overdue;
+
+/// Waits for the head of an answer, for `limit` from when the provider had the request; and when that was. As long as a
+/// client is still sending, it is not the provider that is late.
+pub(super) async fn answered<T>(
+    limit: Duration,
+    progress: Option<Rc<Progress>>,
+    head: impl Future<Output = T>,
+) -> Result<(T, Instant), Overdue> {
+    let sent_at = Clock.now();
+    let Some(progress) = progress else {
+        let head = timeout(limit, head).await.map_err(|_| Overdue)?;
+        return Ok((head, sent_at));
+    };
+    let mut head = pin!(head);
+    let mut left = limit;
+    loop {
+        if let Ok(head) = timeout(left, &mut head).await {
+            return Ok((head, progress.since(sent_at)));
+        }
+        let waited = Clock.now().saturating_duration_since(progress.since(sent_at));
+        left = match limit.checked_sub(waited).filter(|left| !left.is_zero()) {
+            Some(left) => left,
+            None if progress.waits.get() => limit,
+            None => return Err(Overdue),
+        };
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = UploadBroken;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadBroken>>> {
+        match self.get_mut() {
+            Self::Whole(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
+            Self::Passing(body) => body
+                .poll_piece(cx)
+                .map(|piece| piece.map(|it| it.map(Frame::data))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(body) => body.is_end_stream(),
+            Self::Passing(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(body) => body.size_hint(),
+            Self::Passing(body) => body.len().map_or_else(SizeHint::default, SizeHint::with_exact),
+        }
+    }
+}
