@@ -4,7 +4,8 @@
     python3 refresh.py EXTRACT.json > catalog.json
 
 EXTRACT.json lists models with `price_per_mtok` in US dollars per million tokens. Those become integers here,
-picodollars per token (1 $/million = 1,000,000), by decimal arithmetic: no binary fraction touches a price.
+picodollars per token (1 $/million = 1,000,000), by decimal arithmetic: no binary fraction touches a price. What is not
+counted in tokens stands in `price_per_unit`, US dollars for a search, an image or a minute, and becomes nanodollars.
 See NOTICE.md for what is derived rather than copied.
 """
 
@@ -39,6 +40,13 @@ def picodollars(per_million):
     scaled = Decimal(per_million) * 1_000_000
     if scaled < 0 or scaled != scaled.to_integral_value():
         raise ValueError(f"{per_million} has no exact value in picodollars per token")
+    return int(scaled)
+
+
+def nanodollars(dollars):
+    scaled = Decimal(dollars) * 1_000_000_000
+    if scaled < 0 or scaled != scaled.to_integral_value():
+        raise ValueError(f"{dollars} has no exact value in nanodollars")
     return int(scaled)
 
 
@@ -85,7 +93,7 @@ def spoken_of(models):
 
 def condensed(model):
     prices = model["price_per_mtok"]
-    base = rates(prices)
+    base = {"input": 0, "output": 0, **rates(prices)}
     mode = "responses" if model.get("responses_api_only") else model["mode"]
     entry = {"provider": model["provider"], "model": model["model"], "mode": mode}
     for key, name in (("aliases", "aliases"), ("context", "context"), ("max_output", "max_output")):
@@ -98,6 +106,7 @@ def condensed(model):
         ("tiers", tiers(base, model.get("tiers", []))),
         ("flex", service(base, prices, "flex")),
         ("priority", service(base, prices, "priority")),
+        ("per_unit", {name: nanodollars(it) for name, it in model.get("price_per_unit", {}).items()}),
     ):
         if value:
             entry[name] = value
