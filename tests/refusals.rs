@@ -417,7 +417,7 @@ async fn paths_and_methods_that_are_not_served() {
         says: &["/v1/chat/completions"],
         ..BAD
     };
-    for path in ["/v1/nothing", "/v1/messages/batches", "/v2/chat/completions"] {
+    for path in ["/v1/nothing", "/v1/messages/streams", "/v2/chat/completions"] {
         unknown.holds(path, &stack.post(path, "{}").await);
     }
     // On a path of nobody's the header that Anthropic's SDKs send tells the dialect.
