@@ -123,7 +123,7 @@ where
 }
 
 /// Writes the target in the form this connection needs: a path to an origin, the whole URI to a proxy.
-pub(super) fn address(request: &mut UpstreamRequest, origin: &Uri, via: Option<&Via>) {
+pub(super) fn address<B>(request: &mut http::Request<B>, origin: &Uri, via: Option<&Via>) {
     let Some(via) = via else {
         let path = origin
             .path_and_query()

@@ -13,9 +13,9 @@ use hyper::client::conn::http1;
 use thiserror::Error;
 use tokio::time::timeout;
 
+use super::ConnectError;
 use super::connect::Connector;
 use super::http1::address;
-use super::{ConnectError, UpstreamRequest};
 
 /// More is no answer of a token service.
 const MOST_BYTES: usize = 1 << 20;
@@ -56,7 +56,7 @@ impl ExchangeError {
 /// Sends a request, its URI absolute, and reads the whole answer, whatever its status.
 pub(crate) async fn exchange(
     connector: &Connector,
-    mut request: UpstreamRequest,
+    mut request: http::Request<Full<Bytes>>,
     limits: Limits,
 ) -> Result<Response<Bytes>, ExchangeError> {
     let origin = request.uri().clone();
@@ -69,7 +69,7 @@ pub(crate) async fn exchange(
     }
     address(&mut request, &origin, via.as_ref());
     let answered = async {
-        let (mut requests, connection) = http1::handshake::<_, Full<Bytes>>(io).await?;
+        let (mut requests, connection) = http1::handshake(io).await?;
         let told = async {
             let (head, body) = requests.send_request(request).await?.into_parts();
             Ok(Response::from_parts(head, read(body).await?))
