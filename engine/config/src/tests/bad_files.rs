@@ -231,7 +231,7 @@ const CASES: &[(&str, &str)] = &[
     ),
     (
         "nonsense: 1",
-        "2: nonsense: unknown key; expected one of providers, models, routes, keys, server, admin, telemetry, prices, health, breaker, cache",
+        "2: nonsense: unknown key; expected one of providers, models, routes, keys, server, admin, telemetry, prices, health, breaker, cache, passthrough",
     ),
 ];
 
@@ -350,7 +350,7 @@ fn what_is_not_a_document_is_told_with_its_line() {
         ("", "t.yaml:1: providers: missing; expected a mapping"),
         (
             "[]",
-            "t.yaml:1: a list; expected a mapping with providers, models, routes, keys, server, admin, telemetry, prices, health, breaker, cache",
+            "t.yaml:1: a list; expected a mapping with providers, models, routes, keys, server, admin, telemetry, prices, health, breaker, cache, passthrough",
         ),
         (
             "providers: {}",
