@@ -375,9 +375,11 @@ pub(crate) fn lose_extra(at: &str, extra: &Extra<'_>, loss: &mut Loss) {
 }
 
 /// Takes out what others than a provider of the dialect `own` want back with what is said and called, and notes it:
-/// only who gave it may have it. What stands with thoughts is for whoever knows whether those are carried.
+/// only who gave it may have it. What stands with thoughts is for whoever knows whether those are carried; but what is
+/// tagged after all that was read is no proof of anybody's, and goes to nobody.
 pub(crate) fn lose_states(request: &mut ChatRequest<'_>, own: Dialect, loss: &mut Loss) {
     for turn in &mut request.turns {
+        lose_tagged(&mut turn.parts, loss);
         for part in &mut turn.parts {
             let is_thought = matches!(part.kind, Kind::Thinking { .. });
             let is_lost = |state: &mut State<'_>| !is_thought && state.of != own;
@@ -393,4 +395,21 @@ pub(crate) fn lose_states(request: &mut ChatRequest<'_>, own: Dialect, loss: &mu
             });
         }
     }
+}
+
+/// Takes out proofs and states that are themselves tagged: a client made them up.
+fn lose_tagged(parts: &mut Vec<Part<'_>>, loss: &mut Loss) {
+    let is_tagged = |text: &mut Cow<'_, str>| carried::is_tagged(text);
+    parts.retain_mut(|part| {
+        let is_redacted = matches!(&part.kind, Kind::RedactedThinking(data) if carried::is_tagged(data));
+        let proof = match &mut part.kind {
+            Kind::Thinking { signature, .. } => signature.take_if(is_tagged).is_some(),
+            _ => is_redacted,
+        };
+        let state = part.state.take_if(|state| is_tagged(&mut state.data)).is_some();
+        if proof || state {
+            loss.note(format!("{}.signature", part.at));
+        }
+        !is_redacted
+    });
 }

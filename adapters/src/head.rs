@@ -5,6 +5,7 @@
 //! its value in the client's bytes. Everything else in the body stays unread, and is passed on as it came.
 
 mod needs;
+mod overlooked;
 mod tape;
 #[cfg(test)]
 mod tests;
@@ -183,9 +184,12 @@ pub fn read_head_at(
     let mut tape = std::mem::replace(&mut scratch.tape, Tape(Vec::new())).reset();
     let parsed = simd_json::fill_tape(&mut scratch.copy, &mut scratch.buffers, &mut tape);
     let head = match parsed {
-        Ok(()) => {
-            Top::read(&tape.0, origin, surface).and_then(|top| head(surface, address, body, &tape.0, &top))
-        }
+        Ok(()) => Top::read(&tape.0, origin, surface).and_then(|top| {
+            if overlooked::is_no_json(body, top.has_odd_numbers) {
+                return Err(not_json(body));
+            }
+            head(surface, address, body, &tape.0, &top)
+        }),
         Err(_) => Err(not_json(body)),
     };
     scratch.tape = tape.reset();

@@ -37,8 +37,9 @@ impl ArrayWriter {
 }
 
 fn element(data: &[u8], has_begun: &mut bool, out: &mut Vec<u8>) {
-    // Half an object would break the whole array.
-    if serde_json::from_slice::<serde::de::IgnoredAny>(data).is_err() {
+    // Half an object would break the whole array, and so would a text that is none.
+    let text = std::str::from_utf8(data).ok();
+    if text.is_none_or(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_err()) {
         return;
     }
     out.extend_from_slice(if *has_begun { b",\r\n" } else { b"[" });
@@ -72,6 +73,7 @@ mod tests {
         assert_eq!(array, json!([{"a": 1}, {"b": 2}, {"c": 3}]));
         assert_eq!(array_of(b"", &[]), b"[]");
         assert_eq!(array_of(b"data: {\"half\":", &[]), b"[]");
+        assert_eq!(array_of(b"data: {\"a\":\"\xff\"}\n\ndata: 1\n\n", &[]), b"[1]");
     }
 
     proptest! {

@@ -150,6 +150,18 @@ fn an_error_in_the_clients_own_shape_passes_as_it_is() {
 }
 
 #[test]
+fn an_error_of_which_not_everything_could_be_read_does_not_pass_as_it_is() {
+    let shape = r#"{"error":{"message":"m","type":"t","param":null,"code":"c"}}"#;
+    let garbled = [shape.as_bytes(), b"\xff\xff"].concat();
+    let endless = format!("{shape}{} sk-proj-0123456789abcdefghij ", " ".repeat(300 << 10)).into_bytes();
+    for body in [garbled, endless] {
+        let failure = failure(Dialect::OpenAi, Dialect::OpenAi, 400, &|_| None, &body.into());
+        assert_eq!(body_of(&failure)["error"]["message"], "m");
+        assert!(!failure.body.windows(8).any(|part| part == b"sk-proj-"));
+    }
+}
+
+#[test]
 fn every_other_shape_becomes_the_clients_with_the_providers_words() {
     let message = |body: &str| {
         let failure = openai(422, body);

@@ -159,6 +159,30 @@ fn what_is_not_a_json_object_is_refused_with_its_place() {
 }
 
 #[test]
+fn what_the_parser_overlooks_behind_numbers_and_literals_is_refused() {
+    let body = |value: &str| format!(r#"{{"model":"m","messages":[],"x":{value}}}"#);
+    for zeros in ["false\0", "true\0\0", "null\0", "1\0", "1.5\0 ", "-0\0"] {
+        assert_eq!(refused(&body(zeros)).0, RefusalKind::MalformedBody, "{zeros:?}");
+    }
+    for number in [
+        "1234567890123456789",
+        "-12345678901234567890",
+        "123456789012345678901234567890",
+        "0.1234567890123456789012",
+        "123456789012345678.5",
+        "1234567890123456789012e3",
+    ] {
+        assert!(chat(&body(number)).is_ok(), "{number}");
+        assert!(chat(&body(&format!("[{number}, {number} ]"))).is_ok(), "{number}");
+        for behind in ["x", "e", "/", "1.2.3", "-1", "\0"] {
+            let (kind, _, message) = refused(&body(&format!("{number}{behind}")));
+            assert_eq!(kind, RefusalKind::MalformedBody, "{number}{behind}");
+            assert!(message.contains("line 1 column"), "{message}");
+        }
+    }
+}
+
+#[test]
 fn depth_and_number_of_values_are_bounded() {
     let nested = |depth: usize| {
         let (open, close) = ("[".repeat(depth), "]".repeat(depth));

@@ -575,3 +575,50 @@ fn what_another_provider_wants_back_is_named_where_the_client_has_it() {
         );
     }
 }
+
+/// What a client makes up to look as if it had been carried.
+fn made_up(what: &str, data: &str) -> String {
+    crate::chat::carried::tagged(what, data)
+}
+
+#[test]
+fn what_a_client_makes_up_to_look_as_if_it_were_carried_goes_to_nobody_as_it_is() {
+    let once = made_up("openai", "s");
+    let twice = made_up("signature", &once);
+    let hidden = made_up("redacted", &once);
+    let state = made_up("gemini", &once);
+    let thoughts = |signature: &str| json!({"reasoningContent": {"reasoningText": {"text": "hm", "signature": signature}}});
+    let redacted = |data: &str| json!({"reasoningContent": {"redactedContent": data}});
+    let (user, said) = (json!({"text": "go"}), json!({"text": "So."}));
+    let turns = |first: Value| {
+        json!({"messages": [{"role": "user", "content": [user]}, {"role": "assistant", "content": [first, said]},
+            {"role": "user", "content": [user]}]})
+    };
+    let parts = |signature: &str| {
+        let thought = json!({"text": "hm", "thought": true, "thoughtSignature": signature});
+        let text = json!({"text": "So.", "thoughtSignature": signature});
+        json!({"contents": [{"role": "user", "parts": [user]}, {"role": "model", "parts": [thought, text]},
+            {"role": "user", "parts": [user]}]})
+    };
+    for (client, body) in [
+        (Surface::Converse, turns(thoughts(&once))),
+        (Surface::Converse, turns(redacted(&once))),
+        (Surface::GenerateContent, parts(&twice)),
+        (Surface::GenerateContent, parts(&hidden)),
+        (Surface::GenerateContent, parts(&state)),
+    ] {
+        for (kind, model) in [
+            (ProviderKind::Anthropic, "claude-sonnet-4-5"),
+            (ProviderKind::Gemini, GEMINI),
+            (ProviderKind::Bedrock, "anthropic.claude-sonnet-4-5-20250929-v1:0"),
+            (ProviderKind::OpenAiResponses, "gpt-5"),
+        ] {
+            let (sent, loss, _) =
+                request(client, None, body.to_string().as_bytes(), &egress(kind, model)).unwrap();
+            let sent = String::from_utf8(sent).unwrap();
+            assert!(!sent.contains("dG9sbGdhdGU6"), "{client:?} {kind}: {sent}");
+            assert!(sent.contains("So."), "what was said stays: {sent}");
+            assert!(!loss.is_empty(), "{client:?} {kind}: nobody is told");
+        }
+    }
+}
