@@ -1,0 +1,5 @@
+//! See `src/sse.rs`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tollgate_fuzz::check("sse", data));
