@@ -257,6 +257,6 @@ fn another_key_of_the_same_name_is_not_blamed_for_the_old_one_but_its_account_st
     assert_eq!(rejected.state(at(2_500)), CredentialState::Usable);
     for class in [OutcomeClass::QuotaExhausted, OutcomeClass::RateLimited] {
         let (changes, health) = observed(class);
-        assert!(!changes && health.state(at(1_001)) != CredentialState::Usable);
+        assert!(!changes && health.state(at(1_000)) != CredentialState::Usable);
     }
 }
