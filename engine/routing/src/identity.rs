@@ -246,7 +246,7 @@ impl Identity {
         match standing.minted.as_ref().map(|minted| minted.expires_at) {
             Some(Some(at)) => {
                 let left = at.since(now);
-                Some((left - AHEAD.min(left / 2)).max(SOONEST))
+                Some(left.saturating_sub(AHEAD.min(left / 2)).max(SOONEST))
             }
             Some(None) if self.is_lasting() => None,
             Some(None) | None => Some(LOOK_AGAIN),
