@@ -72,10 +72,10 @@ pub fn sign_request(
         headers.remove(name);
     }
     let instructions = {
-        let mut signed = Vec::with_capacity(4);
+        let mut own = Vec::with_capacity(4);
         for (name, value) in headers.iter() {
             if *name == HOST || *name == CONTENT_TYPE || name.as_str().starts_with(AMZ) {
-                signed.push((name.as_str(), value.to_str().map_err(|error| why(&error))?));
+                own.push((name.as_str(), value.to_str().map_err(|error| why(&error))?));
             }
         }
         let mut settings = SigningSettings::default();
@@ -97,7 +97,7 @@ pub fn sign_request(
             .build()
             .map_err(|error| why(&error))?
             .into();
-        let request = SignableRequest::new(method.as_str(), uri.to_string(), signed.into_iter(), body)
+        let request = SignableRequest::new(method.as_str(), uri.to_string(), own.into_iter(), body)
             .map_err(|error| why(&error))?;
         let (instructions, _) = sign(request, &params).map_err(|error| why(&error))?.into_parts();
         instructions
