@@ -118,7 +118,8 @@ async fn a_service_account_signs_an_assertion_and_a_hundred_requests_wait_for_on
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     assert!(ends - issued == 3600 && now - issued < 60, "{claims}");
     let private = KEY.lines().nth(3).unwrap();
-    assert_hidden(&gateway, &[TOKEN, private, said.lock().as_str()]).await;
+    let said = said.lock().clone();
+    assert_hidden(&gateway, &[TOKEN, private, &said]).await;
     assert_eq!(standing(&gateway).await["is_usable"], true);
     std::fs::remove_dir_all(home).unwrap();
 }

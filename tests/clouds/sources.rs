@@ -130,11 +130,11 @@ async fn a_container_hands_keys_out_to_whoever_shows_its_token() {
     ];
     assert_signs(&of_ecs, &signing(server.addr), TEMPORARY, &signatures).await;
     // EKS pod identity: the token is in a file.
-    let of_eks = [
+    let of_pods = [
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", url.as_str()),
         ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.to_str().unwrap()),
     ];
-    assert_signs(&of_eks, &signing(server.addr), TEMPORARY, &signatures).await;
+    assert_signs(&of_pods, &signing(server.addr), TEMPORARY, &signatures).await;
     std::fs::remove_dir_all(home).unwrap();
 }
 
@@ -183,10 +183,7 @@ async fn a_web_identity_is_exchanged_for_keys() {
         let good = form["Action"] == "AssumeRoleWithWebIdentity"
             && form["RoleArn"] == ROLE
             && form["WebIdentityToken"] == "a.web.token";
-        match good {
-            true => assumed("AssumeRoleWithWebIdentity", TEMPORARY, &after(3600)),
-            false => xml(400, "<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>no</Message></Error></ErrorResponse>"),
-        }
+        if good { assumed("AssumeRoleWithWebIdentity", TEMPORARY, &after(3600)) } else { xml(400, "<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>no</Message></Error></ErrorResponse>") }
     })
     .await;
     let home = folder(&[("token", "a.web.token")]);

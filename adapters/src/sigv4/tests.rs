@@ -3,7 +3,7 @@
 use super::*;
 
 /// The keys and the moment of AWS's test suite for Signature Version 4.
-fn signer<'s>(session_token: Option<&'s str>) -> Signer<'s> {
+fn signer(session_token: Option<&str>) -> Signer<'_> {
     Signer {
         access_key_id: "AKIDEXAMPLE",
         secret_access_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",

@@ -4,6 +4,7 @@ mod once;
 mod proof;
 mod race;
 mod request;
+mod send;
 mod succession;
 mod through;
 mod turns;

@@ -74,15 +74,12 @@ fn provider(
     let base_url = base_url(context, written, kind, presets, place);
     let headers = headers(context, written, place);
     let cloud = clouds::cloud(context, written, place);
-    let (auth, credentials) = match cloud {
-        Some(cloud) => {
-            let found = clouds::credential(context, cloud, written, base_url.as_ref(), place);
-            (cloud.auth(), found.into_iter().collect())
-        }
-        None => {
-            let credentials = credentials(context, written, place);
-            (auth(written, presets, &credentials), credentials)
-        }
+    let (auth, credentials) = if let Some(cloud) = cloud {
+        let found = clouds::credential(context, cloud, written, base_url.as_ref(), place);
+        (cloud.auth(), found.into_iter().collect())
+    } else {
+        let credentials = credentials(context, written, place);
+        (auth(written, presets, &credentials), credentials)
     };
     check_credentials(
         context,

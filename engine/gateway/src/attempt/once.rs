@@ -10,10 +10,10 @@ use tollgate_adapters::{
     Answer, Egress, Encoded, Reader, StreamReader, encode, encode_carried, encode_continuation,
 };
 use tollgate_core::{Clock, OutcomeClass, Refusal, RefusalKind, RequestId, Timestamp, Usage};
-use tollgate_routing::{Credential, Provider, Timeouts};
+use tollgate_routing::{Provider, Timeouts};
 
-use super::proof::Shown;
-use super::request::{self, ClientHeaders, Message};
+use super::request::ClientHeaders;
+use super::send::{send, shown};
 use super::through;
 use super::turns::Asked;
 use super::{Answered, Failed, Opened, Reason, on_runtime, runtime_now};
@@ -147,44 +147,6 @@ pub(super) async fn attempt_once(errand: &Errand<'_>, asked: Asked<'_>) -> Resul
     }
 }
 
-/// What the provider is shown.
-async fn shown<'p>(errand: &Errand<'_>, credential: Option<&'p Credential>) -> Result<Shown<'p>, Unanswered> {
-    let identities = &errand.worker.shared.identities;
-    let shown = Shown::wait(credential, identities).await;
-    shown.map_err(|why| gateway(OutcomeClass::CredentialUnavailable, why))
-}
-
-/// Sends the request, once more where nobody has read it, or where it was only our clock that the provider refused.
-async fn send(
-    errand: &Errand<'_>,
-    (provider, shown): (&Provider, &Shown<'_>),
-    model: &str,
-    (path, body): (&str, &Bytes),
-) -> Result<upstream::Answer, Unanswered> {
-    let hash = shown.hash(body).await;
-    let build = || {
-        let hash = hash.as_deref();
-        let message = Message { path, body, hash };
-        request::build(errand.call, (provider, shown), model, errand.headers, message)
-            .map_err(|error| gateway(OutcomeClass::InvalidRequest, error.to_string()))
-    };
-    let (mut is_again, mut is_corrected) = (false, false);
-    loop {
-        match errand.worker.upstream.send(provider, build()?).await {
-            // It closed an idle connection just as the request was on its way: nobody has read that.
-            Err(error) if error.was_stale() && !is_again && !errand.call.is_spent() => is_again = true,
-            Err(error) => return Err(gateway(error.class(), error.to_string())),
-            Ok(answer) => {
-                let (status, headers) = (answer.response.status(), answer.response.headers());
-                if !shown.learns_the_time(status, headers) || is_corrected || errand.call.is_spent() {
-                    return Ok(answer);
-                }
-                is_corrected = true;
-            }
-        }
-    }
-}
-
 /// What is done, as long as the request has time.
 async fn before<T>(
     deadline: Option<std::time::Instant>,
@@ -271,7 +233,7 @@ async fn read(reader: Reader, bytes: Bytes) -> Result<Answer, String> {
     answer.map_err(|malformed| malformed.to_string())
 }
 
-fn gateway(outcome: OutcomeClass, message: impl Into<String>) -> Unanswered {
+pub(super) fn gateway(outcome: OutcomeClass, message: impl Into<String>) -> Unanswered {
     (outcome, None, Reason::Gateway(message.into()))
 }
 

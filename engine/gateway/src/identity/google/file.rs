@@ -193,12 +193,13 @@ pub(super) fn usual() -> Result<Option<PathBuf>, String> {
             .map(PathBuf::from)
     };
     if let Some(path) = variable("GOOGLE_APPLICATION_CREDENTIALS") {
-        return match path.is_file() {
-            true => Ok(Some(path)),
-            false => Err(format!(
+        return if path.is_file() {
+            Ok(Some(path))
+        } else {
+            Err(format!(
                 "GOOGLE_APPLICATION_CREDENTIALS: {} is no file",
                 path.display()
-            )),
+            ))
         };
     }
     let folder = variable("CLOUDSDK_CONFIG").or_else(|| Some(variable("HOME")?.join(".config/gcloud")));
