@@ -232,7 +232,7 @@ fn nonsense_is_left_for_the_gateway_to_complain_of() {
 }
 
 /// Texts of a config file that say nothing of who or where its owner is, and that name no file.
-const HARMLESS: [&str; 28] = [
+const HARMLESS: [&str; 33] = [
     "providers.*.api_keys[].name",
     "providers.*.api_version",
     "providers.*.project",
@@ -252,6 +252,11 @@ const HARMLESS: [&str; 28] = [
     "routes.*.regions[]",
     "routes.*.cache.namespace",
     "routes.*.cache.tags[]",
+    "passthrough.files[]",
+    "passthrough.batches[]",
+    "passthrough.responses[]",
+    "passthrough.audio_model",
+    "passthrough.image_model",
     "keys[].name",
     "keys[].expires_at",
     "keys[].models[]",
