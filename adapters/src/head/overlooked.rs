@@ -28,13 +28,16 @@ pub(super) fn is_no_json(body: &[u8], has_odd_numbers: bool) -> bool {
 
 /// Whether there are so many digits in a row, dots among them. Looks at one byte of as many: a row has one of these.
 fn has_long_number(body: &[u8]) -> bool {
-    let is_digit = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'.');
-    let places = (LONG - 1..body.len()).step_by(LONG);
-    let mut rows = places.filter_map(|at| body.split_at_checked(at));
-    rows.any(|(before, from)| {
-        let behind = from.iter().take_while(is_digit).count();
-        behind > 0 && behind + before.iter().rev().take_while(is_digit).count() >= LONG
-    })
+    let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'.');
+    let mut sampled = body.iter().enumerate().skip(LONG - 1).step_by(LONG);
+    sampled.any(|(at, byte)| is_digit(byte) && row_around(body, at, is_digit) >= LONG)
+}
+
+/// How many bytes of a kind stand in a row, of which one is at `at`.
+fn row_around(body: &[u8], at: usize, is_of_kind: impl Fn(&u8) -> bool) -> usize {
+    let (before, from) = body.split_at_checked(at).unwrap_or_default();
+    let behind = from.iter().take_while(|byte| is_of_kind(byte)).count();
+    behind + before.iter().rev().take_while(|byte| is_of_kind(byte)).count()
 }
 
 #[cfg(test)]
