@@ -275,10 +275,8 @@ async fn uploads_have_a_limit_of_their_own() {
     assert_eq!(packed.status, 415);
 }
 
-#[tokio::test]
-async fn a_client_that_leaves_in_the_middle_of_an_upload_ends_it_at_the_provider() {
-    let (east, west) = (provider().await, provider().await);
-    let stack = stack_of(&config(east.local_addr().unwrap(), west.local_addr().unwrap())).await;
+/// An upload of which a fifth has been sent, and has begun to reach the provider.
+async fn begun(stack: &Stack, provider: &TcpListener) -> (Wire, TcpStream) {
     let form = form(&[field("model", "stt"), file(500_000)]);
     let mut client = stack.wire().await;
     let length = form.len().to_string();
@@ -290,8 +288,16 @@ async fn a_client_that_leaves_in_the_middle_of_an_upload_ends_it_at_the_provider
             &form.as_bytes()[..100_000],
         )
         .await;
-    let mut upstream = accepted(&east).await;
+    let mut upstream = accepted(provider).await;
     read_until(&mut upstream, "sssss").await;
+    (client, upstream)
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_in_the_middle_of_an_upload_ends_it_at_the_provider() {
+    let (east, west) = (provider().await, provider().await);
+    let stack = stack_of(&config(east.local_addr().unwrap(), west.local_addr().unwrap())).await;
+    let (client, mut upstream) = begun(&stack, &east).await;
     drop(client);
     let mut rest = Vec::new();
     let ended = tokio::time::timeout(PATIENCE, upstream.read_to_end(&mut rest)).await;
@@ -358,19 +364,7 @@ async fn a_large_upload_takes_little_memory() {
 async fn a_provider_that_answers_before_the_end_is_heard() {
     let (east, west) = (provider().await, provider().await);
     let stack = stack_of(&config(east.local_addr().unwrap(), west.local_addr().unwrap())).await;
-    let form = form(&[field("model", "stt"), file(500_000)]);
-    let mut client = stack.wire().await;
-    let length = form.len().to_string();
-    client
-        .send(
-            "POST",
-            PATH,
-            &[BEARER, FORM, ("content-length", &length)],
-            &form.as_bytes()[..100_000],
-        )
-        .await;
-    let mut upstream = accepted(&east).await;
-    read_until(&mut upstream, "sssss").await;
+    let (mut client, mut upstream) = begun(&stack, &east).await;
     upstream
         .write_all(&json_answer(
             400,

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use crate::chat::carried::{is_tagged, is_tagged_in, without_blocks};
 use crate::json::Fields;
 use crate::loss::Loss;
-use crate::patch::{Patches, place_of};
+use crate::patch::place_of;
 
 /// The request without what was carried in it. `None`: there is nothing, and the body may go as it is.
 pub(crate) fn without_carried(body: &[u8], loss: &mut Loss) -> Option<Vec<u8>> {
@@ -16,13 +16,7 @@ pub(crate) fn without_carried(body: &[u8], loss: &mut Loss) -> Option<Vec<u8>> {
         return None;
     }
     let request = Fields::parse(body).ok()?;
-    let list = request.raw("messages").filter(|list| list.starts_with('['))?;
-    let kept = without_blocks(list, is_carrying, loss)?;
-    let mut patches = Patches::default();
-    let messages = format!("[{}]", kept.join(","));
-    patches
-        .replace(place_of(body, list)?, messages.into_bytes())
-        .ok()?;
+    let (mut patches, kept) = without_blocks(&request, body, is_carrying, loss)?;
     if let Some(thinking) = request.raw("thinking").filter(|thinking| is_budget(thinking))
         && began_without_thinking(&kept)
     {

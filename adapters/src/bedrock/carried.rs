@@ -3,7 +3,6 @@
 use crate::chat::carried::{is_tagged, is_tagged_in, without_blocks};
 use crate::json::Fields;
 use crate::loss::Loss;
-use crate::patch::{Patches, place_of};
 
 /// The request without what was carried in it. `None`: there is nothing, and the body may go as it is.
 pub(crate) fn without_carried(body: &[u8], loss: &mut Loss) -> Option<Vec<u8>> {
@@ -11,13 +10,7 @@ pub(crate) fn without_carried(body: &[u8], loss: &mut Loss) -> Option<Vec<u8>> {
         return None;
     }
     let request = Fields::parse(body).ok()?;
-    let list = request.raw("messages").filter(|list| list.starts_with('['))?;
-    let kept = without_blocks(list, is_carrying, loss)?;
-    let mut patches = Patches::default();
-    let messages = format!("[{}]", kept.join(","));
-    patches
-        .replace(place_of(body, list)?, messages.into_bytes())
-        .ok()?;
+    let (patches, _) = without_blocks(&request, body, is_carrying, loss)?;
     patches.applied(body).ok()?
 }
 

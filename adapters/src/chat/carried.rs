@@ -16,7 +16,7 @@ use tollgate_core::Dialect;
 use super::{Kind, Part, State};
 use crate::json::{self, Fields};
 use crate::loss::Loss;
-use crate::patch::place_of;
+use crate::patch::{Patches, place_of};
 
 /// What tagged data begins with.
 const TAG: &str = "tollgate:";
@@ -166,13 +166,15 @@ pub(crate) fn is_hollow(part: &Part<'_>) -> bool {
     text.is_empty() && signature.as_ref().is_none_or(|signature| signature.is_empty())
 }
 
-/// The `messages` of a request as their own provider may have them: without the blocks of content that are
-/// `carrying`. A message of nothing else is left out. `None`: there are no such blocks.
+/// What takes the blocks of content that are `carrying` out of a request's `messages`, so that their own provider may have
+/// it, and the messages that are left: one of nothing else is left out. `None`: there are no such blocks.
 pub(crate) fn without_blocks<'a>(
-    messages: &'a str,
+    request: &Fields<'a>,
+    body: &[u8],
     carrying: fn(&Fields<'_>) -> bool,
     loss: &mut Loss,
-) -> Option<Vec<Cow<'a, str>>> {
+) -> Option<(Patches, Vec<Cow<'a, str>>)> {
+    let messages = request.raw("messages").filter(|list| list.starts_with('['))?;
     let mut has_changed = false;
     let mut kept = Vec::new();
     for (index, message) in json::elements(messages).into_iter().enumerate() {
@@ -183,7 +185,15 @@ pub(crate) fn without_blocks<'a>(
             kept.push(own.map_or(Cow::Borrowed(message), Cow::Owned));
         }
     }
-    has_changed.then_some(kept)
+    if !has_changed {
+        return None;
+    }
+    let mut patches = Patches::default();
+    let left = format!("[{}]", kept.join(","));
+    patches
+        .replace(place_of(body, messages)?, left.into_bytes())
+        .ok()?;
+    Some((patches, kept))
 }
 
 /// The message without carrying blocks: `None` if it has none, an empty text if it had nothing else.
