@@ -29,8 +29,11 @@ pub(super) fn is_no_json(body: &[u8], has_odd_numbers: bool) -> bool {
 /// Whether there are so many digits in a row, dots among them. Looks at one byte of as many: a row has one of these.
 fn has_long_number(body: &[u8]) -> bool {
     let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'.');
-    let mut sampled = body.iter().enumerate().skip(LONG - 1).step_by(LONG);
-    sampled.any(|(at, byte)| is_digit(byte) && row_around(body, at, is_digit) >= LONG)
+    let (blocks, _) = body.as_chunks::<LONG>();
+    let mut sampled = blocks.iter().enumerate();
+    sampled.any(|(block, [.., last])| {
+        is_digit(last) && row_around(body, block * LONG + LONG - 1, is_digit) >= LONG
+    })
 }
 
 /// How many bytes of a kind stand in a row, of which one is at `at`.
