@@ -59,6 +59,14 @@ impl Asked {
     }
 }
 
+/// The kind whose answers this kind gives to a client: OpenAI answers clients of Responses by that.
+fn answering(kind: ProviderKind, client: Surface) -> ProviderKind {
+    match (kind, client) {
+        (ProviderKind::OpenAi, Surface::Responses) => ProviderKind::OpenAiResponses,
+        (kind, _) => kind,
+    }
+}
+
 /// A whole answer of a provider.
 fn answer(kind: ProviderKind) -> Bytes {
     let said = WORDS.repeat(30);
@@ -170,7 +178,11 @@ fn answers(c: &mut Criterion) {
     for (client, surface, own) in PAIRS {
         let asked = Asked::by(surface, own, false);
         for (provider, _, kind) in PAIRS {
-            let (name, egress, body) = (format!("{provider}_to_{client}"), egress(kind), answer(kind));
+            let (name, egress, body) = (
+                format!("{provider}_to_{client}"),
+                egress(kind),
+                answer(answering(kind, surface)),
+            );
             let reader = || asked.encode(&egress).reader;
             let first = reader();
             counted(&format!("answer/{name}"), || {
@@ -195,7 +207,11 @@ fn chunks(c: &mut Criterion) {
     for (client, surface, own) in PAIRS {
         let asked = Asked::by(surface, own, true);
         for (provider, _, kind) in PAIRS {
-            let (name, egress, chunk) = (format!("{provider}_to_{client}"), egress(kind), chunk(kind));
+            let (name, egress, chunk) = (
+                format!("{provider}_to_{client}"),
+                egress(kind),
+                chunk(answering(kind, surface)),
+            );
             let begun = || {
                 let mut reader = asked.encode(&egress).reader.stream();
                 let mut out = Vec::with_capacity(4);
