@@ -293,6 +293,43 @@ fn deep_bodies_are_refused() {
     assert!(asked(ANTHROPIC, nested(100_000).as_bytes()).is_err());
 }
 
+#[test]
+fn names_of_media_types_are_in_any_case() {
+    for (surface, document) in [(OPENAI, rich_openai()), (ANTHROPIC, rich_anthropic())] {
+        let other_case = document
+            .to_string()
+            .replace("data:image/png;base64", "DATA:Image/PNG;Base64")
+            .replace("image/png", "image/PNG");
+        assert_ne!(other_case, document.to_string());
+        assert_eq!(
+            asked(surface, other_case.as_bytes()).unwrap(),
+            ask(surface, &document)
+        );
+    }
+}
+
+/// Every letter of both requests, one at a time.
+#[test]
+fn a_letter_in_the_other_case_is_another_question_unless_it_says_the_same() {
+    for (surface, document) in [(OPENAI, rich_openai()), (ANTHROPIC, rich_anthropic())] {
+        let whole = document.to_string().into_bytes();
+        for letter in (0..whole.len()).filter(|at| whole[*at].is_ascii_alphabetic()) {
+            let mut damaged = whole.clone();
+            damaged[letter] ^= 0x20;
+            is_another_question_or_refused(surface, &document, &damaged);
+        }
+    }
+}
+
+/// Checks that what was damaged is not asked as what it was, unless both say the same.
+fn is_another_question_or_refused(surface: Surface, document: &Value, damaged: &[u8]) {
+    if let Ok(other) = asked(surface, damaged) {
+        let changed: Value = serde_json::from_slice(damaged).unwrap();
+        let same = said(&changed, true) == said(document, true);
+        assert!(other.exact != ask(surface, document).exact || same, "{changed}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_asked_or_refused(bytes: Vec<u8>, text in "[\"\\\\{}\\[\\],: a-d0-9]{0,60}") {
@@ -305,16 +342,11 @@ proptest! {
     fn a_cut_or_damaged_request_is_another_question_or_refused(cut in 0usize..2000, put: u8) {
         for (surface, document) in [(OPENAI, rich_openai()), (ANTHROPIC, rich_anthropic())] {
             let whole = document.to_string().into_bytes();
-            let known = asked(surface, &whole).unwrap();
             let cut = cut.min(whole.len() - 1);
             prop_assert!(asked(surface, &whole[..cut]).is_err());
             let mut damaged = whole.clone();
             damaged[cut] = put;
-            if let Ok(other) = asked(surface, &damaged) {
-                let changed: Value = serde_json::from_slice(&damaged).unwrap();
-                let same = said(&changed, true) == said(&document, true);
-                prop_assert!(other.exact != known.exact || same, "{}", changed);
-            }
+            is_another_question_or_refused(surface, &document, &damaged);
         }
     }
 

@@ -150,6 +150,15 @@ pub(super) fn said(document: &Value, is_top: bool) -> Value {
                     }
                     ("text", Value::String(text)) => text.trim_end().into(),
                     ("stop", Value::String(text)) => json!([text]),
+                    // Names of media types are in any case (RFC 2045, 5.1), and so is what leads a
+                    // `data:` URL (RFC 2397).
+                    ("media_type", Value::String(text)) => text.to_ascii_lowercase().into(),
+                    ("url" | "file_data", Value::String(text)) => match text.split_once(',') {
+                        Some((head, data)) if head.to_ascii_lowercase().starts_with("data:") => {
+                            format!("{},{data}", head.to_ascii_lowercase()).into()
+                        }
+                        _ => text.as_str().into(),
+                    },
                     // Half of them is text, and half the JSON that stands in it.
                     ("arguments" | "input", Value::Object(_)) => value.to_string().into(),
                     _ => said(value, false),
