@@ -167,6 +167,16 @@ fn boundaries_are_read_as_clients_write_them() {
     }
 }
 
+/// A file that holds the boundary begins another part, whose head is not over when the form is.
+#[test]
+fn a_form_that_ends_in_the_head_of_a_part_is_refused() {
+    let form = file("\r\n--xx\r\n") + "--xx--\r\n";
+    for size in [1, 7, form.len()] {
+        let refusal = scan(&form, size, ModelField::Read).unwrap_err();
+        assert_eq!(refusal.kind, RefusalKind::MalformedBody);
+    }
+}
+
 proptest! {
     #[test]
     fn any_bytes_pass_unchanged_or_are_refused(
@@ -183,6 +193,8 @@ proptest! {
             refused |= scan.push(Bytes::copy_from_slice(piece), &mut out).is_err();
             if refused { break; }
         }
+        // What ends within a part's head has been held back until now.
+        refused |= scan.finish().is_err();
         prop_assert!(refused || out.concat() == form);
     }
 }

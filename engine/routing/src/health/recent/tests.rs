@@ -20,9 +20,12 @@ proptest! {
         samples.sort_unstable();
         let per_mille = permille * u32::try_from(samples.len()).unwrap();
         let rank = usize::try_from(per_mille.div_ceil(1_000)).unwrap();
-        let exact = samples[rank - 1];
         let read = recent.quantile(at(1), f64::from(permille) / 1_000.0, 1).unwrap();
-        prop_assert!(read.abs_diff(exact) <= exact / 100 + 1, "{read} for {exact}");
+        // A share is a float: where it falls on a sample to the last bit, rounding may take the next one.
+        let is_on_a_sample = per_mille.is_multiple_of(1_000);
+        let may_be = samples.iter().skip(rank - 1).take(1 + usize::from(is_on_a_sample));
+        let mut near = may_be.filter(|exact| read.abs_diff(**exact) <= **exact / 100 + 1);
+        prop_assert!(near.next().is_some(), "{read} for {}", samples[rank - 1]);
     }
 
     #[test]
