@@ -2,56 +2,25 @@
 
 use std::io::Read as _;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::Duration;
 
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
+use actix_web::HttpRequest;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{BytesMut, Payload};
-use actix_web::{HttpRequest, error::PayloadError};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
-use futures_util::{FutureExt as _, StreamExt as _};
-use tollgate_adapters::{Head, Scratch, read_head_at};
+use tollgate_adapters::{Scratch, read_head_at};
 use tollgate_core::{Clock, Refusal, RefusalKind, Surface};
 
 use crate::address::{Addressed, addressed};
-use crate::carry::{Carried, carry, is_carried, may_be_form};
+use crate::call::Call;
+use crate::carry::{carry, is_carried, may_be_form};
+use crate::incoming::{header, next_piece};
 use crate::off_thread::{LARGE_BYTES, off_thread};
 use crate::settle::Settlement;
-use crate::upload::Upload;
 use crate::worker::Worker;
-
-/// A client that sends nothing of its body for this long has lost its turn.
-pub(crate) const BODY_PAUSE: Duration = Duration::from_secs(30);
 
 /// Packed bodies from this size on may be large ones.
 const LARGE_PACKED_BYTES: usize = LARGE_BYTES / 10;
-
-/// A request, read.
-pub(crate) struct Call {
-    /// What the client called.
-    pub(crate) surface: Surface,
-    /// The body, unpacked, otherwise untouched.
-    pub(crate) body: Bytes,
-    /// What one pass over it found.
-    pub(crate) head: Head,
-    /// The model the client named; of what is asked of an account, `PROVIDER/ACCOUNT`.
-    pub(crate) model: Arc<str>,
-    /// What is passed on unread; `None`: the body is here.
-    pub(crate) carried: Option<Carried>,
-}
-
-impl Call {
-    /// Whether nobody else can be asked: what the client sent has gone to somebody.
-    pub(crate) fn is_spent(&self) -> bool {
-        self.upload().is_some_and(Upload::is_spent)
-    }
-
-    /// What is still being sent; `None`: nothing is.
-    pub(crate) fn upload(&self) -> Option<&Upload> {
-        self.carried.as_ref()?.upload.as_ref()
-    }
-}
 
 /// Reads the body and finds out what is asked.
 pub(crate) async fn accept(
@@ -157,38 +126,6 @@ async fn receive(request: &HttpRequest, mut payload: Payload, limit_bytes: usize
     Ok(body.freeze())
 }
 
-pub(crate) async fn next_piece(payload: &mut Payload) -> Result<Option<Bytes>, Refusal> {
-    // Most bodies are there with their head: no clock is needed for those.
-    let piece = match payload.next().now_or_never() {
-        Some(piece) => Ok(piece),
-        None => tokio::time::timeout(BODY_PAUSE, payload.next()).await,
-    };
-    match piece {
-        Ok(None) => Ok(None),
-        Ok(Some(Ok(piece))) => Ok(Some(piece)),
-        Ok(Some(Err(PayloadError::Incomplete(_)))) => Err(gone().await),
-        Ok(Some(Err(error))) => Err(unreadable(&error)),
-        Err(_) => Err(Refusal::new(
-            RefusalKind::BodyTimeout,
-            format!("nothing of the body arrived for {BODY_PAUSE:?}"),
-        )),
-    }
-}
-
-/// The client has hung up while it was sending. That is no refusal: nobody is there to be refused. The server
-/// drops this request together with its connection, and the settlement then says what happened.
-pub(crate) async fn gone() -> Refusal {
-    tokio::time::sleep(BODY_PAUSE).await;
-    Refusal::new(RefusalKind::BodyTimeout, "the body ended early")
-}
-
-pub(crate) fn unreadable(error: &PayloadError) -> Refusal {
-    Refusal::new(
-        RefusalKind::MalformedBody,
-        format!("the body could not be read: {error}"),
-    )
-}
-
 fn too_large(limit_bytes: usize) -> Refusal {
     let message =
         format!("the body is larger than this gateway's limit of {limit_bytes} bytes (server.body_limit)");
@@ -227,9 +164,4 @@ fn gunzip(packed: &[u8], limit_bytes: usize) -> Result<Bytes, Refusal> {
     } else {
         Ok(body.into())
     }
-}
-
-/// A header's value, if it is text.
-pub(crate) fn header<'r>(request: &'r HttpRequest, name: &HeaderName) -> Option<&'r str> {
-    request.headers().get(name)?.to_str().ok()
 }

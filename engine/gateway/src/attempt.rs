@@ -15,8 +15,8 @@ use tollgate_adapters::{Answer, ProviderFailure, StreamReader};
 use tollgate_core::{AttemptNote, Clock, Fault, OutcomeClass, Refusal, RefusalKind};
 use tollgate_routing::{Candidate, Plan};
 
-use crate::accept::Call;
 use crate::bounds::Bounds;
+use crate::call::Call;
 use crate::passage::Passing;
 use crate::recall::Recalled;
 use crate::respond::Passed;

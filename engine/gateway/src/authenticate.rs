@@ -10,7 +10,7 @@ use tollgate_config::{AuthMode, Settings};
 use tollgate_core::{Clock, Nanodollars, Pattern, Refusal, RefusalKind};
 use tollgate_governance::{KeyDenied, VirtualKey};
 
-use crate::accept::header;
+use crate::incoming::header;
 
 /// Where SDKs put a key, after `Authorization: Bearer`.
 const KEY_HEADERS: [HeaderName; 3] = [

@@ -17,11 +17,12 @@ use tollgate_core::{Refusal, Surface};
 use tollgate_routing::{Board, Plan, Provider};
 use tollgate_telemetry::Exposition;
 
-use crate::accept::{Call, accept};
+use crate::accept::accept;
 use crate::app;
 use crate::attempt::{Answered, ClientHeaders, attempt, first_request};
 use crate::authenticate::{Caller, authenticate};
 use crate::bounds::Bounds;
+use crate::call::Call;
 use crate::plan::plan;
 use crate::recall::recall;
 use crate::respond::respond;

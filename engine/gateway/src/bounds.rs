@@ -8,8 +8,8 @@ use actix_web::http::header::HeaderName;
 use tollgate_core::{Clock, Nanodollars, Refusal, RefusalKind, fnv1a};
 use tollgate_routing::{Limits, Route};
 
-use crate::accept::header;
 use crate::authenticate::Caller;
+use crate::incoming::header;
 
 const DEADLINE: HeaderName = HeaderName::from_static("x-tollgate-deadline-ms");
 const MAX_COST: HeaderName = HeaderName::from_static("x-tollgate-max-cost-usd");

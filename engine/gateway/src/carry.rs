@@ -9,7 +9,8 @@ use http::Method;
 use tollgate_adapters::Head;
 use tollgate_core::{Account, Clock, Refusal, RefusalKind, Surface, Through, Whom};
 
-use crate::accept::{Call, header};
+use crate::call::{Call, Carried};
+use crate::incoming::header;
 use crate::settle::Settlement;
 use crate::upload::{Field, Upload};
 
@@ -19,18 +20,6 @@ const PROVIDER: HeaderName = HeaderName::from_static("x-tollgate-provider");
 const MODEL: HeaderName = HeaderName::from_static("x-tollgate-model");
 /// The longest name of a file, a batch or a response.
 const MAX_ID_BYTES: usize = 256;
-
-/// A request that is passed on unread.
-pub(crate) struct Carried {
-    /// Its method.
-    pub(crate) method: Method,
-    /// Its path below the surface's own.
-    pub(crate) rest: Box<str>,
-    /// Its query, without a key.
-    pub(crate) query: Box<str>,
-    /// Its body; `None`: it has none.
-    pub(crate) upload: Option<Upload>,
-}
 
 /// Whether a request of this surface is passed on unread.
 pub(crate) fn is_carried(through: Through, request: &HttpRequest) -> bool {

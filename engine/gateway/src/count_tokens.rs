@@ -6,8 +6,8 @@
 use tollgate_adapters::{Answer, Report, estimate_usage};
 use tollgate_core::{Refusal, RefusalKind, Surface, Through};
 
-use crate::accept::Call;
 use crate::attempt::Answered;
+use crate::call::Call;
 use crate::respond::Passed;
 
 /// Whether a count that no target can make is made here.

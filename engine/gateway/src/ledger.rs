@@ -12,7 +12,7 @@ use tollgate_adapters::estimate_usage;
 use tollgate_core::{AttemptNote, Clock, Nanodollars, Surface, Usage, UsageSource};
 use tollgate_telemetry::AttemptRecord;
 
-use crate::accept::Call;
+use crate::call::Call;
 use crate::upload::Upload;
 
 /// What is booked of what attempts use.

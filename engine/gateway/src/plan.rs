@@ -4,9 +4,9 @@ use tollgate_actors::Ask;
 use tollgate_core::{Refusal, RefusalKind, Surface};
 use tollgate_routing::{Filter, NoCandidate, Plan, PlanError};
 
-use crate::accept::Call;
 use crate::authenticate::Caller;
 use crate::bounds::Bounds;
+use crate::call::Call;
 use crate::settle::Settlement;
 use crate::worker::Worker;
 

@@ -20,10 +20,10 @@ use tollgate_cache::{Found, Looked, Mode, Policy, Withheld};
 use tollgate_core::{Clock, FinishReason, Refusal, RefusalKind, Timestamp};
 use tollgate_telemetry::{CacheRecord, CacheResult, WhyWithheld};
 
-use crate::accept::Call;
 use crate::attempt::Answered;
 use crate::authenticate::Caller;
 use crate::bounds::Bounds;
+use crate::call::Call;
 use crate::settle::Settlement;
 use crate::worker::Worker;
 use flights::{Flight, Landing, Turn, landed};

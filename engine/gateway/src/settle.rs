@@ -21,8 +21,8 @@ use tollgate_telemetry::{
     CacheRecord, EmbeddingRecord, Ending, FeedbackRecord, RequestRecord, Scrubbed, Served,
 };
 
-use crate::accept::Call;
 use crate::authenticate::Caller;
+use crate::call::Call;
 use crate::explain::DecisionRecord;
 use crate::ledger::Ledger;
 use crate::leg::{Leg, Verdict};

@@ -4,6 +4,8 @@
 //! than [`LOOK_AHEAD`]. That much is kept, so that another target can be asked as long as no byte behind it has gone; the
 //! rest is handed from connection to connection, and is gone then.
 
+mod progress;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -21,8 +23,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tollgate_adapters::{Absent, FormScan, ModelField};
 use tollgate_core::{Clock, Refusal, RefusalKind};
 
-use crate::accept::{BODY_PAUSE, gone, header, next_piece, unreadable};
-use crate::upstream::Progress;
+use crate::incoming::{BODY_PAUSE, gone, header, next_piece, unreadable};
+
+pub(crate) use progress::Progress;
 
 /// So much of a body is read before anybody is asked, bytes.
 const LOOK_AHEAD: usize = 64 << 10;

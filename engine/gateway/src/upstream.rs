@@ -28,7 +28,7 @@ use tollgate_routing::{HttpVersion, Provider};
 
 pub(crate) use connect::{Connector, trusted};
 pub(crate) use lease::UpstreamBody;
-pub(crate) use outgoing::{Outgoing, Progress};
+pub(crate) use outgoing::Outgoing;
 pub(crate) use single::{Limits, exchange};
 
 /// Idle connections are closed after this long: below the idle limits of the usual front ends.

@@ -17,7 +17,7 @@ use super::send::{send, shown};
 use super::through;
 use super::turns::Asked;
 use super::{Answered, Failed, Opened, Reason, on_runtime, runtime_now};
-use crate::accept::Call;
+use crate::call::Call;
 use crate::identity::of_credential;
 use crate::leg::{Leg, Verdict};
 use crate::off_thread::{LARGE_BYTES, off_thread};

@@ -16,7 +16,7 @@ use tollgate_core::{Moment, Surface};
 use tollgate_routing::{Auth, Candidate, Credential, Provider, Target};
 
 use super::proof::Shown;
-use crate::accept::Call;
+use crate::call::Call;
 use crate::upload::Upload;
 use crate::upstream::{Outgoing, UpstreamRequest};
 

@@ -15,8 +15,8 @@ use tollgate_config::Settings;
 use tollgate_core::{Clock, Refusal, RefusalKind};
 use tollgate_telemetry::FeedbackRecord;
 
-use crate::accept::header;
 use crate::authenticate::Caller;
+use crate::incoming::header;
 use crate::settle::Settlement;
 use crate::worker::Worker;
 

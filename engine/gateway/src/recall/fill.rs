@@ -11,7 +11,7 @@ use tollgate_core::{Surface, Timestamp};
 
 use super::flights::Ticket;
 use super::question::{Brought, Question};
-use crate::accept::Call;
+use crate::call::Call;
 use crate::embedding::Wanted;
 use crate::worker::{Shared, Worker};
 

@@ -10,10 +10,11 @@ use tollgate_cache::{Apart, Key, Policy, Scope, Vector, text};
 use tollgate_core::{Digest, Digester, Surface};
 use tollgate_routing::Route;
 
-use crate::accept::{Call, header};
 use crate::authenticate::Caller;
 use crate::bounds::Bounds;
+use crate::call::Call;
 use crate::embedding::Residency;
+use crate::incoming::header;
 use crate::off_thread::{LARGE_BYTES, off_thread};
 
 /// Digests of another version are of other keys.

@@ -7,7 +7,7 @@ use std::cell::{Cell, OnceCell};
 
 use tollgate_core::{Digest, Digester, Surface};
 
-use crate::accept::Call;
+use crate::call::Call;
 use crate::off_thread::LARGE_BYTES;
 
 /// To be counted up when other questions become of the same bytes.

@@ -10,7 +10,7 @@ use tollgate_telemetry::{CacheRecord, CacheResult};
 
 use super::Recalled;
 use super::pace::Pace;
-use crate::accept::Call;
+use crate::call::Call;
 use crate::off_thread::off_thread;
 use crate::settle::Settlement;
 

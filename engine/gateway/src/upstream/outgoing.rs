@@ -1,6 +1,5 @@
 //! The body of a request to a provider: whole, or passed on as a client sends it.
 
-use std::cell::Cell;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -12,7 +11,7 @@ use http_body_util::Full;
 use tokio::time::timeout;
 use tollgate_core::Clock;
 
-use crate::upload::{UploadBody, UploadBroken};
+use crate::upload::{Progress, UploadBody, UploadBroken};
 
 /// The body of a request to a provider.
 pub(crate) enum Outgoing {
@@ -20,15 +19,6 @@ pub(crate) enum Outgoing {
     Whole(Full<Bytes>),
     /// What a client is still sending.
     Passing(Box<UploadBody>),
-}
-
-/// How far a body that is passed on has come.
-#[derive(Debug, Default)]
-pub(crate) struct Progress {
-    /// When a piece was handed on last; `None`: none was.
-    last: Cell<Option<Instant>>,
-    /// Whether it is the client that is waited for.
-    waits: Cell<bool>,
 }
 
 impl Outgoing {
@@ -51,29 +41,6 @@ impl Outgoing {
             Self::Whole(_) => None,
             Self::Passing(body) => Some(body.progress()),
         }
-    }
-}
-
-impl Progress {
-    /// A piece is handed on.
-    pub(crate) fn moved(&self) {
-        self.last.set(Some(Clock.now()));
-        self.waits.set(false);
-    }
-
-    /// The client has sent nothing more yet.
-    pub(crate) fn waits(&self) {
-        self.waits.set(true);
-    }
-
-    /// The client has sent everything.
-    pub(crate) fn complete(&self) {
-        self.moved();
-    }
-
-    /// When the provider had all that it has, if it was handed over at `sent_at`.
-    fn since(&self, sent_at: Instant) -> Instant {
-        self.last.get().map_or(sent_at, |last| last.max(sent_at))
     }
 }
 
@@ -101,7 +68,7 @@ pub(super) async fn answered<T>(
         let waited = Clock.now().saturating_duration_since(progress.since(sent_at));
         left = match limit.checked_sub(waited).filter(|left| !left.is_zero()) {
             Some(left) => left,
-            None if progress.waits.get() => limit,
+            None if progress.is_waiting() => limit,
             None => return Err(Overdue),
         };
     }
