@@ -46,6 +46,18 @@ pub enum StreamEnd {
     Broken(OutcomeClass),
 }
 
+impl Report {
+    /// What the answer came to if it has ended like this.
+    pub fn class(&self, end: StreamEnd) -> OutcomeClass {
+        match (&self.error, end) {
+            (Some(fault), _) => fault.class,
+            (None, StreamEnd::Broken(class)) => class,
+            (None, StreamEnd::Eof) if self.complete => OutcomeClass::Success,
+            (None, StreamEnd::Eof) => OutcomeClass::Malformed,
+        }
+    }
+}
+
 /// An answer that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the provider's answer is not readable: {0}")]

@@ -104,6 +104,23 @@ fn decoded(model: &str) -> Result<Cow<'_, str>, Refusal> {
     Ok(model)
 }
 
+/// The dialect of an error on a path that is not served: that of the SDK that would be calling there.
+pub(crate) fn dialect_of(request: &HttpRequest) -> Dialect {
+    let path = request.path();
+    let sends = |name: &str| request.headers().contains_key(name);
+    if path.contains("/messages") || sends("anthropic-version") {
+        Dialect::Anthropic
+    } else if path.contains("/v1beta") || path.contains("/publishers/") || sends("x-goog-api-key") {
+        Dialect::Gemini
+    } else if path.starts_with("/cohere/") || matches!(path, "/v2/chat" | "/v2/embed" | "/v2/rerank") {
+        Dialect::Cohere
+    } else if path.starts_with("/model/") || path.starts_with("/bedrock/") {
+        Dialect::Bedrock
+    } else {
+        Dialect::OpenAi
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

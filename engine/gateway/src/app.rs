@@ -5,8 +5,9 @@ use std::rc::Rc;
 use actix_web::http::Method;
 use actix_web::web::{self, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, guard};
-use tollgate_core::{Dialect, Refusal, RefusalKind, Surface, Through};
+use tollgate_core::{Refusal, RefusalKind, Surface, Through};
 
+use crate::address::dialect_of;
 use crate::respond::refuse;
 use crate::serve::serve;
 use crate::settle::Settlement;
@@ -230,23 +231,6 @@ fn accounts(worker: &Rc<Worker>, config: &mut ServiceConfig) {
             let below = format!("{path}/{{below:.*}}");
             config.service(web::resource(below).route(web::to(any.clone())));
         }
-    }
-}
-
-/// The dialect of an error on a path that is not served: that of the SDK that would be calling there.
-pub(crate) fn dialect_of(request: &HttpRequest) -> Dialect {
-    let path = request.path();
-    let sends = |name: &str| request.headers().contains_key(name);
-    if path.contains("/messages") || sends("anthropic-version") {
-        Dialect::Anthropic
-    } else if path.contains("/v1beta") || path.contains("/publishers/") || sends("x-goog-api-key") {
-        Dialect::Gemini
-    } else if path.starts_with("/cohere/") || matches!(path, "/v2/chat" | "/v2/embed" | "/v2/rerank") {
-        Dialect::Cohere
-    } else if path.starts_with("/model/") || path.starts_with("/bedrock/") {
-        Dialect::Bedrock
-    } else {
-        Dialect::OpenAi
     }
 }
 

@@ -1,96 +1,31 @@
 //! Stage "attempt": the plan's candidates are asked in turn, until one answers or nothing is left to try.
 
+mod errand;
+mod failed;
 mod once;
 mod proof;
 mod race;
-mod request;
+mod reading;
+pub(crate) mod request;
 mod send;
 mod succession;
 mod through;
 mod turns;
 
-use std::time::Duration;
+use tollgate_core::{AttemptNote, Clock, OutcomeClass, Refusal, RefusalKind};
+use tollgate_routing::Plan;
 
-use tollgate_adapters::{Answer, ProviderFailure, StreamReader};
-use tollgate_core::{AttemptNote, Clock, Fault, OutcomeClass, Refusal, RefusalKind};
-use tollgate_routing::{Candidate, Plan};
-
+use crate::answered::Answered;
 use crate::bounds::Bounds;
 use crate::call::Call;
-use crate::passage::Passing;
-use crate::recall::Recalled;
-use crate::respond::Passed;
 use crate::settle::Settlement;
-use crate::upstream::UpstreamBody;
 use crate::worker::Worker;
-use once::Errand;
-use turns::{Next, Turns};
+use errand::Errand;
+use failed::{Failed, Reason};
+use request::ClientHeaders;
+use turns::{Next, Turns, late};
 
-pub(crate) use request::{ClientHeaders, embedding_request, first_request, probe_request};
-pub(crate) use succession::{Succeeded, Succession};
-
-/// What a provider answered, ready to be relayed.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most answers are whole: a box for each costs more than the room in the few others"
-)]
-pub(crate) enum Answered {
-    /// A whole body.
-    Whole(Answer, Passed),
-    /// The beginning of a stream.
-    Stream(Box<Opened>),
-    /// What passes through, from its beginning.
-    Passing(Box<Passing>),
-    /// The provider's own "no", in the client's dialect.
-    Failure(ProviderFailure, Passed),
-    /// Given before, and given again from the cache.
-    Recalled(Recalled),
-}
-
-/// A stream whose first content has arrived.
-pub(crate) struct Opened {
-    /// What follows.
-    pub(crate) body: UpstreamBody,
-    /// Reads it; has seen what has arrived.
-    pub(crate) reader: StreamReader,
-    /// What that became.
-    pub(crate) first: Vec<bytes::Bytes>,
-    /// The pause between two pieces that is allowed.
-    pub(crate) idle: Duration,
-    /// When the whole exchange must be over.
-    pub(crate) deadline: tokio::time::Instant,
-    /// Headers for the client.
-    pub(crate) passed: Passed,
-    /// Who may go on with it if it breaks; `None`: nobody.
-    pub(crate) succession: Option<Box<Succession>>,
-}
-
-/// One attempt that came to nothing.
-enum Failed {
-    /// It was made.
-    Attempted {
-        candidate: Candidate,
-        outcome: OutcomeClass,
-        reason: Reason,
-    },
-    /// It was not: the request cannot be put into this target's dialect.
-    Untranslatable(Candidate, Refusal),
-}
-
-enum Reason {
-    /// The provider said so.
-    Provider(Box<ProviderFailure>, Passed),
-    /// The gateway found out: no connection, no answer, an answer that cannot be read.
-    Gateway(String),
-}
-
-/// Where to turn after a failure.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    NextCredential,
-    NextCandidate,
-    Nowhere,
-}
+pub(crate) use succession::Succession;
 
 /// Tries the plan's candidates in order, within what the request may take and cost.
 ///
@@ -159,16 +94,6 @@ pub(crate) async fn attempt(
     }
 }
 
-impl Answered {
-    /// Lets somebody else go on if the stream breaks, where the route asks for it.
-    pub(crate) fn with_succession(mut self, succession: impl FnOnce() -> Option<Succession>) -> Self {
-        if let Self::Stream(opened) = &mut self {
-            opened.succession = succession().map(Box::new);
-        }
-        self
-    }
-}
-
 /// Puts the last failure into words for the client. A lone attempt shows the provider's own answer, as if the
 /// client had asked there; after several, the answer names them all.
 fn give_up(failed: Failed, bounds: &Bounds, settlement: &Settlement) -> Result<Answered, Refusal> {
@@ -195,18 +120,6 @@ fn give_up(failed: Failed, bounds: &Bounds, settlement: &Settlement) -> Result<A
     }
 }
 
-/// The time is over.
-fn late(bounds: &Bounds, trail: &[AttemptNote]) -> Refusal {
-    let allowed = bounds.allowed().unwrap_or_default().as_millis();
-    let tried = match trail {
-        [] => "nobody could be asked in that time".to_owned(),
-        [only] => format!("{} ({}) had not answered", only.provider, only.model),
-        trail => format!("{} attempts were made", trail.len()),
-    };
-    let message = format!("the request's deadline of {allowed} ms is over: {tried}");
-    Refusal::new(RefusalKind::DeadlineExceeded, message)
-}
-
 fn summary(trail: &[AttemptNote], last: &str) -> String {
     match trail {
         [only] => format!("{} ({}) failed: {last}", only.provider, only.model),
@@ -230,51 +143,4 @@ fn kind_of(trail: &[AttemptNote]) -> RefusalKind {
         ) => RefusalKind::UpstreamTimeout,
         _ => RefusalKind::UpstreamFailed,
     }
-}
-
-impl Failed {
-    fn candidate(&self) -> &Candidate {
-        match self {
-            Self::Attempted { candidate, .. } | Self::Untranslatable(candidate, _) => candidate,
-        }
-    }
-
-    /// When the provider wants to be asked again.
-    fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Attempted {
-                reason: Reason::Provider(failure, _),
-                ..
-            } => failure.retry_after,
-            _ => None,
-        }
-    }
-
-    fn turn(&self) -> Turn {
-        match self {
-            // Another target may speak a dialect that carries it; a field of the wrong type is wrong everywhere.
-            Self::Untranslatable(_, refusal) if refusal.kind == RefusalKind::NotTranslatable => {
-                Turn::NextCandidate
-            }
-            Self::Untranslatable(..) => Turn::Nowhere,
-            Self::Attempted { outcome, .. } => {
-                let policy = outcome.policy();
-                match (policy.may_fail_over, policy.fault) {
-                    (false, _) => Turn::Nowhere,
-                    (true, Fault::Credential) => Turn::NextCredential,
-                    (true, _) => Turn::NextCandidate,
-                }
-            }
-        }
-    }
-}
-
-/// When a deadline is, on the runtime's clock.
-fn on_runtime(deadline: std::time::Instant) -> tokio::time::Instant {
-    tokio::time::Instant::from_std(deadline)
-}
-
-/// Now, on the runtime's clock.
-fn runtime_now() -> tokio::time::Instant {
-    tokio::time::Instant::from_std(Clock.now())
 }

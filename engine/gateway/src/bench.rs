@@ -18,8 +18,10 @@ use tollgate_routing::{Board, Plan, Provider};
 use tollgate_telemetry::Exposition;
 
 use crate::accept::accept;
+use crate::answered::Answered;
 use crate::app;
-use crate::attempt::{Answered, ClientHeaders, attempt, first_request};
+use crate::attempt::attempt;
+use crate::attempt::request::{ClientHeaders, first_request};
 use crate::authenticate::{Caller, authenticate};
 use crate::bounds::Bounds;
 use crate::call::Call;

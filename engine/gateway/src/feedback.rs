@@ -10,7 +10,7 @@ use tollgate_core::{Clock, Dialect, Refusal, RefusalKind};
 
 use crate::accept::json_body;
 use crate::authenticate::authenticate;
-use crate::recall::Feedback;
+use crate::recall::feedback::Feedback;
 use crate::respond::{confirm, refuse};
 use crate::settle::Settlement;
 use crate::worker::Worker;

@@ -10,7 +10,7 @@ use tollgate_config::Settings;
 use tollgate_core::{Dialect, Refusal, RefusalKind};
 use tollgate_routing::Route;
 
-use crate::app::dialect_of;
+use crate::address::dialect_of;
 use crate::authenticate::{Caller, authenticate};
 use crate::respond::refuse;
 use crate::settle::Settlement;

@@ -14,30 +14,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tollgate_adapters::{StreamEnd, Told};
 use tollgate_core::{Clock, OutcomeClass};
 
-use crate::relay::next_alarm;
-use crate::respond::Passed;
+use crate::answered::Passing;
+use crate::runtime_clock::next_alarm;
 use crate::settle::Settlement;
 use crate::upstream::UpstreamBody;
-
-/// An answer that has begun.
-pub(crate) struct Passing {
-    /// The provider's status.
-    pub(crate) status: u16,
-    /// What has come.
-    pub(crate) first: Bytes,
-    /// What follows.
-    pub(crate) body: UpstreamBody,
-    /// How long all of it is; `None`: the provider does not say.
-    pub(crate) len: Option<u64>,
-    /// Has heard nothing yet.
-    pub(crate) told: Told,
-    /// The pause between two pieces that is allowed.
-    pub(crate) idle: Duration,
-    /// When the whole exchange must be over.
-    pub(crate) deadline: Instant,
-    /// Headers for the client.
-    pub(crate) passed: Passed,
-}
 
 /// An answer on its way to the client.
 pub(crate) struct Passage {

@@ -3,13 +3,13 @@
 //! Who finds none gets a [`Filling`]: the right to ask upstream, and the duty to bring the answer. Concurrent
 //! requests of the same question wait for it.
 
-mod feedback;
-mod fill;
-mod flights;
-mod pace;
+pub(crate) mod feedback;
+pub(crate) mod fill;
+pub(crate) mod flights;
+pub(crate) mod pace;
 mod question;
-mod repeats;
-mod search;
+pub(crate) mod repeats;
+pub(crate) mod search;
 mod tell;
 mod wish;
 
@@ -17,43 +17,28 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use tollgate_cache::{Found, Looked, Mode, Policy, Withheld};
-use tollgate_core::{Clock, FinishReason, Refusal, RefusalKind, Timestamp};
+use tollgate_core::{Clock, Refusal, RefusalKind, Timestamp};
 use tollgate_telemetry::{CacheRecord, CacheResult, WhyWithheld};
 
-use crate::attempt::Answered;
+use crate::answered::Answered;
 use crate::authenticate::Caller;
 use crate::bounds::Bounds;
 use crate::call::Call;
 use crate::settle::Settlement;
 use crate::worker::Worker;
+use feedback::Feedback;
+use fill::Filling;
 use flights::{Flight, Landing, Turn, landed};
 use pace::Pace;
-use question::scope;
+use question::{Question, scope};
 use repeats::Sent;
 use search::{Terms, search};
 use tell::tell;
 use wish::Wish;
 
-pub(crate) use feedback::Feedback;
-pub(crate) use fill::Filling;
-pub(crate) use flights::Flights;
-pub(crate) use pace::Paced;
-pub(crate) use question::Question;
-pub(crate) use repeats::Repeats;
-pub(crate) use search::LONG_LOOKUPS;
-
 /// How long one request waits for another's answer: a client that reads slowly holds up its own request, not those of
 /// others.
 const LONGEST_FLIGHT: Duration = Duration::from_secs(60);
-
-/// An answer from the cache, in the client's dialect.
-pub(crate) struct Recalled {
-    pub(crate) body: bytes::Bytes,
-    pub(crate) is_stream: bool,
-    pub(crate) finish: Option<FinishReason>,
-    /// `None`: a stream comes at once.
-    pub(crate) pace: Option<Pace>,
-}
 
 /// Looks for an answer that was given before. `None`: somebody must be asked.
 pub(crate) async fn recall(

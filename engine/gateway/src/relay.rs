@@ -14,10 +14,11 @@ use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tollgate_adapters::{Report, StreamEnd, StreamReader, render_seam, takes_comments};
+use tollgate_adapters::{StreamEnd, StreamReader, render_seam, takes_comments};
 use tollgate_core::{Clock, OutcomeClass};
 
-use crate::attempt::{Opened, Succeeded, Succession};
+use crate::answered::{Heirs, Opened, Succeeded};
+use crate::runtime_clock::next_alarm;
 use crate::scrub::without_secrets;
 use crate::settle::Settlement;
 use crate::upstream::UpstreamBody;
@@ -32,7 +33,7 @@ pub(crate) struct Relay {
     deadline: Instant,
     clock: Pin<Box<Sleep>>,
     /// Who may go on with it if it breaks.
-    succession: Option<Box<Succession>>,
+    heirs: Option<Box<dyn Heirs>>,
     settlement: Box<Settlement>,
 }
 
@@ -56,7 +57,7 @@ impl Relay {
             idle,
             deadline,
             passed: _,
-            succession,
+            heirs,
         } = opened;
         let clock = Box::pin(sleep_until(next_alarm(idle, deadline)));
         let mut relay = Self {
@@ -66,7 +67,7 @@ impl Relay {
             idle,
             deadline,
             clock,
-            succession,
+            heirs,
             settlement,
         };
         relay.hand_on();
@@ -118,7 +119,7 @@ impl Relay {
         self.clock.as_mut().reset(next_alarm(self.idle, self.deadline));
         reader.push(chunk, &mut self.scratch);
         let has_failed = reader.report().error.is_some();
-        let is_over = reader.is_over() || self.succession.is_some();
+        let is_over = reader.is_over() || self.heirs.is_some();
         self.hand_on();
         if has_failed && is_over {
             // What the provider still sends is for nobody.
@@ -151,11 +152,11 @@ impl Relay {
             return;
         };
         drop(body);
-        let class = class_of(reader.report(), end);
+        let class = reader.report().class(end);
         let can_go_on = reader
             .partial()
             .is_some_and(|partial| partial.obstacle().is_none());
-        let heirs = self.succession.take();
+        let heirs = self.heirs.take();
         let heirs = heirs.filter(|_| class != OutcomeClass::Success && can_go_on);
         let heirs = heirs.and_then(|heirs| Some((heirs, self.settlement.broke_off(reader.report(), class)?)));
         match heirs {
@@ -181,7 +182,7 @@ impl Relay {
         self.scratch = opened.first;
         (self.idle, self.deadline) = (opened.idle, opened.deadline);
         self.clock.as_mut().reset(next_alarm(self.idle, self.deadline));
-        self.succession = Some(succeeded.succession);
+        self.heirs = Some(succeeded.heirs);
         self.hand_on();
     }
 
@@ -210,20 +211,6 @@ impl Relay {
         let _ = write!(line, " request-id={}\n\n", self.settlement.id());
         line.into()
     }
-}
-
-/// What a stream came to that has ended like this.
-pub(crate) fn class_of(report: &Report, end: StreamEnd) -> OutcomeClass {
-    match (&report.error, end) {
-        (Some(fault), _) => fault.class,
-        (None, StreamEnd::Broken(class)) => class,
-        (None, StreamEnd::Eof) if report.complete => OutcomeClass::Success,
-        (None, StreamEnd::Eof) => OutcomeClass::Malformed,
-    }
-}
-
-pub(crate) fn next_alarm(idle: std::time::Duration, deadline: Instant) -> Instant {
-    deadline.min(Instant::from_std(Clock.now()) + idle)
 }
 
 impl MessageBody for Relay {

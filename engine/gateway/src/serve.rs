@@ -10,7 +10,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use tollgate_core::{Refusal, Surface};
 
 use crate::accept::accept;
-use crate::attempt::{Answered, ClientHeaders, Succession, attempt};
+use crate::answered::Answered;
+use crate::attempt::request::ClientHeaders;
+use crate::attempt::{Succession, attempt};
 use crate::authenticate::authenticate;
 use crate::bounds::Bounds;
 use crate::count_tokens::estimated_here;
@@ -63,7 +65,7 @@ async fn answer(
     let bounds = bounds.within(&plan.route.limits);
     let answered = attempt(worker, &call, ClientHeaders(request), &plan, &bounds, settlement).await?;
     let continued = plan.route.limits.continue_streams;
-    Ok(answered.with_succession(|| {
+    Ok(answered.with_heirs(|| {
         continued.then(|| Succession {
             worker: worker.clone(),
             call,

@@ -27,8 +27,7 @@ use crate::explain::DecisionRecord;
 use crate::ledger::Ledger;
 use crate::leg::{Leg, Verdict};
 use crate::lifecycle::InFlight;
-use crate::recall::Filling;
-use crate::relay::class_of;
+use crate::recall::fill::Filling;
 use crate::worker::Worker;
 
 /// The account of one request, settled when dropped.
@@ -280,7 +279,7 @@ impl Settlement {
 
     /// A stream came to its end; `None`: the client left before that.
     pub(crate) fn streamed(&mut self, report: &Report, end: Option<StreamEnd>) {
-        let class = end.map_or(OutcomeClass::ClientGone, |end| class_of(report, end));
+        let class = end.map_or(OutcomeClass::ClientGone, |end| report.class(end));
         if let Some(fault) = &report.error {
             self.record.error = Some(Scrubbed::new(&fault.message));
         }

@@ -7,6 +7,7 @@
 //! configured origin and nowhere else.
 
 mod connect;
+mod error;
 mod http1;
 mod http2;
 mod lease;
@@ -16,23 +17,19 @@ mod single;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use http::uri::{Authority, Scheme};
-use http::{Request, Response};
 use rapidhash::fast::RandomState;
-use thiserror::Error;
-use tollgate_core::{Clock, OutcomeClass};
+use tollgate_core::Clock;
 use tollgate_routing::{HttpVersion, Provider};
 
 pub(crate) use connect::{Connector, trusted};
-pub(crate) use lease::UpstreamBody;
-pub(crate) use outgoing::Outgoing;
+pub(crate) use error::{ConnectError, SendError};
+pub(crate) use lease::{Answer, UpstreamBody};
+pub(crate) use outgoing::{Outgoing, UpstreamRequest};
 pub(crate) use single::{Limits, exchange};
 
-/// Idle connections are closed after this long: below the idle limits of the usual front ends.
-const IDLE_FOR: Duration = Duration::from_secs(55);
+use lease::Lease;
 
 /// A worker's connections to all providers.
 pub(crate) struct Upstream {
@@ -54,74 +51,6 @@ enum Origin {
     Http2(Rc<http2::Lanes>),
 }
 
-/// Why there is no connection. Whoever waited for the same one is told the same.
-#[derive(Debug, Clone, Error)]
-pub(crate) enum ConnectError {
-    /// None within the connect timeout.
-    #[error("no connection within {0:?}")]
-    Timeout(Duration),
-    /// None at all.
-    #[error("no connection: {0}")]
-    Failed(#[source] Arc<dyn std::error::Error + Send + Sync>),
-}
-
-/// Why an exchange came to no answer.
-#[derive(Debug, Error)]
-pub(crate) enum SendError {
-    /// No connection.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// A connection, but no head of an answer within the first-byte timeout.
-    #[error("no answer within {0:?}")]
-    FirstByteTimeout(Duration),
-    /// The connection broke before an answer came. `stale`: it was an idle one, which the provider may have
-    /// been closing just then.
-    #[error("the connection broke before an answer came: {source}")]
-    Reset {
-        /// Whether the connection had been idle in the pool.
-        stale: bool,
-        /// What hyper says.
-        #[source]
-        source: hyper::Error,
-    },
-}
-
-/// The head of an answer.
-pub(crate) struct Answer {
-    /// Head and body.
-    pub(crate) response: Response<UpstreamBody>,
-    /// When the request was handed to a connection: from here the first-byte clock runs.
-    pub(crate) sent_at: Instant,
-}
-
-/// Any error of a connector.
-pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// A request to a provider.
-pub(crate) type UpstreamRequest = Request<Outgoing>;
-
-impl ConnectError {
-    fn failed(why: impl Into<BoxError>) -> Self {
-        Self::Failed(Arc::from(why.into()))
-    }
-}
-
-impl SendError {
-    /// Whether an idle connection was closed, without a byte of an answer, instead of taking the request.
-    pub(crate) fn was_stale(&self) -> bool {
-        matches!(self, Self::Reset { stale: true, source } if source.is_incomplete_message())
-    }
-
-    pub(crate) fn class(&self) -> OutcomeClass {
-        match self {
-            Self::Connect(ConnectError::Timeout(_)) => OutcomeClass::ConnectTimeout,
-            Self::Connect(ConnectError::Failed(_)) => OutcomeClass::ConnectFailed,
-            Self::FirstByteTimeout(_) => OutcomeClass::FirstByteTimeout,
-            Self::Reset { .. } => OutcomeClass::Reset,
-        }
-    }
-}
-
 impl Upstream {
     /// A pool without connections.
     pub(crate) fn new(connector: Connector) -> Self {
@@ -139,10 +68,14 @@ impl Upstream {
         request: UpstreamRequest,
     ) -> Result<Answer, SendError> {
         match self.origin(provider, request.uri())? {
-            Origin::Http1(pool) => http1::exchange(&pool, &self.connector, provider, request).await,
+            Origin::Http1(pool) => {
+                let taken = http1::exchange(&pool, &self.connector, provider, request).await?;
+                Ok(Answer::new(taken, Lease::Http1))
+            }
             // In a box: it is the larger by far, and HTTP/1.1 would carry room for it.
             Origin::Http2(lanes) => {
-                Box::pin(http2::exchange(&lanes, &self.connector, provider, request)).await
+                let taken = Box::pin(http2::exchange(&lanes, &self.connector, provider, request)).await?;
+                Ok(Answer::new(taken, Lease::Http2))
             }
         }
     }

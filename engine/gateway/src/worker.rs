@@ -20,7 +20,8 @@ use crate::embedding::Embeddings;
 use crate::explain::DecisionRecord;
 use crate::identity::Identities;
 use crate::lifecycle::Lifecycle;
-use crate::recall::{Flights, Repeats};
+use crate::recall::flights::Flights;
+use crate::recall::repeats::Repeats;
 use crate::upstream::{Connector, Upstream};
 
 /// How often idle upstream connections are looked through.

@@ -12,8 +12,9 @@ use tollgate_routing::{Catalog, ChangeProblem, Changes};
 
 use super::document::way;
 use super::problem::{Kind, Problem};
+use super::rehearsal::rehearse;
 use super::request::{Note, Query, if_match};
-use super::{Admin, Answer, replays};
+use super::{Admin, Answer};
 
 /// Who makes a change without saying who they are.
 const UNNAMED: &str = "unnamed";
@@ -151,7 +152,7 @@ async fn dry_run(admin: &Admin, applied: &Applied, started: Instant) -> Answer {
     let live = admin.shared.published.load();
     let after = fitting(&live.settings.catalog, &applied.changes);
     let changes = way(&live.catalog, &after);
-    let forecast = replays::rehearse(&admin.shared, changes, None, None).await?;
+    let forecast = rehearse(&admin.shared, changes, None, None).await?;
     let body = json!({
         "dry_run": true,
         "version": live.version,

@@ -1,7 +1,14 @@
 //! Rehearsals: what a change would have done with recorded decisions, and how far that can be believed.
 
+use std::sync::Arc;
+
+use actix_web::web;
 use serde::Serialize;
 use tollgate_routing::{Changes, Decision, Forecast, Replay};
+
+use super::problem::{Kind, Problem};
+use crate::explain::DecisionRecord;
+use crate::worker::Shared;
 
 /// Decisions that one rehearsal looks at, at most.
 pub(crate) const MOST_DECISIONS: usize = 100_000;
@@ -103,6 +110,26 @@ fn changes_limits(changes: &Changes) -> bool {
     changes
         .values()
         .any(|it| it.max_attempts.is_some() || it.deadline_ms.is_some() || it.max_cost_usd.is_some())
+}
+
+/// Replays the newest decisions that are kept, away from the admin thread.
+pub(super) async fn rehearse(
+    shared: &Arc<Shared>,
+    changes: Changes,
+    route: Option<String>,
+    limit: Option<usize>,
+) -> Result<Rehearsal, Problem> {
+    let shared = shared.clone();
+    let replayed = web::block(move || {
+        let mut rehearser = Rehearser::new(&changes);
+        let of_route = |it: &DecisionRecord| route.is_none() || it.route.as_deref() == route.as_deref();
+        for record in shared.decisions.latest(limit.unwrap_or(MOST_DECISIONS), of_route) {
+            rehearser.decide(record.at_ms, &record.decision);
+        }
+        rehearser.end()
+    });
+    let ended = |_| Problem::new(Kind::Unavailable, "the replay was broken off");
+    replayed.await.map_err(ended)
 }
 
 #[cfg(test)]

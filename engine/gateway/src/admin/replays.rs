@@ -1,8 +1,6 @@
 //! Replays: what changes would have done with the decisions that are kept.
 
-use std::sync::Arc;
-
-use actix_web::web::{self, Data, Payload};
+use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::Value;
 use tollgate_actors::{ApplyMode, ChangeRoutes};
@@ -10,11 +8,9 @@ use tollgate_routing::Changes;
 
 use super::document::{noun, way};
 use super::problem::{Kind, Problem};
-use super::rehearsal::{MOST_DECISIONS, Rehearsal, Rehearser};
+use super::rehearsal::{MOST_DECISIONS, rehearse};
 use super::request::{Note, nothing_else, object};
 use super::{Admin, Answer, change};
-use crate::explain::DecisionRecord;
-use crate::worker::Shared;
 
 /// Tries changes on recorded decisions. Nothing is changed.
 pub(super) async fn replay(admin: Data<Admin>, request: HttpRequest, body: Payload) -> Answer {
@@ -67,24 +63,4 @@ async fn read(admin: &Admin, patch: Value) -> Result<Changes, Problem> {
         &live.catalog,
         &change::fitting(&live.settings.catalog, &applied.changes),
     ))
-}
-
-/// Replays the newest decisions that are kept, away from the admin thread.
-pub(super) async fn rehearse(
-    shared: &Arc<Shared>,
-    changes: Changes,
-    route: Option<String>,
-    limit: Option<usize>,
-) -> Result<Rehearsal, Problem> {
-    let shared = shared.clone();
-    let replayed = web::block(move || {
-        let mut rehearser = Rehearser::new(&changes);
-        let of_route = |it: &DecisionRecord| route.is_none() || it.route.as_deref() == route.as_deref();
-        for record in shared.decisions.latest(limit.unwrap_or(MOST_DECISIONS), of_route) {
-            rehearser.decide(record.at_ms, &record.decision);
-        }
-        rehearser.end()
-    });
-    let ended = |_| Problem::new(Kind::Unavailable, "the replay was broken off");
-    replayed.await.map_err(ended)
 }

@@ -4,27 +4,25 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, HeaderMap};
 use tokio::time::{Instant, timeout_at};
-use tollgate_adapters::{
-    Answer, Egress, Encoded, Reader, StreamReader, encode, encode_carried, encode_continuation,
-};
-use tollgate_core::{Clock, OutcomeClass, Refusal, RefusalKind, RequestId, Timestamp, Usage};
-use tollgate_routing::{Provider, Timeouts};
+use tollgate_adapters::{Answer, Egress, Encoded, Reader, StreamReader};
+use tollgate_core::{Clock, OutcomeClass};
+use tollgate_routing::Provider;
 
-use super::request::ClientHeaders;
+use super::errand::Errand;
+use super::failed::{Failed, Reason, Unanswered, gateway};
+use super::reading::{Clocks, is_event_stream, next};
 use super::send::{send, shown};
 use super::through;
 use super::turns::Asked;
-use super::{Answered, Failed, Opened, Reason, on_runtime, runtime_now};
-use crate::call::Call;
+use crate::answered::{Answered, Opened};
 use crate::identity::of_credential;
 use crate::leg::{Leg, Verdict};
 use crate::off_thread::{LARGE_BYTES, off_thread};
-use crate::respond::Passed;
+use crate::passed::Passed;
+use crate::runtime_clock::{on_runtime, runtime_now};
 use crate::scrub::without_secrets;
 use crate::upstream::{self, UpstreamBody};
-use crate::worker::Worker;
 
 /// A whole answer may be this large; more is no answer that a client could use.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
@@ -33,50 +31,11 @@ const MAX_FAILURE_BYTES: usize = 1 << 20;
 /// The body of a failure that does not arrive in this time is not waited for.
 const FAILURE_BODY_WAIT: Duration = Duration::from_secs(5);
 
-const EVENTS: [&str; 2] = ["text/event-stream", "application/vnd.amazon.eventstream"];
-
 /// A stream's beginning is held back until its first content, so that a failure before that can be made good by
 /// another target; but no longer than this, because clients want signs of life.
 const HOLD_FOR: Duration = Duration::from_secs(10);
 /// And no more bytes than this.
 const HOLD_BYTES: usize = 1 << 20;
-
-/// What is to be done: the same for every candidate.
-pub(super) struct Errand<'r> {
-    pub(super) worker: &'r Worker,
-    pub(super) call: &'r Call,
-    pub(super) headers: ClientHeaders<'r>,
-    pub(super) strict: bool,
-    pub(super) request_id: RequestId,
-    pub(super) arrived: Timestamp,
-    /// When the request must be answered.
-    pub(super) deadline: Option<std::time::Instant>,
-    /// Whether what a stream says is kept, so that another target can go on with it.
-    pub(super) is_collecting: bool,
-    /// The stream to go on with; `None`: the answer is to begin at its beginning.
-    pub(super) continuing: Option<Continuing<'r>>,
-}
-
-/// A stream that broke.
-#[derive(Clone, Copy)]
-pub(super) struct Continuing<'r> {
-    /// What it had said.
-    pub(super) broken: &'r StreamReader,
-    /// What it is billed for.
-    pub(super) spent: Usage,
-}
-
-/// The clocks of one attempt.
-#[derive(Clone, Copy)]
-pub(super) struct Clocks {
-    pub(super) first_byte: Instant,
-    first_token: Instant,
-    pub(super) idle: Duration,
-    pub(super) total: Instant,
-}
-
-/// An outcome, the provider's status if there was one, and what to tell the client.
-pub(super) type Unanswered = (OutcomeClass, Option<u16>, Reason);
 
 /// Asks one candidate once.
 pub(super) async fn attempt_once(errand: &Errand<'_>, asked: Asked<'_>) -> Result<(Leg, Answered), Failed> {
@@ -163,66 +122,6 @@ async fn before<T>(
         })
 }
 
-impl Errand<'_> {
-    /// The request in a target's dialect.
-    async fn encoded(&self, egress: &Egress<'_>) -> Result<Encoded, Refusal> {
-        let call = self.call;
-        if let (Some(through), Some(carried)) = (call.surface.through(), &call.carried) {
-            return Ok(encode_carried(through, &carried.rest, &carried.query, egress));
-        }
-        match &self.continuing {
-            None => encoded(call, egress).await,
-            Some(Continuing { broken, .. }) => match broken.partial() {
-                Some(partial) => encode_continuation(call.surface, &call.head, &call.body, partial, egress),
-                None => Err(Refusal::new(
-                    RefusalKind::NotTranslatable,
-                    "nothing was kept to go on from",
-                )),
-            },
-        }
-    }
-
-    /// The reader of a stream that begins, or goes on.
-    fn stream(&self, reader: Reader) -> Result<StreamReader, Unanswered> {
-        match &self.continuing {
-            None if self.is_collecting => Ok(reader.stream().collecting()),
-            None => Ok(reader.stream()),
-            Some(Continuing { broken, spent }) => broken
-                .continue_with(reader, *spent)
-                .ok_or_else(|| gateway(OutcomeClass::InvalidRequest, "the stream cannot be gone on with")),
-        }
-    }
-}
-
-async fn encoded(call: &Call, egress: &Egress<'_>) -> Result<Encoded, Refusal> {
-    if call.body.len() < LARGE_BYTES {
-        return encode(call.surface, &call.head, &call.body, egress);
-    }
-    let (surface, head, body) = (call.surface, call.head.clone(), call.body.clone());
-    let (model, api_version) = (egress.model.to_owned(), egress.api_version.map(str::to_owned));
-    let Egress {
-        kind,
-        max_output_tokens,
-        strict,
-        request_id,
-        now,
-        ..
-    } = *egress;
-    let work = move || {
-        let egress = Egress {
-            kind,
-            model: &model,
-            api_version: api_version.as_deref(),
-            max_output_tokens,
-            strict,
-            request_id,
-            now,
-        };
-        encode(surface, &head, &body, &egress)
-    };
-    off_thread(work).await?
-}
-
 async fn read(reader: Reader, bytes: Bytes) -> Result<Answer, String> {
     let answer = if bytes.len() < LARGE_BYTES {
         reader.read(bytes)
@@ -231,10 +130,6 @@ async fn read(reader: Reader, bytes: Bytes) -> Result<Answer, String> {
         read.map_err(|refusal| refusal.message.into_owned())?
     };
     answer.map_err(|malformed| malformed.to_string())
-}
-
-pub(super) fn gateway(outcome: OutcomeClass, message: impl Into<String>) -> Unanswered {
-    (outcome, None, Reason::Gateway(message.into()))
 }
 
 /// Reads the answer as far as must be known before the client is told anything: all of it, or the first piece
@@ -282,16 +177,6 @@ async fn receive(
             Reason::Gateway(why),
         )),
     }
-}
-
-pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let text = content_type.unwrap_or_default().trim_start();
-    let begins_with = |kind: &str| {
-        text.get(..kind.len())
-            .is_some_and(|it| it.eq_ignore_ascii_case(kind))
-    };
-    EVENTS.into_iter().any(begins_with)
 }
 
 /// Some servers stream under whatever content type they have at hand.
@@ -360,7 +245,7 @@ async fn open_stream(
         idle: clocks.idle,
         deadline: clocks.total,
         passed,
-        succession: None,
+        heirs: None,
     })))
 }
 
@@ -386,31 +271,6 @@ async fn whole(first: Bytes, mut body: UpstreamBody, clocks: Clocks) -> Result<B
     }
 }
 
-/// The next piece before `pause_ends` (late: `late`) and before `total`.
-pub(super) async fn next(
-    body: &mut UpstreamBody,
-    pause_ends: Instant,
-    total: Instant,
-    late: OutcomeClass,
-) -> Result<Option<Bytes>, Unanswered> {
-    match timeout_at(pause_ends.min(total), body.chunk()).await {
-        Ok(None) => Ok(None),
-        Ok(Some(Ok(piece))) => Ok(Some(piece)),
-        Ok(Some(Err(error))) => Err(gateway(
-            OutcomeClass::Reset,
-            format!("the connection broke before the answer was complete: {error}"),
-        )),
-        Err(_) if total <= pause_ends => Err(gateway(
-            OutcomeClass::TotalTimeout,
-            "the exchange with the provider took longer than it may",
-        )),
-        Err(_) => Err(gateway(
-            late,
-            "the provider did not go on with its answer in time",
-        )),
-    }
-}
-
 /// As much of a failure's body as arrives soon.
 async fn failure_body(mut body: UpstreamBody) -> Bytes {
     let until = Instant::from_std(Clock.now()) + FAILURE_BODY_WAIT;
@@ -423,18 +283,6 @@ async fn failure_body(mut body: UpstreamBody) -> Bytes {
         }
     }
     bytes.freeze()
-}
-
-impl Clocks {
-    fn starting(sent_at: std::time::Instant, timeouts: &Timeouts) -> Self {
-        let sent_at = Instant::from_std(sent_at);
-        Self {
-            first_byte: sent_at + timeouts.first_byte,
-            first_token: sent_at + timeouts.first_token.max(timeouts.first_byte),
-            idle: timeouts.idle,
-            total: sent_at + timeouts.total,
-        }
-    }
 }
 
 /// Pieces put together; a body of one piece is not copied.

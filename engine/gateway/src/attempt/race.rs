@@ -9,9 +9,11 @@ use futures_util::future::{Either, select};
 use tollgate_core::Clock;
 use tollgate_routing::Hedge;
 
-use super::once::{Errand, attempt_once};
+use super::errand::Errand;
+use super::failed::Failed;
+use super::once::attempt_once;
 use super::turns::{Asked, Turns};
-use super::{Answered, Failed};
+use crate::answered::Answered;
 use crate::leg::Leg;
 
 /// What came of one turn, and of the hedge beside it.

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use tollgate_core::OutcomeClass;
 use tollgate_routing::{Credential, Provider};
 
-use super::once::{Errand, Unanswered, gateway};
+use super::errand::Errand;
+use super::failed::{Unanswered, gateway};
 use super::proof::Shown;
 use super::request::{self, Message};
 use crate::upstream;

@@ -13,10 +13,11 @@ use tollgate_core::{RequestId, Timestamp, Usage};
 use tollgate_routing::{Candidate, Plan};
 use tollgate_telemetry::AttemptRole;
 
-use super::once::{Continuing, Errand, attempt_once};
+use super::errand::{Continuing, Errand};
+use super::once::attempt_once;
 use super::request::ClientHeaders;
 use super::turns::Turns;
-use super::{Answered, Opened};
+use crate::answered::{Answered, Heirs, Opened, Succeeded};
 use crate::bounds::Bounds;
 use crate::call::Call;
 use crate::ledger::Ledger;
@@ -35,20 +36,8 @@ pub(crate) struct Succession {
     pub(crate) arrived: Timestamp,
 }
 
-/// What came of asking.
-pub(crate) struct Succeeded {
-    /// For the next time.
-    pub(crate) succession: Box<Succession>,
-    /// The reader of the stream that broke.
-    pub(crate) broken: StreamReader,
-    /// Who has taken over; `None`: nobody.
-    pub(crate) heir: Option<(Leg, Box<Opened>)>,
-}
-
-impl Succession {
-    /// Asks the other candidates of the plan, in their order, to go on from where `broken` stopped. `by` is who broke
-    /// off, and `spent` what it is billed for.
-    pub(crate) fn go_on(
+impl Heirs for Succession {
+    fn go_on(
         self: Box<Self>,
         broken: StreamReader,
         by: Candidate,
@@ -57,14 +46,17 @@ impl Succession {
         async move {
             let heir = self.find_heir(&broken, &by, spent).await;
             Succeeded {
-                succession: self,
+                heirs: self,
                 broken,
                 heir,
             }
         }
         .boxed_local()
     }
+}
 
+impl Succession {
+    /// Asks the other candidates of the plan, in their order.
     async fn find_heir(
         &self,
         broken: &StreamReader,

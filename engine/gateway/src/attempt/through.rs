@@ -6,12 +6,12 @@ use http::header::CONTENT_TYPE;
 use tollgate_adapters::{Answer, Told};
 use tollgate_core::{OutcomeClass, Through};
 
-use super::Answered;
-use super::once::{Clocks, Unanswered, is_event_stream, next};
-use super::runtime_now;
+use super::failed::Unanswered;
+use super::reading::{Clocks, is_event_stream, next};
+use crate::answered::{Answered, Passing};
 use crate::leg::Leg;
-use crate::passage::Passing;
-use crate::respond::Passed;
+use crate::passed::Passed;
+use crate::runtime_clock::runtime_now;
 use crate::upstream::UpstreamBody;
 
 /// JSON up to this size is read before the client is answered: its cost can be told in a header then, and another target

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
-use tollgate_core::{Clock, Nanodollars, Refusal, RefusalKind};
+use tollgate_core::{AttemptNote, Clock, Nanodollars, Refusal, RefusalKind};
 use tollgate_routing::{Candidate, Credential, OnNoCandidates, Permit, Plan, Route, Target, Urgency};
 use tollgate_telemetry::AttemptRole;
 
+use super::failed::{Failed, Turn};
 use super::request;
-use super::{Failed, Turn, late};
 use crate::bounds::Bounds;
 use crate::ledger::Ledger;
 use crate::leg::Leg;
@@ -273,4 +273,16 @@ impl<'p> Turns<'p> {
         }
         shut_out
     }
+}
+
+/// The time is over.
+pub(super) fn late(bounds: &Bounds, trail: &[AttemptNote]) -> Refusal {
+    let allowed = bounds.allowed().unwrap_or_default().as_millis();
+    let tried = match trail {
+        [] => "nobody could be asked in that time".to_owned(),
+        [only] => format!("{} ({}) had not answered", only.provider, only.model),
+        trail => format!("{} attempts were made", trail.len()),
+    };
+    let message = format!("the request's deadline of {allowed} ms is over: {tried}");
+    Refusal::new(RefusalKind::DeadlineExceeded, message)
 }

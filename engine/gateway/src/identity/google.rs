@@ -21,15 +21,13 @@ use tollgate_routing::{GoogleIdentity, GoogleSource, Minted, MintedKey};
 
 use crate::upstream::{Connector, Limits, exchange};
 use assertion::assertion;
-use file::{Federation, Impersonation, KeyFile, ServiceAccount, Subject, User};
+use file::{Federation, Impersonation, KeyFile, ServiceAccount, Subject, User, WELL_KNOWN};
 
 /// What a token is to be good for: everything that the identity may do, as IAM says.
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 const METADATA_HOST: &str = "metadata.google.internal";
 const METADATA_FLAVOR: HeaderName = HeaderName::from_static("metadata-flavor");
-/// Where `gcloud auth application-default login` puts its file, in the folder of gcloud's configuration.
-const WELL_KNOWN: &str = "application_default_credentials.json";
 
 const USUAL: Limits = Limits {
     connect: Duration::from_secs(5),

@@ -8,8 +8,8 @@ use tollgate_cache::{Found, Layer};
 use tollgate_core::{FinishReason, RequestId, Surface, Timestamp};
 use tollgate_telemetry::{CacheRecord, CacheResult};
 
-use super::Recalled;
 use super::pace::Pace;
+use crate::answered::Recalled;
 use crate::call::Call;
 use crate::off_thread::off_thread;
 use crate::settle::Settlement;

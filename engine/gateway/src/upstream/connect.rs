@@ -16,7 +16,10 @@ use tollgate_routing::{HttpVersion, Provider};
 use tollgate_telemetry::{Meters, UpstreamMeters};
 use tower_service::Service;
 
-use super::{BoxError, ConnectError};
+use super::error::{BoxError, ConnectError};
+
+/// Idle connections are closed after this long: below the idle limits of the usual front ends.
+pub(super) const IDLE_FOR: Duration = Duration::from_secs(55);
 
 /// A connection, plain or TLS.
 pub(crate) type Io = MaybeHttpsStream<TokioIo<TcpStream>>;

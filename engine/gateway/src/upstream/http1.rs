@@ -12,10 +12,9 @@ use hyper::client::conn::http1::{Builder, SendRequest};
 use tollgate_core::Clock;
 use tollgate_routing::Provider;
 
-use super::connect::{Connected, Connector, Via};
-use super::{
-    Answer, ConnectError, IDLE_FOR, Outgoing, SendError, UpstreamBody, UpstreamRequest, lease, outgoing,
-};
+use super::connect::{Connected, Connector, IDLE_FOR, Via};
+use super::error::{ConnectError, SendError};
+use super::outgoing::{self, Outgoing, Taken, UpstreamRequest};
 
 /// Idle connections to one origin, the one used last at the back.
 #[derive(Default)]
@@ -58,7 +57,7 @@ pub(super) async fn exchange(
     connector: &Connector,
     provider: &Provider,
     mut request: UpstreamRequest,
-) -> Result<Answer, SendError> {
+) -> Result<Taken<Lease>, SendError> {
     let origin = request.uri().clone();
     loop {
         // One that has been idle may be closing just now, and what it took would be lost.
@@ -81,9 +80,12 @@ pub(super) async fn exchange(
         let answered = outgoing::answered(limit, progress, head).await;
         let (head, sent_at) = answered.map_err(|outgoing::Overdue| SendError::FirstByteTimeout(limit))?;
         match head {
-            Ok(head) => {
-                let response = head.map(|body| UpstreamBody::new(body, lease::Lease::Http1(lease)));
-                return Ok(Answer { response, sent_at });
+            Ok(response) => {
+                return Ok(Taken {
+                    response,
+                    lease,
+                    sent_at,
+                });
             }
             Err(mut failed) => match failed.take_message() {
                 Some(unsent) if stale => request = unsent,

@@ -12,10 +12,9 @@ use hyper_util::rt::TokioTimer;
 use tokio::sync::OnceCell;
 use tollgate_routing::Provider;
 
-use super::connect::{Connected, Connector};
-use super::{
-    Answer, ConnectError, IDLE_FOR, Outgoing, SendError, UpstreamBody, UpstreamRequest, lease, outgoing,
-};
+use super::connect::{Connected, Connector, IDLE_FOR};
+use super::error::{ConnectError, SendError};
+use super::outgoing::{self, Outgoing, Taken, UpstreamRequest};
 
 /// What a stream may be ahead of its reader, in bytes: enough for 2.5 MB/s at a distance of 100 ms.
 const STREAM_WINDOW: u32 = 256 << 10;
@@ -59,7 +58,7 @@ pub(super) async fn exchange(
     connector: &Connector,
     provider: &Provider,
     mut request: UpstreamRequest,
-) -> Result<Answer, SendError> {
+) -> Result<Taken<Lease>, SendError> {
     let origin = request.uri().clone();
     *request.version_mut() = Version::HTTP_2;
     request.headers_mut().remove(header::HOST);
@@ -80,9 +79,12 @@ pub(super) async fn exchange(
             .await
             .map_err(|outgoing::Overdue| SendError::FirstByteTimeout(limit))?;
         match head {
-            Ok(head) => {
-                let response = head.map(|body| UpstreamBody::new(body, lease::Lease::Http2(lease)));
-                return Ok(Answer { response, sent_at });
+            Ok(response) => {
+                return Ok(Taken {
+                    response,
+                    lease,
+                    sent_at,
+                });
             }
             Err(mut failed) => match failed.take_message() {
                 Some(unsent) if stale => {

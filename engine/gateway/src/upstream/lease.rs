@@ -2,11 +2,14 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::Bytes;
+use http::Response;
 use http_body::Body as _;
 use hyper::body::Incoming;
 
+use super::outgoing::Taken;
 use super::{http1, http2};
 
 /// A hold on a connection. Dropped before the answer's end it ends the exchange: an HTTP/1.1 connection is
@@ -16,20 +19,35 @@ pub(super) enum Lease {
     Http2(http2::Lease),
 }
 
+/// The head of an answer.
+pub(crate) struct Answer {
+    /// Head and body.
+    pub(crate) response: Response<UpstreamBody>,
+    /// When the request was handed to a connection: from here the first-byte clock runs.
+    pub(crate) sent_at: Instant,
+}
+
 /// The body of a provider's answer.
 pub(crate) struct UpstreamBody {
     incoming: Incoming,
     lease: Option<Lease>,
 }
 
-impl UpstreamBody {
-    pub(super) fn new(incoming: Incoming, lease: Lease) -> Self {
-        Self {
-            incoming,
-            lease: Some(lease),
-        }
+impl Answer {
+    /// What was taken, with a hold on its connection for as long as it is read.
+    pub(super) fn new<L>(taken: Taken<L>, hold: impl FnOnce(L) -> Lease) -> Self {
+        let Taken {
+            response,
+            lease,
+            sent_at,
+        } = taken;
+        let lease = Some(hold(lease));
+        let response = response.map(|incoming| UpstreamBody { incoming, lease });
+        Self { response, sent_at }
     }
+}
 
+impl UpstreamBody {
     /// The next piece of the body; `None` at its end. Trailers are passed over.
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, hyper::Error>>> {
         loop {

@@ -6,8 +6,10 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use tokio::time::timeout;
 use tollgate_core::Clock;
 
@@ -42,6 +44,17 @@ impl Outgoing {
             Self::Passing(body) => Some(body.progress()),
         }
     }
+}
+
+/// A request to a provider.
+pub(crate) type UpstreamRequest = Request<Outgoing>;
+
+/// What a provider answers to it, on a connection that is held by `L`.
+pub(super) struct Taken<L> {
+    pub(super) response: Response<Incoming>,
+    pub(super) lease: L,
+    /// When the request was handed to the connection.
+    pub(super) sent_at: Instant,
 }
 
 /// The clock for the first byte of an answer was over.

@@ -13,8 +13,8 @@ use hyper::client::conn::http1;
 use thiserror::Error;
 use tokio::time::timeout;
 
-use super::ConnectError;
 use super::connect::Connector;
+use super::error::ConnectError;
 use super::http1::address;
 
 /// More is no answer of a token service.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::WELL_KNOWN;
+/// Where `gcloud auth application-default login` puts its file, in the folder of gcloud's configuration.
+pub(super) const WELL_KNOWN: &str = "application_default_credentials.json";
 
 /// A file of this size is none of credentials.
 const MOST_BYTES: u64 = 1 << 20;
