@@ -20,7 +20,7 @@ use tollgate_routing::{
     Stage, TripReason,
 };
 
-use crate::roster::{Follow, Pulse, Retire, Vigour};
+use crate::upkeep::{Follow, Pulse, Retire, Vigour};
 use crate::vital::Vital;
 use crate::watched::{Watched, WatchedTarget};
 use credentials::Credentials;

@@ -29,7 +29,7 @@ use tollgate_routing::{HealthCell, HealthReport, Observation, Provider, Stage, T
 pub use probe::{ProbeResult, Prober};
 
 use crate::breaker::{Breaker, Outcomes};
-use crate::roster::{Follow, Pulse, Retire, Vigour};
+use crate::upkeep::{Follow, Pulse, Retire, Vigour};
 use crate::vital::Vital;
 use crate::watched::{Watched, WatchedTarget};
 

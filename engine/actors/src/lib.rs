@@ -14,6 +14,7 @@ mod health;
 mod roster;
 mod router;
 mod snapshot;
+mod upkeep;
 mod vital;
 mod watched;
 

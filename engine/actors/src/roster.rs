@@ -19,6 +19,7 @@ use tollgate_routing::{Force, GateMode};
 
 use crate::breaker::{Breaker, Order, Renewed, ReportBreakers};
 use crate::health::{Health, ReportHealth};
+use crate::upkeep::{Follow, Pulse, Retire};
 use crate::vital::Vital;
 use crate::watched::{Watched, watched};
 use crate::{Adopt, Live, OnDeath, OnTransition, Prober, Router, TargetBreaker, TargetReport, UnknownTarget};
@@ -67,28 +68,6 @@ pub struct Adopted {
     pub applied: usize,
     /// Routers there are.
     pub of: usize,
-}
-
-/// These are your targets now.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub(crate) struct Follow(pub(crate) Watched);
-
-/// Your provider is gone.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub(crate) struct Retire;
-
-/// Are you there?
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Vigour")]
-pub(crate) struct Pulse;
-
-/// What an actor says of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Vigour {
-    /// Outcomes that found a ring or a mailbox full.
-    pub(crate) outcomes_dropped: u64,
 }
 
 impl Roster {

@@ -5,12 +5,10 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::place::{Place, shortened};
+use crate::place::Place;
 use crate::report::Report;
 use crate::tree::{Entry, Node, Value};
-
-/// Stands for a text that might be a secret.
-pub(crate) const HIDDEN: &str = "text that is not shown";
+use crate::words::{HIDDEN, quoted};
 
 /// A schema and the definitions it refers to.
 #[derive(Clone, Copy)]
@@ -289,20 +287,6 @@ fn shown(scalar: &Value, schema: Schema<'_>) -> String {
         Value::Text { .. } => HIDDEN.to_owned(),
         other => other.noun().to_owned(),
     }
-}
-
-/// A text for a message; one over 20 bytes might be a secret in the wrong place, and is not shown.
-pub(crate) fn quoted(text: &str) -> String {
-    if text.len() > 20 || text.starts_with("sk-") {
-        format!("text of {} characters", text.chars().count())
-    } else {
-        format!("\"{}\"", text.escape_debug())
-    }
-}
-
-/// A name for a message: a name is meant to be seen.
-pub(crate) fn named(name: &str) -> String {
-    format!("\"{}\"", shortened(name).escape_debug())
 }
 
 /// What a schema asks for, in words.

@@ -11,6 +11,7 @@ mod document;
 mod effective;
 mod environment;
 mod expand;
+mod file;
 mod place;
 mod prices;
 mod problem;
@@ -23,6 +24,7 @@ mod settings;
 mod source;
 mod tree;
 mod units;
+mod words;
 
 #[cfg(test)]
 mod tests;

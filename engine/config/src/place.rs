@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::tree::{Node, Value};
+use crate::words::shortened;
 
 /// Where in the document something is. Copied freely on the way down.
 #[derive(Debug, Clone, Copy)]
@@ -90,12 +91,4 @@ impl fmt::Display for Place<'_> {
 fn is_plain(key: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-/*@:".contains(&byte);
     !key.is_empty() && key.len() <= 80 && key.bytes().all(allowed)
-}
-
-/// The first 80 characters.
-pub(crate) fn shortened(text: &str) -> String {
-    match text.char_indices().nth(80) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
 }

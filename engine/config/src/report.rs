@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fmt;
 
-use crate::check::{HIDDEN, named, quoted};
 use crate::place::Place;
 use crate::problem::Problem;
 use crate::tree::{Node, Value};
+use crate::words::{HIDDEN, named, quoted};
 
 /// A file with more problems is of another kind altogether: reading on helps nobody.
 const MOST: usize = 1000;

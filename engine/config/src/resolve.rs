@@ -20,10 +20,10 @@ use sha2::{Digest as _, Sha256};
 use tollgate_governance::Keyring;
 use tollgate_routing::{Board, Catalog};
 
+use crate::file::read_text;
 use crate::place::Place;
 use crate::raw::Config;
 use crate::report::Report;
-use crate::source::read_text;
 use crate::{AuthMode, Passthrough, PriceBook, Settings};
 
 /// What resolving needs beside the document.

@@ -1,7 +1,5 @@
 //! Where a configuration comes from, and the way from there to [`Settings`].
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +9,7 @@ use crate::Settings;
 use crate::check::{Schema, check};
 use crate::effective::{Lines, Written};
 use crate::expand::{Env, ExpandError, expand_tree};
+use crate::file::{MAX_FILE_BYTES, read_text};
 use crate::place::Place;
 use crate::problem::{Problem, Problems};
 use crate::raw::Config;
@@ -18,9 +17,6 @@ use crate::report::Report;
 use crate::resolve::{Context, resolve};
 use crate::schema::schema;
 use crate::tree::{self, Node, SyntaxError};
-
-/// Files are read up to here.
-pub(crate) const MAX_FILE_BYTES: u64 = 16 << 20;
 
 /// A config file, or its text.
 #[derive(Debug, Clone, Copy)]
@@ -69,24 +65,6 @@ pub fn load(source: Source<'_>, env: Env<'_>, epoch: u64, board: &Board) -> Resu
             load_text(of_file(&name, &text, directory), env, epoch, board)
         }
     }
-}
-
-/// Reads a text file of bounded size. The error says what is wrong with it.
-pub(crate) fn read_text(path: &Path) -> Result<String, String> {
-    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(MAX_FILE_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err("larger than 16 MiB".to_owned());
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let before = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
-        let line = before.filter(|byte| **byte == b'\n').count() + 1;
-        format!("not UTF-8 in line {line}")
-    })
 }
 
 /// Reads a configuration from text.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tollgate_core::Clock;
 
-use super::Vigour;
+use crate::upkeep::Vigour;
 
 /// An actor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

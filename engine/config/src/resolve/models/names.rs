@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use tollgate_core::Pattern;
 
 use super::Written;
-use crate::check::named;
 use crate::place::Place;
 use crate::resolve::Context;
+use crate::words::named;
 
 const LONGEST: usize = 256;
 
