@@ -28,7 +28,7 @@ mod yaml;
 
 pub use arrivals::{Arrival, DueTimes, Leg, Profile, Spacing, Then};
 pub use caller::{Witness, Witnessed};
-pub use drive::{Contestant, Progress, Watcher, run, run_spread};
+pub use drive::{Contestant, run, run_spread};
 pub use figures::{Ending, ErrorClass, Figures, Sample, Window};
 pub use lanes::{Spread, check_url};
 pub use rounds::{Measured, rounds};
@@ -40,3 +40,4 @@ pub use scenario::{
 pub use summary::{Generator, Point, Quantiles, Requests, ServerPoint, ServerUse, Streams, Summary};
 pub use thresholds::{Threshold, ThresholdError, Verdict};
 pub use units::{bytes as size, duration as span};
+pub use watch::{Progress, Watcher};

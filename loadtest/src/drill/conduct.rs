@@ -19,11 +19,11 @@ use super::journal::Lines;
 use super::judge::{Course, Evidence, judged};
 use super::kept::Kept;
 use super::load::Load;
+use super::plan::Plan;
 use super::report::Report;
 use super::site::Site;
 use super::strike::{Lasts, Strike};
 use super::table::{Drill, Fault};
-use super::thresholds::Threshold;
 
 /// How often breakers are looked at, and a fault gone on with.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -41,42 +41,6 @@ const RETURN_LOOKED_AT: Duration = Duration::from_secs(1);
 const SOUND: f64 = 0.99;
 /// How long the access log may take to be written.
 const WRITING: Duration = Duration::from_secs(3);
-
-/// How a drill is held.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// The model that clients ask for. `None`: the first that several providers serve.
-    pub model: Option<String>,
-    /// Requests a second.
-    pub rate: f64,
-    /// How long all is well.
-    pub before: Duration,
-    /// How long the fault lasts.
-    pub during: Duration,
-    /// How long it goes on at least; longer until the provider is back, or will not be any more.
-    pub after: Duration,
-    /// How long clients wait for an answer.
-    pub patience: Duration,
-    /// Beside the drill's own, or instead of those of the same metric.
-    pub fail_if: Vec<Threshold>,
-    /// Decides every choice.
-    pub seed: u64,
-    /// Makes questions differ from those of other drills.
-    pub novelty: u64,
-}
-
-impl Plan {
-    /// What the drill fails by: its own thresholds, and those of the caller that speak of what it measures.
-    pub(super) fn thresholds(&self, drill: &Drill) -> Vec<Threshold> {
-        let asked: Vec<_> = self
-            .fail_if
-            .iter()
-            .filter(|it| it.is_of(drill))
-            .cloned()
-            .collect();
-        Threshold::merged(drill.fail_if, &asked)
-    }
-}
 
 /// Where a drill stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

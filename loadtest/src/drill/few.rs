@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::conduct::Plan;
+use super::plan::Plan;
 use super::table::Drill;
 use super::thresholds::{Metric, Threshold};
 use crate::load::number::{float, whole};

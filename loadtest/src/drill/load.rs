@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::conduct::Plan;
 use super::http::Http;
+use super::plan::Plan;
 use super::site::Site;
 use crate::load::number::{index, whole};
 use crate::load::{

@@ -26,7 +26,7 @@ use super::number::{count, float, nanos, share};
 use super::proc;
 use super::scenario::{Scenario, Secret};
 use super::summary::{Generator, Summary, summarise};
-use super::watch::{Watch, watch};
+use super::watch::{Watch, Watcher, watch};
 
 /// After so many requests that were due at once, answers are looked at again.
 const AT_ONCE: u64 = 32;
@@ -67,36 +67,6 @@ impl Contestant {
         }
         own
     }
-}
-
-/// How a round goes, for whoever watches.
-#[derive(Debug, Clone, Copy)]
-pub struct Progress {
-    /// Since the start, warm-up included.
-    pub elapsed: Duration,
-    /// How long it takes when nothing is late.
-    pub planned: Duration,
-    /// Requests sent so far.
-    pub sent: u64,
-    /// Good answers so far.
-    pub answered: u64,
-    /// Failures so far.
-    pub failed: u64,
-    /// Requests whose answers are not complete yet.
-    pub under_way: u64,
-}
-
-/// Whoever watches a run.
-pub struct Watcher<'a> {
-    /// Told four times a second.
-    pub progress: &'a mut dyn FnMut(Progress),
-    /// Ends the run early once it is true: no more requests are sent, and what has no answer soon is given up and
-    /// not counted.
-    pub stop: Arc<AtomicBool>,
-    /// Once it is true no more requests are sent; the answers of all that were are waited for.
-    pub enough: Arc<AtomicBool>,
-    /// Told of each request, also of those of the warm-up.
-    pub witness: Option<Witness>,
 }
 
 /// What a worker measured.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::drive::{Contestant, Progress, Watcher, reach, run};
+use super::drive::{Contestant, reach, run};
 use super::number::count;
 use super::report;
 use super::scenario::Scenario;
+use super::watch::{Progress, Watcher};
 
 /// What rounds came to.
 #[derive(Debug)]

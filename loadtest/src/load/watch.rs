@@ -1,13 +1,14 @@
 //! Looks at a round from outside while it runs: what the server's process uses, and how many requests are under way, for
 //! whoever watches.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tollgate_core::Clock;
 
-use super::caller::Live;
-use super::drive::{Progress, Watcher};
+use super::caller::{Live, Witness};
 use super::figures::Window;
 use super::number::float;
 use super::proc::{self, Usage};
@@ -19,6 +20,36 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const END_IS_NOTICED: Duration = Duration::from_millis(10);
 /// With fewer requests under way than this, memory of one is lost among all else.
 const FEWEST_UNDER_WAY: u64 = 100;
+
+/// How a round goes, for whoever watches.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Since the start, warm-up included.
+    pub elapsed: Duration,
+    /// How long it takes when nothing is late.
+    pub planned: Duration,
+    /// Requests sent so far.
+    pub sent: u64,
+    /// Good answers so far.
+    pub answered: u64,
+    /// Failures so far.
+    pub failed: u64,
+    /// Requests whose answers are not complete yet.
+    pub under_way: u64,
+}
+
+/// Whoever watches a run.
+pub struct Watcher<'a> {
+    /// Told four times a second.
+    pub progress: &'a mut dyn FnMut(Progress),
+    /// Ends the run early once it is true: no more requests are sent, and what has no answer soon is given up and
+    /// not counted.
+    pub stop: Arc<AtomicBool>,
+    /// Once it is true no more requests are sent; the answers of all that were are waited for.
+    pub enough: Arc<AtomicBool>,
+    /// Told of each request, also of those of the warm-up.
+    pub witness: Option<Witness>,
+}
 
 /// What is watched.
 pub(super) struct Watch<'a> {
