@@ -7,10 +7,10 @@ use actix_web::web::{self, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, guard};
 use tollgate_core::{Refusal, RefusalKind, Surface, Through};
 
-use crate::address::dialect_of;
-use crate::respond::refuse;
+use crate::exchange::address::dialect_of;
 use crate::serve::serve;
-use crate::settle::Settlement;
+use crate::stages::respond::refuse;
+use crate::stages::settle::Settlement;
 use crate::worker::Worker;
 use crate::{feedback, health, models};
 

@@ -6,9 +6,9 @@
 use tollgate_adapters::{Answer, Report, estimate_usage};
 use tollgate_core::{Refusal, RefusalKind, Surface, Through};
 
-use crate::answered::Answered;
-use crate::call::Call;
-use crate::passed::Passed;
+use crate::exchange::answered::Answered;
+use crate::exchange::call::Call;
+use crate::exchange::passed::Passed;
 
 /// Whether a count that no target can make is made here.
 pub(crate) fn estimated_here(surface: Surface, refusal: &Refusal) -> bool {

@@ -26,8 +26,8 @@ use tollgate_core::{Clock, Digest, Digester, Pattern, RequestId, ServiceTier, Su
 use tollgate_routing::Provider;
 use tollgate_telemetry::{EmbeddingOutcome, EmbeddingRecord};
 
-use crate::attempt::request::embedding_request;
 use crate::off_thread::off_thread;
+use crate::stages::attempt::request::embedding_request;
 use crate::upstream::{Answer, SendError, Upstream};
 use answer::Embedded;
 use circuit::Circuit;

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use serde_json::json;
 use tollgate_core::{Clock, Dialect, Refusal, RefusalKind};
 
-use crate::accept::json_body;
-use crate::authenticate::authenticate;
-use crate::recall::feedback::Feedback;
-use crate::respond::{confirm, refuse};
-use crate::settle::Settlement;
+use crate::stages::accept::json_body;
+use crate::stages::authenticate::authenticate;
+use crate::stages::recall::feedback::Feedback;
+use crate::stages::respond::{confirm, refuse};
+use crate::stages::settle::Settlement;
 use crate::worker::Worker;
 
 /// Where it is served.

@@ -1,46 +1,29 @@
 //! The gateway: HTTP in front, stages in line, providers behind.
 //!
-//! [`serve`](crate) is the line that every request walks; its stages have a file each, in that order:
-//! `authenticate`, `accept`, `recall`, `plan`, `attempt`, `relay`, `settle`.
+//! `serve.rs` is the line that every request walks. Its stages are in `stages/`, what they give each other is in
+//! `exchange/`, and the connections to providers are in `upstream/`.
 
-mod accept;
-mod address;
 mod admin;
-mod answered;
 mod app;
-mod attempt;
-mod authenticate;
-mod bounds;
-mod call;
-mod carry;
 mod count_tokens;
 mod embedding;
+mod exchange;
 mod explain;
 mod feedback;
 mod health;
 mod identity;
 mod in_array;
-mod incoming;
 mod kept;
-mod ledger;
-mod leg;
 mod lifecycle;
 mod models;
 mod off_thread;
-mod passage;
-mod passed;
-mod plan;
 mod probe;
-mod recall;
-mod relay;
-mod respond;
 mod runtime_clock;
 mod scrub;
 mod serve;
 mod server;
-mod settle;
+mod stages;
 mod tls;
-mod upload;
 mod upstream;
 mod worker;
 

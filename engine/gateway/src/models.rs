@@ -10,10 +10,10 @@ use tollgate_config::Settings;
 use tollgate_core::{Dialect, Refusal, RefusalKind};
 use tollgate_routing::Route;
 
-use crate::address::dialect_of;
-use crate::authenticate::{Caller, authenticate};
-use crate::respond::refuse;
-use crate::settle::Settlement;
+use crate::exchange::address::dialect_of;
+use crate::stages::authenticate::{Caller, authenticate};
+use crate::stages::respond::refuse;
+use crate::stages::settle::Settlement;
 use crate::worker::Worker;
 
 const LISTS: [&str; 4] = ["/v1/models", "/models", "/openai/v1/models", "/v1beta/models"];

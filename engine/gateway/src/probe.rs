@@ -9,7 +9,7 @@ use tollgate_core::OutcomeClass;
 use tollgate_routing::Provider;
 use tollgate_telemetry::Meters;
 
-use crate::attempt::request::probe_request;
+use crate::stages::attempt::request::probe_request;
 use crate::upstream::{Connector, Upstream};
 
 /// Sends probes over connections of their own: whether a new connection can be had is part of the question.

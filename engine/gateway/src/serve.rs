@@ -9,18 +9,18 @@ use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use tollgate_core::{Refusal, Surface};
 
-use crate::accept::accept;
-use crate::answered::Answered;
-use crate::attempt::request::ClientHeaders;
-use crate::attempt::{Succession, attempt};
-use crate::authenticate::authenticate;
-use crate::bounds::Bounds;
 use crate::count_tokens::estimated_here;
+use crate::exchange::answered::Answered;
 use crate::in_array::in_form;
-use crate::plan::plan;
-use crate::recall::recall;
-use crate::respond::{DECISION, refuse, respond};
-use crate::settle::Settlement;
+use crate::stages::accept::accept;
+use crate::stages::attempt::request::ClientHeaders;
+use crate::stages::attempt::{Succession, attempt};
+use crate::stages::authenticate::authenticate;
+use crate::stages::bounds::Bounds;
+use crate::stages::plan::plan;
+use crate::stages::recall::recall;
+use crate::stages::respond::{DECISION, refuse, respond};
+use crate::stages::settle::Settlement;
 use crate::worker::Worker;
 
 /// Serves one request, from its head to a response whose body may still be flowing.

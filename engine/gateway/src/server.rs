@@ -29,7 +29,7 @@ use crate::explain::DecisionRecord;
 use crate::identity::Identities;
 use crate::lifecycle::Lifecycle;
 use crate::probe::HttpProber;
-use crate::recall::search::LONG_LOOKUPS;
+use crate::stages::recall::search::LONG_LOOKUPS;
 use crate::upstream::Connector;
 use crate::worker::{Shared, Worker};
 use crate::{admin, app, kept, tls};

@@ -20,8 +20,8 @@ use crate::embedding::Embeddings;
 use crate::explain::DecisionRecord;
 use crate::identity::Identities;
 use crate::lifecycle::Lifecycle;
-use crate::recall::flights::Flights;
-use crate::recall::repeats::Repeats;
+use crate::stages::recall::flights::Flights;
+use crate::stages::recall::repeats::Repeats;
 use crate::upstream::{Connector, Upstream};
 
 /// How often idle upstream connections are looked through.

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 use tollgate_core::Clock;
 
-use crate::upload::{Progress, UploadBody, UploadBroken};
+use crate::exchange::upload::{Progress, UploadBody, UploadBroken};
 
 /// The body of a request to a provider.
 pub(crate) enum Outgoing {
