@@ -24,8 +24,6 @@ use tape::{Field, Top};
 pub(crate) const MAX_DEPTH: usize = 256;
 /// How many values a body may hold: bounds the memory of the tape, at 24 bytes a value.
 const MAX_VALUES: usize = 2_000_000;
-/// Bodies up to this size cannot hold so many values that counting them beforehand is worth it.
-const COUNTED_FROM_BYTES: usize = 64 << 10;
 /// Buffers that have grown beyond this are given back after use.
 const KEPT_BYTES: usize = 1 << 20;
 
@@ -173,7 +171,8 @@ pub fn read_head_at(
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(malformed("the request body is empty: send a JSON object"));
     }
-    if body.len() > COUNTED_FROM_BYTES && tape::values_at_most(body) > MAX_VALUES {
+    // Each value takes a byte or more: what is shorter needs no counting.
+    if body.len() >= MAX_VALUES && tape::values_at_most(body) > MAX_VALUES {
         return Err(malformed(format!(
             "the request body holds more than {MAX_VALUES} JSON values"
         )));
@@ -185,7 +184,7 @@ pub fn read_head_at(
     let parsed = simd_json::fill_tape(&mut scratch.copy, &mut scratch.buffers, &mut tape);
     let head = match parsed {
         Ok(()) => Top::read(&tape.0, origin, surface).and_then(|top| {
-            if overlooked::is_no_json(body, top.has_odd_numbers) {
+            if overlooked::is_no_json(body, &tape.0, origin) {
                 return Err(not_json(body));
             }
             head(surface, address, body, &tape.0, &top)

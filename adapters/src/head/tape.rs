@@ -5,7 +5,7 @@ use simd_json::{Node, StaticNode};
 use smallvec::SmallVec;
 use tollgate_core::{Capabilities, Refusal, Surface};
 
-use super::{MAX_DEPTH, hash, invalid, malformed, overlooked};
+use super::{MAX_DEPTH, hash, invalid, malformed};
 use crate::json::quoted_end;
 use crate::profile::refusable;
 
@@ -48,8 +48,6 @@ pub(super) struct Top<'a> {
     pub(super) needs: Capabilities,
     /// A hash of the texts that the prompt begins with.
     pub(super) prefix: u64,
-    /// There are numbers of which the parser may not have looked at the end.
-    pub(super) has_odd_numbers: bool,
 }
 
 /// A field stands twice in its object.
@@ -194,13 +192,10 @@ impl<'a> Walk<'a> {
                     self.top.prompt_bytes += as_u64(text.len());
                     self.string(text, if is_member { holds } else { Holds::Other });
                 }
-                Node::Static(number) => {
-                    self.top.has_odd_numbers |= overlooked::is_odd(*number);
-                    if matches!(number, StaticNode::U64(_)) && self.counting != Counting::Nothing {
-                        self.top.prompt_bytes += 4;
-                    }
+                Node::Static(StaticNode::U64(_)) if self.counting != Counting::Nothing => {
+                    self.top.prompt_bytes += 4;
                 }
-                Node::String(_) => {}
+                Node::Static(_) | Node::String(_) => {}
             }
         }
         Ok(())
