@@ -125,10 +125,7 @@ pub(crate) fn source(dialect: Dialect, kind: ProviderKind) -> Box<dyn Source> {
             AnthropicObserver::default(),
             anthropic::stream::EventReader::default(),
         ),
-        Dialect::Gemini => watched(
-            gemini::observe::GeminiObserver::default(),
-            gemini::stream::ResponseReader::default(),
-        ),
+        Dialect::Gemini => Box::new(gemini::stream::GeminiSource::default()),
         Dialect::Cohere => watched(
             cohere::observe::CohereObserver::default(),
             cohere::stream::EventReader::default(),
@@ -171,10 +168,8 @@ pub(crate) fn passing(
 
 /// Reads a provider's stream: what it tells the gateway, and what it says to the client.
 pub(crate) trait Source: std::fmt::Debug {
-    /// Takes in what an event tells the gateway.
-    fn observe(&mut self, event: &Event<'_>);
-
-    /// Hands out what an event says to the client.
+    /// Takes in what an event tells the gateway, and hands out what it says to the client. One that tells an error
+    /// says nothing else.
     fn read(&mut self, event: &Event<'_>, each: &mut dyn FnMut(Piece<'_>));
 
     /// What is known so far.
@@ -230,12 +225,11 @@ fn passes<O: Observer + 'static>(observer: O, request_id: RequestId) -> Box<dyn 
 }
 
 impl<O: Observer, R: Pieces> Source for Watched<O, R> {
-    fn observe(&mut self, event: &Event<'_>) {
-        self.observer.observe(event);
-    }
-
     fn read(&mut self, event: &Event<'_>, each: &mut dyn FnMut(Piece<'_>)) {
-        self.reader.read(event, each);
+        self.observer.observe(event);
+        if self.observer.report().error.is_none() {
+            self.reader.read(event, each);
+        }
     }
 
     fn report(&self) -> &Report {
@@ -289,7 +283,6 @@ reads!(
     openai::stream::ChunkReader,
     responses::stream::ResponseReader,
     anthropic::stream::EventReader,
-    gemini::stream::ResponseReader,
     cohere::stream::EventReader,
     bedrock::stream::ConverseReader,
 );

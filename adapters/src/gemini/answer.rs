@@ -13,17 +13,92 @@ use crate::chat::{Call, Kind, Part};
 use crate::json::{self, Fields};
 use crate::report::{Malformed, Report};
 
+/// An answer, or an event of a stream of it, taken apart.
+#[derive(Debug)]
+pub(crate) struct Response<'a> {
+    pub(crate) fields: Fields<'a>,
+    pub(crate) candidates: Vec<Candidate<'a>>,
+}
+
+/// One of the answers in it.
+#[derive(Debug)]
+pub(crate) struct Candidate<'a> {
+    pub(crate) fields: Fields<'a>,
+    pub(crate) parts: Vec<Fields<'a>>,
+}
+
+impl<'a> Response<'a> {
+    /// Takes `json` apart; `Err` says what is wrong and where.
+    pub(crate) fn parse(json: &'a [u8]) -> Result<Self, serde_json::Error> {
+        let fields = Fields::parse(json)?;
+        let candidates = fields.elements("candidates").into_iter();
+        let candidates = candidates.filter_map(Fields::of).map(Candidate::of).collect();
+        Ok(Self { fields, candidates })
+    }
+
+    /// The model that answered.
+    pub(crate) fn model(&self) -> Option<Cow<'a, str>> {
+        self.fields.text("modelVersion").filter(|model| !model.is_empty())
+    }
+
+    /// How an answer ended whose prompt was blocked: there are no candidates then.
+    pub(crate) fn blocked(&self) -> Option<End<'a>> {
+        if !self.candidates.is_empty() {
+            return None;
+        }
+        let feedback = self.fields.object("promptFeedback")?;
+        let reason = feedback.text("blockReason")?;
+        let words = feedback
+            .text("blockReasonMessage")
+            .filter(|words| !words.is_empty());
+        Some(End {
+            finish: Some(FinishReason::ContentFilter),
+            stop_sequence: None,
+            explanation: words.or_else(|| Some(format!("The prompt was blocked: {reason}.").into())),
+        })
+    }
+}
+
+impl<'a> Candidate<'a> {
+    fn of(fields: Fields<'a>) -> Self {
+        let content = fields.object("content").unwrap_or_default();
+        let parts = content.elements("parts").into_iter();
+        let parts = parts.filter_map(Fields::of).collect();
+        Self { fields, parts }
+    }
+
+    /// How it ended.
+    pub(crate) fn end(&self, has_calls: bool) -> End<'a> {
+        let finish = self.fields.text("finishReason").and_then(|word| finish(&word));
+        let finish = finish.map(|finish| finish_with(finish, has_calls));
+        let is_filtered = finish == Some(FinishReason::ContentFilter);
+        let words = self.fields.text("finishMessage");
+        End {
+            finish,
+            stop_sequence: None,
+            explanation: words.filter(|words| is_filtered && !words.is_empty()),
+        }
+    }
+
+    /// Whether it is the one that other dialects have.
+    pub(crate) fn is_first(&self) -> bool {
+        self.fields.count("index").unwrap_or(0) == 0
+    }
+}
+
 /// Reads an answer.
 pub(crate) fn read(body: &[u8]) -> Result<ChatAnswer<'_>, Malformed> {
-    let answer = Fields::parse(body).map_err(|fault| Malformed(fault.to_string()))?;
-    let mut choices: Vec<_> = candidates(&answer).iter().map(read_candidate).collect();
+    let answer = Response::parse(body).map_err(|fault| Malformed(fault.to_string()))?;
+    let mut choices: Vec<_> = answer.candidates.iter().map(read_candidate).collect();
     if choices.is_empty() {
-        let end = blocked(&answer).ok_or_else(|| Malformed("it has no `candidates`".to_owned()))?;
+        let end = answer
+            .blocked()
+            .ok_or_else(|| Malformed("it has no `candidates`".to_owned()))?;
         let parts = Vec::new();
         choices.push(Choice { parts, end });
     }
     Ok(ChatAnswer {
-        model: answer.text("modelVersion").filter(|model| !model.is_empty()),
+        model: answer.model(),
         choices,
     })
 }
@@ -35,9 +110,9 @@ pub(crate) fn report(body: &[u8]) -> Result<Report, Malformed> {
     let is_array = text.trim_start().starts_with('[');
     let first = json::elements(text).first().copied().filter(|_| is_array);
     let answer =
-        Fields::parse(first.unwrap_or(text).as_bytes()).map_err(|fault| Malformed(fault.to_string()))?;
-    let is_answer = !candidates(&answer).is_empty() || blocked(&answer).is_some();
-    if !is_answer && answer.raw("error").is_none() {
+        Response::parse(first.unwrap_or(text).as_bytes()).map_err(|fault| Malformed(fault.to_string()))?;
+    let is_answer = !answer.candidates.is_empty() || answer.blocked().is_some();
+    if !is_answer && answer.fields.raw("error").is_none() {
         return Err(Malformed("it has no `candidates`".to_owned()));
     }
     let mut report = GeminiObserver::read_whole(&answer, body);
@@ -45,55 +120,11 @@ pub(crate) fn report(body: &[u8]) -> Result<Report, Malformed> {
     Ok(report)
 }
 
-/// The candidates of an answer or chunk.
-pub(crate) fn candidates<'a>(answer: &Fields<'a>) -> Vec<Fields<'a>> {
-    let candidates = answer.elements("candidates").into_iter();
-    candidates.filter_map(Fields::of).collect()
-}
-
-/// The parts of a candidate.
-pub(crate) fn parts_of<'a>(candidate: &Fields<'a>) -> Vec<Fields<'a>> {
-    let content = candidate.object("content").unwrap_or_default();
-    content
-        .elements("parts")
-        .into_iter()
-        .filter_map(Fields::of)
-        .collect()
-}
-
-/// How an answer ended whose prompt was blocked: there are no candidates then.
-pub(crate) fn blocked<'a>(answer: &Fields<'a>) -> Option<End<'a>> {
-    let feedback = answer.object("promptFeedback")?;
-    let reason = feedback.text("blockReason")?;
-    let words = feedback
-        .text("blockReasonMessage")
-        .filter(|words| !words.is_empty());
-    Some(End {
-        finish: Some(FinishReason::ContentFilter),
-        stop_sequence: None,
-        explanation: words.or_else(|| Some(format!("The prompt was blocked: {reason}.").into())),
-    })
-}
-
-/// How a candidate ended.
-pub(crate) fn end_of<'a>(candidate: &Fields<'a>, has_calls: bool) -> End<'a> {
-    let finish = candidate.text("finishReason").and_then(|word| finish(&word));
-    let finish = finish.map(|finish| finish_with(finish, has_calls));
-    let is_filtered = finish == Some(FinishReason::ContentFilter);
-    End {
-        finish,
-        stop_sequence: None,
-        explanation: candidate
-            .text("finishMessage")
-            .filter(|words| is_filtered && !words.is_empty()),
-    }
-}
-
-fn read_candidate<'a>(candidate: &Fields<'a>) -> Choice<'a> {
+fn read_candidate<'a>(candidate: &Candidate<'a>) -> Choice<'a> {
     let mut parts: Vec<Part<'a>> = Vec::new();
-    for fields in parts_of(candidate) {
-        let state = signature(&fields).map(own);
-        match read_part(&fields) {
+    for fields in &candidate.parts {
+        let state = signature(fields).map(own);
+        match read_part(fields) {
             Some(mut part) if !part.is_empty() => {
                 part.state = state;
                 parts.push(part);
@@ -114,7 +145,7 @@ fn read_candidate<'a>(candidate: &Fields<'a>) -> Choice<'a> {
         }
     }
     let has_calls = parts.iter().any(|part| matches!(part.kind, Kind::ToolCall(_)));
-    let end = end_of(candidate, has_calls);
+    let end = candidate.end(has_calls);
     Choice { parts, end }
 }
 

@@ -5,9 +5,8 @@
 
 use tollgate_core::Dialect;
 
-use super::answer::{blocked, candidates, end_of, parts_of};
+use super::answer::{Candidate, Response};
 use super::usage::{Counts, tier};
-use crate::json::Fields;
 use crate::passthrough::{Observer, Verdict, fault_of};
 use crate::report::Report;
 use crate::resume::NoTrace;
@@ -23,49 +22,51 @@ pub(crate) struct GeminiObserver {
 
 impl GeminiObserver {
     /// What a whole answer tells.
-    pub(crate) fn read_whole(answer: &Fields<'_>, body: &[u8]) -> Report {
+    pub(crate) fn read_whole(answer: &Response<'_>, body: &[u8]) -> Report {
         let mut observer = Self::default();
         observer.read(answer, body);
         observer.report
     }
 
-    fn read(&mut self, answer: &Fields<'_>, data: &[u8]) {
-        if answer
-            .raw("error")
-            .is_some_and(|error| !matches!(error, "\"\"" | "{}" | "false"))
-        {
+    /// Takes in what an event says, which is `data` taken apart; `None`: it is no JSON object.
+    pub(super) fn take(&mut self, answer: Option<&Response<'_>>, event: &Event<'_>) {
+        match answer {
+            Some(answer) => self.read(answer, event.data),
+            None if event.name == Some("error") => self.report.error = Some(fault_of(event.data)),
+            None => {}
+        }
+    }
+
+    fn read(&mut self, answer: &Response<'_>, data: &[u8]) {
+        let error = answer.fields.raw("error");
+        if error.is_some_and(|error| !matches!(error, "\"\"" | "{}" | "false")) {
             self.report.error = Some(fault_of(data));
             return;
         }
         if self.report.model.is_none() {
-            let model = answer.text("modelVersion").filter(|model| !model.is_empty());
-            self.report.model = model.map(Into::into);
+            self.report.model = answer.model().map(Into::into);
         }
-        if let Some(usage) = answer.object("usageMetadata") {
+        if let Some(usage) = answer.fields.object("usageMetadata") {
             self.counts.update(&usage);
             self.report.usage = self.counts.usage();
             self.report.service_tier = tier(&usage).unwrap_or(self.report.service_tier);
         }
-        let candidates = candidates(answer);
-        if candidates.is_empty() {
-            let end = blocked(answer).and_then(|end| end.finish);
-            self.report.finish = end.or(self.report.finish);
-        }
-        for candidate in &candidates {
-            let is_first = candidate.count("index").unwrap_or(0) == 0;
+        let blocked = answer.blocked().and_then(|end| end.finish);
+        self.report.finish = blocked.or(self.report.finish);
+        for candidate in &answer.candidates {
             let calls = self.content(candidate);
-            self.has_calls |= calls && is_first;
-            if is_first {
-                let end = end_of(candidate, self.has_calls);
+            if candidate.is_first() {
+                self.has_calls |= calls;
+                let end = candidate.end(self.has_calls);
                 self.report.finish = end.finish.or(self.report.finish);
             }
         }
     }
 
     /// Counts what a candidate says; whether it calls a function.
-    fn content(&mut self, candidate: &Fields<'_>) -> bool {
+    fn content(&mut self, candidate: &Candidate<'_>) -> bool {
         let mut has_calls = false;
-        for part in parts_of(candidate) {
+        for part in &candidate.parts {
             let length = match part.object("functionCall") {
                 Some(call) => {
                     has_calls = true;
@@ -94,11 +95,7 @@ impl Observer for GeminiObserver {
     type Trace = NoTrace;
 
     fn observe(&mut self, event: &Event<'_>) -> Verdict {
-        if let Ok(answer) = Fields::parse(event.data) {
-            self.read(&answer, event.data);
-        } else if event.name == Some("error") {
-            self.report.error = Some(fault_of(event.data));
-        }
+        self.take(Response::parse(event.data).ok().as_ref(), event);
         Verdict::Forward
     }
 

@@ -5,12 +5,23 @@
 
 use std::borrow::Cow;
 
-use super::answer::{blocked, candidates, end_of, parts_of, signature};
+use super::answer::{Response, signature};
+use super::observe::GeminiObserver;
 use super::partial::PartialArgs;
 use super::parts::own;
 use crate::chat::answer::Piece;
+use crate::dialects::Source;
 use crate::json::Fields;
+use crate::passthrough::Observer as _;
+use crate::report::Report;
 use crate::sse::Event;
+
+/// Reads a stream, and watches it: each event is taken apart once for both.
+#[derive(Debug, Default)]
+pub(crate) struct GeminiSource {
+    observer: GeminiObserver,
+    reader: ResponseReader,
+}
 
 /// Reads events.
 #[derive(Debug, Default)]
@@ -21,31 +32,44 @@ pub(crate) struct ResponseReader {
     partial: Option<(usize, PartialArgs)>,
 }
 
+impl Source for GeminiSource {
+    fn read(&mut self, event: &Event<'_>, each: &mut dyn FnMut(Piece<'_>)) {
+        let answer = Response::parse(event.data).ok();
+        self.observer.take(answer.as_ref(), event);
+        if let (Some(answer), None) = (answer, &self.report().error) {
+            self.reader.read(&answer, each);
+        }
+    }
+
+    fn report(&self) -> &Report {
+        self.observer.report()
+    }
+
+    fn report_mut(&mut self) -> &mut Report {
+        self.observer.report_mut()
+    }
+}
+
 impl ResponseReader {
-    /// Takes an event in, and hands out what it says.
-    pub(crate) fn read(&mut self, event: &Event<'_>, each: &mut dyn FnMut(Piece<'_>)) {
-        let Ok(chunk) = Fields::parse(event.data) else {
-            return;
-        };
-        let candidates = candidates(&chunk);
-        let blocked = blocked(&chunk).filter(|_| candidates.is_empty());
-        if candidates.is_empty() && blocked.is_none() {
+    /// Takes in what an event says, and hands it out.
+    pub(crate) fn read(&mut self, answer: &Response<'_>, each: &mut dyn FnMut(Piece<'_>)) {
+        let blocked = answer.blocked();
+        if answer.candidates.is_empty() && blocked.is_none() {
             return;
         }
         if !self.has_started {
             self.has_started = true;
-            let model = chunk.text("modelVersion").filter(|model| !model.is_empty());
+            let model = answer.model();
             each(Piece::Start { model });
         }
         if let Some(end) = blocked {
             each(Piece::Finish(end));
         }
-        let first = |candidate: &&Fields<'_>| candidate.count("index").unwrap_or(0) == 0;
-        for candidate in candidates.iter().filter(first) {
-            for part in parts_of(candidate) {
-                self.part(&part, each);
+        for candidate in answer.candidates.iter().filter(|it| it.is_first()) {
+            for part in &candidate.parts {
+                self.part(part, each);
             }
-            let end = end_of(candidate, self.calls > 0);
+            let end = candidate.end(self.calls > 0);
             if end.finish.is_some() {
                 self.complete(each);
                 each(Piece::Finish(end));

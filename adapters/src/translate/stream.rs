@@ -168,10 +168,6 @@ impl TranslatedStream {
         if self.is_over() {
             return;
         }
-        self.source.observe(event);
-        if self.is_withholding() {
-            return;
-        }
         let mut is_done = false;
         let mut client = Client {
             sink: &mut *self.sink,
@@ -186,7 +182,9 @@ impl TranslatedStream {
         };
         self.source.read(event, &mut each);
         if self.report().error.is_some() {
-            self.tell_fault(out);
+            if !self.is_withholding() {
+                self.tell_fault(out);
+            }
         } else if is_done {
             self.close(out);
         }

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{there_and_back, to_anthropic, to_openai};
+use crate::dialects::Source as _;
 use crate::gemini::observe::GeminiObserver;
-use crate::gemini::stream::ResponseReader;
+use crate::gemini::stream::GeminiSource;
 use crate::gemini::{answer, decode};
 use crate::passthrough::Observer;
 use crate::sse::Event;
@@ -259,7 +260,7 @@ proptest! {
     fn no_request_and_no_answer_panics(body in any_json()) {
         let bytes = serde_json::to_vec(&body).unwrap();
         let event = Event { name: None, data: &bytes };
-        ResponseReader::default().read(&event, &mut |_| {});
+        GeminiSource::default().read(&event, &mut |_| {});
         let _ = (answer::read(&bytes), answer::report(&bytes), GeminiObserver::default().observe(&event));
         if let Ok(request) = decode::request(&bytes) {
             for model in ["gemini-3-pro-preview", "gemma-3-1b-it"] {
@@ -271,14 +272,14 @@ proptest! {
     #[test]
     fn no_bytes_panic(bytes in vec(any::<u8>(), 0..64)) {
         let event = Event { name: Some("error"), data: &bytes };
-        ResponseReader::default().read(&event, &mut |_| {});
+        GeminiSource::default().read(&event, &mut |_| {});
         let _ = (decode::request(&bytes), answer::read(&bytes), answer::report(&bytes));
         let _ = GeminiObserver::default().observe(&event);
     }
 
     #[test]
     fn streams_of_anything_are_read(chunks in vec(any_json(), 0..6)) {
-        let mut reader = ResponseReader::default();
+        let mut reader = GeminiSource::default();
         for chunk in &chunks {
             let bytes = serde_json::to_vec(&json!({"candidates": [{"content": {"parts": [chunk, {"functionCall": chunk}]}}]})).unwrap();
             reader.read(&Event { name: None, data: &bytes }, &mut |_| {});

@@ -7,9 +7,10 @@ use tollgate_core::{Dialect, FinishReason, OutcomeClass, RequestId, Timestamp, U
 use super::made;
 use crate::chat::answer::Piece;
 use crate::chat::names::Renamed;
+use crate::dialects::Source as _;
 use crate::gemini::events::ResponseWriter;
 use crate::gemini::observe::GeminiObserver;
-use crate::gemini::stream::ResponseReader;
+use crate::gemini::stream::GeminiSource;
 use crate::passthrough::{Passing as _, PassingStream};
 use crate::report::{Report, StreamEnd};
 use crate::sse::Framer;
@@ -30,7 +31,7 @@ fn ended(parts: &Value, usage: &Value) -> Value {
 /// What a reader makes of the events of these bytes, cut into chunks of this size, in a few letters.
 fn read(bytes: &[u8], chunk: usize) -> Vec<String> {
     let mut pieces: Vec<String> = Vec::new();
-    let mut reader = ResponseReader::default();
+    let mut reader = GeminiSource::default();
     let mut framer = Framer::default();
     for chunk in bytes.chunks(chunk) {
         let cut = framer.push(chunk, |frame| {
@@ -334,7 +335,7 @@ fn a_stream_of_gemini_becomes_one_of_anthropic_with_its_blocks_paired() {
     ]
     .concat();
     let mut writer = crate::anthropic::events::EventWriter::new(made(), Renamed::default());
-    let (mut reader, mut out) = (ResponseReader::default(), Vec::new());
+    let (mut reader, mut out) = (GeminiSource::default(), Vec::new());
     let cut = Framer::default().push(bytes.as_bytes(), |frame| {
         if let Some(event) = &frame.event {
             reader.read(event, &mut |piece| writer.write(piece, &mut out));
