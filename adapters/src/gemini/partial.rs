@@ -6,13 +6,16 @@ use crate::json::Fields;
 
 /// More steps than this no path has.
 const DEEPEST: usize = 64;
-/// Longer arrays are not put together.
-const LONGEST_ARRAY: usize = 10_000;
+/// More elements of arrays than this are not put together: a short path can name one that is far behind the others, in
+/// an array that is itself one, and so on.
+const MOST_ELEMENTS: usize = 100_000;
 
 /// Arguments so far.
 #[derive(Debug)]
 pub(crate) struct PartialArgs {
     value: Value,
+    /// How many elements of arrays there may still be.
+    room: usize,
     /// The path of the text that goes on in the next piece.
     open: Option<Box<str>>,
 }
@@ -21,6 +24,7 @@ impl Default for PartialArgs {
     fn default() -> Self {
         Self {
             value: Value::Object(serde_json::Map::new()),
+            room: MOST_ELEMENTS,
             open: None,
         }
     }
@@ -34,7 +38,7 @@ impl PartialArgs {
         };
         let goes_on = self.open.as_deref() == Some(&*path);
         self.open = (piece.raw("willContinue") == Some("true")).then(|| path.as_ref().into());
-        let Some(place) = place(&mut self.value, &path) else {
+        let Some(place) = place(&mut self.value, &path, &mut self.room) else {
             return;
         };
         let said = ["stringValue", "numberValue", "boolValue", "nullValue"]
@@ -89,8 +93,8 @@ fn steps(path: &str) -> Option<Vec<Step<'_>>> {
     (steps.len() <= DEEPEST).then_some(steps)
 }
 
-/// The value at a path; what is on the way to it is made.
-fn place<'v>(mut value: &'v mut Value, path: &str) -> Option<&'v mut Value> {
+/// The value at a path; what is on the way to it is made, as far as there is room for elements.
+fn place<'v>(mut value: &'v mut Value, path: &str, room: &mut usize) -> Option<&'v mut Value> {
     for step in steps(path)? {
         value = match step {
             Step::Field(name) => {
@@ -103,8 +107,10 @@ fn place<'v>(mut value: &'v mut Value, path: &str) -> Option<&'v mut Value> {
                 if !value.is_array() {
                     *value = Value::Array(Vec::new());
                 }
-                let elements = value.as_array_mut().filter(|_| index < LONGEST_ARRAY)?;
+                let elements = value.as_array_mut()?;
                 if elements.len() <= index {
+                    let missing = (index - elements.len()).saturating_add(1);
+                    *room = room.checked_sub(missing)?;
                     elements.resize(index + 1, Value::Null);
                 }
                 elements.get_mut(index)?
@@ -149,10 +155,23 @@ mod tests {
         assert_eq!(put_together(&[far, r#"{"jsonPath":"x"}"#, "{}"]), r#"{"a":[]}"#);
     }
 
+    #[test]
+    fn elements_far_within_elements_take_no_more_room_than_there_is() {
+        let far = |name: usize| {
+            let path = format!("$.a{name}{}", "[9999]".repeat(60));
+            format!(r#"{{"jsonPath":"{path}","numberValue":1}}"#)
+        };
+        let pieces: Vec<String> = (0..100).map(far).collect();
+        let args = put_together(&pieces.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(args.len() < 10 * MOST_ELEMENTS, "{} bytes", args.len());
+        let endless = format!(r#"{{"jsonPath":"$.a[{}]","numberValue":1}}"#, usize::MAX);
+        assert_eq!(put_together(&[&endless]), r#"{"a":[]}"#);
+    }
+
     proptest! {
         #[test]
         fn any_path_is_one_or_none(path in r#"[$.\['"\]a0é]{0,20}"#) {
-            let _ = place(&mut Value::Null, &path);
+            let _ = place(&mut Value::Null, &path, &mut 10);
         }
     }
 }
