@@ -1,6 +1,7 @@
 //! A stream of message events, read piece by piece.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::answer::read_end;
 use crate::chat::answer::Piece;
@@ -15,7 +16,7 @@ const MOST_BLOCKS: usize = 4096;
 pub(crate) struct EventReader {
     has_started: bool,
     /// Blocks that have begun, by their index.
-    blocks: Vec<(u64, Block)>,
+    blocks: BTreeMap<u64, Block>,
     calls: usize,
 }
 
@@ -101,27 +102,27 @@ impl EventReader {
             }
             _ => Block::Foreign,
         };
-        self.blocks.retain(|(known, _)| *known != index);
+        self.blocks.remove(&index);
         if self.blocks.len() < MOST_BLOCKS {
-            self.blocks.push((index, begun));
+            self.blocks.insert(index, begun);
         }
     }
 
     fn delta(&mut self, index: u64, delta: &Fields<'_>, each: &mut dyn FnMut(Piece<'_>)) {
         let filled = |name: &str| delta.text(name).filter(|text| !text.is_empty());
-        let block = self.blocks.iter_mut().rfind(|(known, _)| *known == index);
+        let block = self.blocks.get_mut(&index);
         match delta.text("type").as_deref() {
-            Some("text_delta") if !matches!(block, Some((_, Block::Foreign))) => {
+            Some("text_delta") if !matches!(block, Some(Block::Foreign)) => {
                 filled("text").map(Piece::Text).into_iter().for_each(each);
             }
             Some("thinking_delta") => filled("thinking").map(Piece::Thinking).into_iter().for_each(each),
             Some("signature_delta") => {
-                if let (Some((_, Block::Thinking(known))), Some(signature)) = (block, filled("signature")) {
+                if let (Some(Block::Thinking(known)), Some(signature)) = (block, filled("signature")) {
                     *known = Some(signature.as_ref().into());
                 }
             }
             Some("input_json_delta") => {
-                if let (Some((_, Block::Call(call, input))), Some(json)) = (block, filled("partial_json")) {
+                if let (Some(Block::Call(call, input)), Some(json)) = (block, filled("partial_json")) {
                     *input = None;
                     each(Piece::Arguments { call: *call, json });
                 }
@@ -131,8 +132,7 @@ impl EventReader {
     }
 
     fn stop(&mut self, index: u64, each: &mut dyn FnMut(Piece<'_>)) {
-        let block = self.blocks.iter_mut().rfind(|(known, _)| *known == index);
-        match block.map(|(_, block)| block) {
+        match self.blocks.get_mut(&index) {
             Some(Block::Call(call, input)) => {
                 if let Some(json) = input.take() {
                     let json = Cow::Owned(json.into());

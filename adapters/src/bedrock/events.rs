@@ -28,7 +28,7 @@ struct Wire {
 }
 
 impl ConverseWriter {
-    pub(crate) const fn new(made: Made, renamed: Renamed) -> Self {
+    pub(crate) fn new(made: Made, renamed: Renamed) -> Self {
         Self {
             blocks: Blocks::new(made, renamed, CALL_PREFIX),
             wire: Wire { index: 0 },

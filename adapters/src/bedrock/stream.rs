@@ -5,6 +5,7 @@
 //! have been told.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::answer::read_end;
 use super::blocks::is_server_tool;
@@ -22,7 +23,7 @@ pub(crate) struct ConverseReader {
     has_ended: bool,
     has_usage: bool,
     /// Blocks that are calls, by their index: the call's number, or `None` for a block of the provider's own.
-    blocks: Vec<(u64, Option<usize>)>,
+    blocks: BTreeMap<u64, Option<usize>>,
     calls: usize,
     /// The block whose thoughts have begun.
     thinks: Option<u64>,
@@ -78,16 +79,16 @@ impl ConverseReader {
     fn start(&mut self, index: u64, start: &Fields<'_>, each: &mut dyn FnMut(Piece<'_>)) {
         let call = start.object("toolUse");
         let is_foreign = start.raw("toolResult").is_some() || call.as_ref().is_some_and(is_server_tool);
-        self.blocks.retain(|(known, _)| *known != index);
+        self.blocks.remove(&index);
         if self.blocks.len() >= MOST_CALLS {
             return;
         }
         if is_foreign {
-            self.blocks.push((index, None));
+            self.blocks.insert(index, None);
         } else if let Some(tool) = call {
             let call = self.calls;
             self.calls += 1;
-            self.blocks.push((index, Some(call)));
+            self.blocks.insert(index, Some(call));
             each(Piece::Call {
                 call,
                 id: tool.text("toolUseId").unwrap_or_default(),
@@ -117,8 +118,7 @@ impl ConverseReader {
             }
             return;
         }
-        let block = self.blocks.iter().rfind(|(known, _)| *known == index);
-        if let (Some((_, Some(call))), Some(tool)) = (block, delta.object("toolUse"))
+        if let (Some(Some(call)), Some(tool)) = (self.blocks.get(&index), delta.object("toolUse"))
             && let Some(json) = filled(&tool, "input")
         {
             each(Piece::Arguments { call: *call, json });

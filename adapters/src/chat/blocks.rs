@@ -72,7 +72,7 @@ impl BlockKind {
 
 impl Blocks {
     /// `id_prefix`: what the ids of calls begin with that come without one.
-    pub(crate) const fn new(made: Made, renamed: Renamed, id_prefix: &'static str) -> Self {
+    pub(crate) fn new(made: Made, renamed: Renamed, id_prefix: &'static str) -> Self {
         Self {
             made,
             renamed,

@@ -1,5 +1,7 @@
 //! What answers need that are made anew: ids, a time, a name.
 
+use std::collections::HashSet;
+
 use tollgate_core::{RequestId, Timestamp};
 
 /// What goes into answers that are made anew.
@@ -41,34 +43,41 @@ impl Made {
 pub(crate) struct CallIds {
     /// What those begin with that are made up.
     prefix: &'static str,
-    ids: Vec<Box<str>>,
+    taken: HashSet<Box<str>>,
+    last: Option<Box<str>>,
+    count: usize,
 }
 
 impl CallIds {
-    pub(crate) const fn new(prefix: &'static str) -> Self {
-        let ids = Vec::new();
-        Self { prefix, ids }
+    pub(crate) fn new(prefix: &'static str) -> Self {
+        Self {
+            prefix,
+            taken: HashSet::new(),
+            last: None,
+            count: 0,
+        }
     }
 
     /// How many calls there have been.
     pub(crate) const fn count(&self) -> usize {
-        self.ids.len()
+        self.count
     }
 
     /// The id of the last call.
     pub(crate) fn last(&self) -> Option<&str> {
-        self.ids.last().map(|id| &**id)
+        self.last.as_deref()
     }
 
     /// The id of the next call: its own, or one that is made up where it has none, or another call's.
     pub(crate) fn next(&mut self, id: &str, made: &Made) -> &str {
-        let is_new = !id.is_empty() && !self.ids.iter().any(|known| **known == *id);
+        let is_new = !id.is_empty() && !self.taken.contains(id);
         let id: Box<str> = if is_new {
             id.into()
         } else {
-            made.call_id(self.prefix, self.ids.len()).into()
+            made.call_id(self.prefix, self.count).into()
         };
-        self.ids.push(id);
-        self.last().unwrap_or_default()
+        self.count += 1;
+        self.taken.insert(id.clone());
+        self.last.insert(id)
     }
 }

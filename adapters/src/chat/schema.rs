@@ -1,5 +1,7 @@
 //! What dialects want of JSON schemas.
 
+use std::collections::HashSet;
+
 use super::write::{Object, object};
 use crate::json::{self, Fields};
 
@@ -67,11 +69,9 @@ fn closed(schema: &str, depth: usize) -> bool {
         return false;
     }
     if let Some(properties) = fields.object("properties") {
-        let required: Vec<_> = fields.elements("required");
-        let all_required = properties.iter().all(|(name, _)| {
-            let is_it = |json: &&str| json::text(json).is_some_and(|text| text == name);
-            required.iter().any(is_it)
-        });
+        let required = fields.elements("required").into_iter().filter_map(json::text);
+        let required: HashSet<_> = required.collect();
+        let all_required = properties.iter().all(|(name, _)| required.contains(name));
         if !all_required || fields.raw("additionalProperties") != Some("false") {
             return false;
         }

@@ -25,7 +25,7 @@ struct Wire {
 }
 
 impl EventWriter {
-    pub(crate) const fn new(made: Made, renamed: Renamed) -> Self {
+    pub(crate) fn new(made: Made, renamed: Renamed) -> Self {
         Self {
             blocks: Blocks::new(made, renamed, "call_"),
             wire: Wire { contents: 0 },

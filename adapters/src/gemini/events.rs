@@ -46,7 +46,7 @@ enum Last {
 }
 
 impl ResponseWriter {
-    pub(crate) const fn new(made: Made, renamed: Renamed) -> Self {
+    pub(crate) fn new(made: Made, renamed: Renamed) -> Self {
         Self {
             made,
             renamed,

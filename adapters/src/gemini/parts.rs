@@ -4,6 +4,8 @@
 //! in the conversation and so the same in each turn of it, and each result the id of the call it belongs to.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -24,10 +26,14 @@ pub(crate) fn is_made_up(id: &str) -> bool {
     id.starts_with(MADE_UP)
 }
 
-/// The calls that have no result yet.
+/// The calls of a conversation, and which of them have no result yet.
 #[derive(Debug, Default)]
 pub(crate) struct Calls<'a> {
-    open: Vec<OpenCall<'a>>,
+    all: Vec<Called<'a>>,
+    /// The open ones of each id, by their number: the first one is answered first.
+    open_by_id: HashMap<Cow<'a, str>, BTreeSet<usize>>,
+    /// The open ones of each name, by their turn and number: the first one of the last turn is answered first.
+    open_by_name: HashMap<Cow<'a, str>, BTreeSet<(Reverse<usize>, usize)>>,
     /// How many came without an id.
     unnamed: usize,
     /// The number of the model's turn.
@@ -35,8 +41,9 @@ pub(crate) struct Calls<'a> {
     is_models: bool,
 }
 
+/// A call that was made.
 #[derive(Debug)]
-struct OpenCall<'a> {
+struct Called<'a> {
     turn: usize,
     id: Cow<'a, str>,
     name: Cow<'a, str>,
@@ -58,11 +65,14 @@ impl<'a> Calls<'a> {
     /// Notes a call, and tells its id.
     fn call(&mut self, id: Option<Cow<'a, str>>, name: &Cow<'a, str>) -> Cow<'a, str> {
         let id = id.unwrap_or_else(|| self.unnamed());
-        let (turn, name) = (self.turn, name.clone());
-        self.open.push(OpenCall {
+        let (number, turn) = (self.all.len(), self.turn);
+        self.open_by_id.entry(id.clone()).or_default().insert(number);
+        let of_name = self.open_by_name.entry(name.clone()).or_default();
+        of_name.insert((Reverse(turn), number));
+        self.all.push(Called {
             turn,
             id: id.clone(),
-            name,
+            name: name.clone(),
         });
         id
     }
@@ -70,17 +80,20 @@ impl<'a> Calls<'a> {
     /// The id of the call that a result belongs to: the one it says, else the first open one of this name in the
     /// last turn that has one. One of no call, where there is none.
     fn result(&mut self, id: Option<Cow<'a, str>>, name: Option<&str>) -> Cow<'a, str> {
-        let said = |call: &OpenCall<'_>| id.as_deref() == Some(&*call.id);
-        let place = self.open.iter().position(said).or_else(|| {
-            let is_named = |call: &&OpenCall<'_>| name == Some(&*call.name);
-            let turn = self.open.iter().rfind(is_named)?.turn;
-            let mut calls = self.open.iter();
-            calls.position(|call| call.turn == turn && name == Some(&*call.name))
-        });
-        match place {
-            Some(place) => self.open.remove(place).id,
+        let said = id.as_deref().and_then(|id| self.open_by_id.get(id)?.first());
+        let named = || self.open_by_name.get(name?)?.first().map(|(_, number)| number);
+        match said.or_else(named).copied().and_then(|number| self.close(number)) {
+            Some(id) => id,
             None => id.unwrap_or_else(|| self.unnamed()),
         }
+    }
+
+    /// Takes a call out of the open ones, and tells its id.
+    fn close(&mut self, number: usize) -> Option<Cow<'a, str>> {
+        let Called { turn, id, name } = self.all.get(number)?;
+        self.open_by_id.get_mut(id)?.remove(&number);
+        self.open_by_name.get_mut(name)?.remove(&(Reverse(*turn), number));
+        Some(id.clone())
     }
 }
 

@@ -90,8 +90,8 @@ mod tests {
             garbage in "[a-z+]{0,2}",
             behind in prop::collection::vec(r#"[a-z1-9]{0,30}(\\")?"#, 0..4),
         ) {
-            let quoted = |texts: &[String]| texts.iter().map(|text| format!("\"{text}\",")).collect::<String>();
-            let body = format!("[{}{number}{garbage},{}0.5]", quoted(&before), quoted(&behind));
+            let quoted = |texts: Vec<String>| texts.iter().map(|text| format!("\"{text}\",")).collect::<Vec<_>>().concat();
+            let body = format!("[{}{number}{garbage},{}0.5]", quoted(before), quoted(behind));
             let mut copy = body.clone().into_bytes();
             let origin = copy.as_ptr().addr();
             if let Ok(tape) = simd_json::to_tape(&mut copy) {

@@ -13,6 +13,7 @@ use crate::chat::answer::{End, Piece, finish_with};
 use crate::chat::made::{CallIds, Made};
 use crate::chat::names::Renamed;
 use crate::chat::write::{self, Object};
+use crate::json::Balance;
 use crate::openai::render::REFUSED;
 use crate::render::ErrorWords;
 
@@ -27,6 +28,8 @@ pub(crate) struct ResponseWriter {
     /// The number of the next event.
     sequence: u64,
     items: Vec<Item>,
+    /// The items that are not done, or were not when the last one began.
+    open: Vec<usize>,
     /// For each call: where in the output it is.
     calls: Vec<usize>,
     ids: CallIds,
@@ -37,7 +40,7 @@ pub(crate) struct ResponseWriter {
 }
 
 impl ResponseWriter {
-    pub(crate) const fn new(made: Made, renamed: Renamed) -> Self {
+    pub(crate) fn new(made: Made, renamed: Renamed) -> Self {
         Self {
             made,
             renamed,
@@ -45,6 +48,7 @@ impl ResponseWriter {
             model: None,
             sequence: 0,
             items: Vec::new(),
+            open: Vec::new(),
             calls: Vec::new(),
             ids: CallIds::new("call_"),
             ahead: None,
@@ -170,15 +174,10 @@ impl ResponseWriter {
 
     /// Begins an item, and ends those that cannot grow any more.
     fn begin(&mut self, kind: ItemKind, out: &mut Vec<u8>) {
-        let can_grow = |item: &Item| match &item.kind {
-            ItemKind::Call { arguments, .. } => {
-                serde_json::from_str::<serde::de::IgnoredAny>(arguments).is_err()
-            }
-            _ => false,
-        };
-        for index in 0..self.items.len() {
-            let is_over = |item: &Item| !item.is_done && !can_grow(item);
-            if self.items.get(index).is_some_and(is_over) {
+        for index in std::mem::take(&mut self.open) {
+            if self.items.get(index).is_some_and(Item::can_grow) {
+                self.open.push(index);
+            } else {
                 self.shut(index, Status::Completed, out);
             }
         }
@@ -189,6 +188,7 @@ impl ResponseWriter {
             o.object("item", |o| item.write(o, "in_progress"));
         });
         self.items.push(item);
+        self.open.push(index);
     }
 
     fn say(&mut self, kind: SaidKind, text: &str, out: &mut Vec<u8>) {
@@ -312,12 +312,18 @@ impl ResponseWriter {
         }
         let id = self.ids.next(id, &self.made).into();
         let name = self.renamed.original(name).into();
-        let arguments = String::new();
-        self.begin(ItemKind::Call { id, name, arguments }, out);
+        let (arguments, json) = (String::new(), Balance::default());
+        let kind = ItemKind::Call {
+            id,
+            name,
+            arguments,
+            json,
+        };
+        self.begin(kind, out);
         self.calls.push(self.items.len().saturating_sub(1));
     }
 
-    fn arguments(&mut self, call: usize, json: &str, out: &mut Vec<u8>) {
+    fn arguments(&mut self, call: usize, more: &str, out: &mut Vec<u8>) {
         let Self {
             sequence,
             items,
@@ -329,12 +335,13 @@ impl ResponseWriter {
         };
         if let Some(Item {
             id,
-            kind: ItemKind::Call { arguments, .. },
+            kind: ItemKind::Call { arguments, json, .. },
             is_done: false,
         }) = items.get_mut(index)
         {
-            arguments.push_str(json);
-            arguments_delta(sequence, id, index, json, out);
+            arguments.push_str(more);
+            json.take(more);
+            arguments_delta(sequence, id, index, more, out);
         }
     }
 

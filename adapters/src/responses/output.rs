@@ -4,6 +4,7 @@ use tollgate_core::{FinishReason, Usage};
 
 use crate::chat::made::Made;
 use crate::chat::write::{Array, Object, object};
+use crate::json::Balance;
 
 /// An item of the output.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub(super) enum ItemKind {
         id: String,
         name: Box<str>,
         arguments: String,
+        /// How far the arguments have come, where they come in pieces.
+        json: Balance,
     },
 }
 
@@ -66,6 +69,11 @@ impl Item {
         }
     }
 
+    /// Whether it goes on while others begin: a call does, until its arguments are complete.
+    pub(super) const fn can_grow(&self) -> bool {
+        matches!(&self.kind, ItemKind::Call { json, .. } if !self.is_done && !json.is_complete())
+    }
+
     /// Writes the item with what it has so far; a message that has only begun has nothing.
     pub(super) fn write(&self, o: &mut Object<'_>, status: &str) {
         o.text("id", &self.id);
@@ -90,7 +98,9 @@ impl Item {
                     o.text("encrypted_content", encrypted);
                 }
             }
-            ItemKind::Call { id, name, arguments } => {
+            ItemKind::Call {
+                id, name, arguments, ..
+            } => {
                 o.text("type", "function_call").text("status", status);
                 o.text("arguments", arguments).text("call_id", id);
                 o.text("name", name);

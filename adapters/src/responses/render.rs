@@ -9,6 +9,7 @@ use crate::chat::made::{CallIds, Made};
 use crate::chat::names::Renamed;
 use crate::chat::write::{compact, object};
 use crate::chat::{Kind, Part};
+use crate::json::Balance;
 use crate::openai::render::REFUSED;
 
 /// Writes an answer: the first choice, for the dialect has but one.
@@ -79,7 +80,13 @@ impl Output<'_> {
                 let name = self.renamed.original(&call.name).into();
                 let arguments = compact(&call.arguments);
                 let arguments = if arguments.is_empty() { "{}" } else { &arguments }.to_owned();
-                self.push(ItemKind::Call { id, name, arguments });
+                let json = Balance::default();
+                self.push(ItemKind::Call {
+                    id,
+                    name,
+                    arguments,
+                    json,
+                });
             }
             _ => {}
         }

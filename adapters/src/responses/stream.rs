@@ -3,6 +3,8 @@
 //! Items are told apart by `output_index`: some proxies change their ids between events. Deltas count; what `done`
 //! events repeat is read only where no delta came.
 
+use std::collections::BTreeMap;
+
 use super::answer::{finish, is_call, model, read_call, read_item};
 use super::carried::{self, Reasoned};
 use crate::chat::answer::{End, Piece};
@@ -19,7 +21,7 @@ pub(crate) struct ResponseReader {
     has_started: bool,
     is_done: bool,
     /// Items that have begun, by their index.
-    items: Vec<(u64, Item)>,
+    items: BTreeMap<u64, Item>,
     calls: usize,
 }
 
@@ -125,8 +127,7 @@ impl ResponseReader {
     }
 
     fn known(&mut self, index: u64) -> Option<&mut Item> {
-        let found = self.items.iter_mut().rfind(|(known, _)| *known == index);
-        found.map(|(_, item)| item)
+        self.items.get_mut(&index)
     }
 
     fn begin(&mut self, index: u64, item: &Fields<'_>, each: Each<'_>) {
@@ -148,14 +149,12 @@ impl ResponseReader {
             },
             _ => ItemKind::Foreign,
         };
-        self.items.push((
-            index,
-            Item {
-                kind,
-                has_said: false,
-                is_done: false,
-            },
-        ));
+        let item = Item {
+            kind,
+            has_said: false,
+            is_done: false,
+        };
+        self.items.insert(index, item);
     }
 
     /// Whether a delta for an item of this kind is to be read. Some servers do not say that an item begins.
@@ -169,14 +168,12 @@ impl ResponseReader {
             Some(_) => false,
             None if is_full => true,
             None => {
-                self.items.push((
-                    index,
-                    Item {
-                        kind,
-                        has_said: true,
-                        is_done: false,
-                    },
-                ));
+                let item = Item {
+                    kind,
+                    has_said: true,
+                    is_done: false,
+                };
+                self.items.insert(index, item);
                 true
             }
         }
