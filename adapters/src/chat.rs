@@ -8,6 +8,7 @@
 pub(crate) mod answer;
 pub(crate) mod blocks;
 pub(crate) mod carried;
+pub(crate) mod custom;
 pub(crate) mod history;
 pub(crate) mod made;
 pub(crate) mod media;
@@ -22,6 +23,7 @@ use std::borrow::Cow;
 use tollgate_core::{Dialect, Refusal, RefusalKind};
 
 use crate::loss::Loss;
+use custom::Custom;
 use media::Source;
 use write::Object;
 
@@ -74,6 +76,14 @@ impl<'a> ChatRequest<'a> {
         }
         let message = "this target gives one answer per request: `n` must be 1";
         Err(Refusal::new(RefusalKind::NotTranslatable, message).at("n"))
+    }
+
+    /// The names of the custom tools.
+    pub(crate) fn custom_tools(&self) -> impl Iterator<Item = &str> {
+        let functions = self.tools.iter().filter_map(Tool::function);
+        functions
+            .filter(|function| function.custom.is_some())
+            .map(|function| &*function.name)
     }
 
     /// The tools that a provider of the dialect `own` can be given, and which of them to call; what it cannot is lost.
@@ -206,6 +216,8 @@ pub(crate) struct Function<'a> {
     /// JSON text of the schema of its arguments.
     pub(crate) schema: Option<Cow<'a, str>>,
     pub(crate) strict: Option<bool>,
+    /// What it stands for, if that is a tool which takes text as it is.
+    pub(crate) custom: Option<Custom<'a>>,
 }
 
 impl<'a> Tool<'a> {

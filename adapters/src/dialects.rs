@@ -36,7 +36,7 @@ pub(crate) fn decode(dialect: Dialect, body: &[u8]) -> Result<ChatRequest<'_>, R
     }
 }
 
-/// Writes a request; names that had to be changed are in the second value.
+/// Writes a request; what became of the names of tools is in the second value.
 ///
 /// # Errors
 /// What cannot be had in this dialect at all.
@@ -47,14 +47,17 @@ pub(crate) fn encode(
     loss: &mut Loss,
 ) -> Result<(Vec<u8>, Renamed), Refusal> {
     lose_states(&mut request, dialect, loss);
-    match dialect {
-        Dialect::OpenAi => Ok(openai::encode::request(request, egress, loss)),
-        Dialect::Responses => responses::encode::request(request, egress, loss),
-        Dialect::Anthropic => anthropic::encode::request(request, egress, loss),
-        Dialect::Gemini => Ok(gemini::encode::request(request, egress, loss)),
-        Dialect::Cohere => cohere::encode::request(request, egress, loss),
-        Dialect::Bedrock => bedrock::encode::request(request, egress, loss),
-    }
+    let custom: Vec<Box<str>> = request.custom_tools().map(Into::into).collect();
+    let (body, mut renamed) = match dialect {
+        Dialect::OpenAi => openai::encode::request(request, egress, loss),
+        Dialect::Responses => responses::encode::request(request, egress, loss)?,
+        Dialect::Anthropic => anthropic::encode::request(request, egress, loss)?,
+        Dialect::Gemini => gemini::encode::request(request, egress, loss),
+        Dialect::Cohere => cohere::encode::request(request, egress, loss)?,
+        Dialect::Bedrock => bedrock::encode::request(request, egress, loss)?,
+    };
+    renamed.note_custom(custom);
+    Ok((body, renamed))
 }
 
 /// What a whole answer tells of itself. `surface`: what the provider was asked for, in this dialect; `None`: a chat.

@@ -129,6 +129,7 @@ fn tool<'a>(json: &'a str, node: &Node<'a, '_>) -> Result<Tool<'a>, Refusal> {
             description: spec.text("description")?,
             schema: schema.map(Cow::Borrowed),
             strict: spec.flag("strict")?,
+            custom: None,
         }),
         cache: None,
         extra: spec.extra(&["name", "description", "inputSchema", "strict"]),

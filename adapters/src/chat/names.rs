@@ -1,7 +1,7 @@
 //! Names of tools and ids of their calls, as dialects allow them: what is illegal is mapped, always to the same.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// `text` if it is made of `[a-zA-Z0-9_-]` and at most `longest` bytes long; else a name like it that is, with a
 /// hash of the original in it so that different names stay different.
@@ -41,21 +41,36 @@ fn hash(text: &str) -> u64 {
     mixed ^ (mixed >> 29)
 }
 
-/// The names that were changed on the way to the provider, to be changed back on the way to the client.
+/// What became of the names of tools on the way to the provider, to be undone on the way to the client.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Renamed(HashMap<Box<str>, Box<str>>);
+pub(crate) struct Renamed {
+    /// The client's name for what was sent, where they differ.
+    changed: HashMap<Box<str>, Box<str>>,
+    /// The client's names of its custom tools ([`super::custom`]).
+    custom: HashSet<Box<str>>,
+}
 
 impl Renamed {
     /// Remembers that `name` was sent as `sent`.
     pub(crate) fn note(&mut self, name: &str, sent: &str) {
         if name != sent {
-            self.0.entry(sent.into()).or_insert_with(|| name.into());
+            self.changed.entry(sent.into()).or_insert_with(|| name.into());
         }
     }
 
     /// The client's name for what the provider calls `sent`.
     pub(crate) fn original<'n>(&'n self, sent: &'n str) -> &'n str {
-        self.0.get(sent).map_or(sent, |name| name)
+        self.changed.get(sent).map_or(sent, |name| name)
+    }
+
+    /// Remembers which of the client's names are those of custom tools.
+    pub(crate) fn note_custom(&mut self, names: impl IntoIterator<Item = Box<str>>) {
+        self.custom.extend(names);
+    }
+
+    /// Whether the client's `name` is that of a custom tool.
+    pub(crate) fn is_custom(&self, name: &str) -> bool {
+        self.custom.contains(name)
     }
 }
 

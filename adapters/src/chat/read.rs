@@ -150,6 +150,7 @@ impl<'a, 'p> Node<'a, 'p> {
             description: self.text("description")?,
             schema: self.object(schema)?.map(Cow::Borrowed),
             strict: self.flag("strict")?,
+            custom: None,
         })
     }
 

@@ -233,6 +233,7 @@ fn function<'a>(node: &Node<'a, '_>) -> Result<Tool<'a>, Refusal> {
         description: node.text("description")?.filter(|text| !text.is_empty()),
         schema,
         strict: None,
+        custom: None,
     });
     Ok(Tool {
         at: node.path.to_string(),

@@ -7,6 +7,7 @@ use super::render::{REFUSED, finish_word, write_usage};
 use super::turns::write_thoughts;
 use crate::chat::answer::{End, Piece, finish_with};
 use crate::chat::carried::alone;
+use crate::chat::custom::InputReader;
 use crate::chat::made::Made;
 use crate::chat::names::Renamed;
 use crate::chat::write::{Array, Object, object};
@@ -20,8 +21,7 @@ pub(crate) struct ChunkWriter {
     include_usage: bool,
     /// What each chunk begins with. Empty: the stream has not begun.
     head: Vec<u8>,
-    /// For each call: whether it has had arguments.
-    calls: Vec<bool>,
+    calls: Vec<Called>,
     /// The thoughts that await their signature.
     thoughts: String,
     last: Last,
@@ -33,6 +33,13 @@ pub(crate) struct ChunkWriter {
     end: Option<(FinishReason, Option<Box<str>>)>,
     /// The index of the choice that is being written.
     choice: usize,
+}
+
+/// A call that has begun.
+#[derive(Debug, Clone)]
+enum Called {
+    Function { has_arguments: bool },
+    Custom(InputReader),
 }
 
 /// What was said last.
@@ -117,12 +124,17 @@ impl ChunkWriter {
                 self.delta(out, |o| o.text("refusal", &text).end());
             }
             Piece::Call { call, id, name } => self.call(call, &id, &name, out),
-            Piece::Arguments { call, json } => {
-                if let Some(has_arguments) = self.calls.get_mut(call) {
+            Piece::Arguments { call, json } => match self.calls.get_mut(call) {
+                Some(Called::Function { has_arguments }) => {
                     *has_arguments = true;
                     self.arguments(call, &json, out);
                 }
-            }
+                Some(Called::Custom(reader)) => {
+                    let text = reader.push(&json);
+                    self.input(call, &text, out);
+                }
+                None => {}
+            },
             Piece::Start { .. } | Piece::Finish(_) | Piece::Done | Piece::StateAhead(_) => {}
         }
     }
@@ -157,7 +169,7 @@ impl ChunkWriter {
         if self.head.is_empty() {
             self.start(None, out);
         }
-        self.fill_empty_calls(out);
+        self.end_calls(out);
         if let Some(state) = self.beside.take() {
             self.delta(out, |o| carried::write(o, &state));
         }
@@ -204,7 +216,6 @@ impl ChunkWriter {
         if call != self.calls.len() {
             return;
         }
-        self.calls.push(false);
         self.last = Last::Call(call);
         let ahead = self.ahead.take();
         let made_up;
@@ -215,11 +226,18 @@ impl ChunkWriter {
             id
         };
         let name = self.renamed.original(name);
+        let (kind, field, called) = if self.renamed.is_custom(name) {
+            ("custom", "input", Called::Custom(InputReader::default()))
+        } else {
+            let has_arguments = false;
+            ("function", "arguments", Called::Function { has_arguments })
+        };
+        self.calls.push(called);
         self.delta(out, |o| {
             o.array("tool_calls", |a| {
                 a.object(|o| {
-                    o.plain("index", call).text("id", id).text("type", "function");
-                    o.object("function", |o| o.text("name", name).text("arguments", "").end());
+                    o.plain("index", call).text("id", id).text("type", kind);
+                    o.object(kind, |o| o.text("name", name).text(field, "").end());
                     if let Some(state) = &ahead {
                         carried::write(o, state);
                     }
@@ -229,11 +247,22 @@ impl ChunkWriter {
     }
 
     fn arguments(&self, call: usize, json: &str, out: &mut Vec<u8>) {
+        self.more(call, "function", ("arguments", json), out);
+    }
+
+    /// More of the text that a custom tool is called with.
+    fn input(&self, call: usize, text: &str, out: &mut Vec<u8>) {
+        if !text.is_empty() {
+            self.more(call, "custom", ("input", text), out);
+        }
+    }
+
+    fn more(&self, call: usize, kind: &str, (field, said): (&str, &str), out: &mut Vec<u8>) {
         self.delta(out, |o| {
             o.array("tool_calls", |a| {
                 a.object(|o| {
                     o.plain("index", call);
-                    o.object("function", |o| o.text("arguments", json).end());
+                    o.object(kind, |o| o.text(field, said).end());
                 });
             });
         });
@@ -262,11 +291,16 @@ impl ChunkWriter {
         }
     }
 
-    /// A call without arguments has none: an empty object.
-    fn fill_empty_calls(&self, out: &mut Vec<u8>) {
+    /// Tells what calls still have to tell. One without arguments has none: an empty object.
+    fn end_calls(&mut self, out: &mut Vec<u8>) {
         for call in 0..self.calls.len() {
-            if self.calls.get(call) == Some(&false) {
-                self.arguments(call, "{}", out);
+            match self.calls.get_mut(call) {
+                Some(Called::Function { has_arguments: false }) => self.arguments(call, "{}", out),
+                Some(Called::Custom(reader)) => {
+                    let text = reader.finish();
+                    self.input(call, &text, out);
+                }
+                _ => {}
             }
         }
     }

@@ -6,6 +6,7 @@ use tollgate_core::Refusal;
 
 use super::carried;
 use crate::chat::carried::{Restored, alone};
+use crate::chat::custom;
 use crate::chat::media::Source;
 use crate::chat::read::{Node, Path, wrong};
 use crate::chat::{Call, Kind, Part, Role, Turn};
@@ -246,19 +247,22 @@ fn thinking_blocks<'a>(message: &Node<'a, '_>) -> Result<Vec<Part<'a>>, Refusal>
 
 fn tool_call<'a>(json: &'a str, path: Path<'_>) -> Result<Part<'a>, Refusal> {
     let node = Node::of(json, path)?;
-    let Some(function) = node.raw("function") else {
+    let (name, arguments) = if let Some(function) = node.raw("function") {
+        let function = Node::of(function, Path::Key(&path, "function"))?;
+        let arguments = match function.raw("arguments") {
+            Some(object) if object.starts_with('{') => Cow::Borrowed(object),
+            _ => function.text("arguments")?.unwrap_or_default(),
+        };
+        (function.required("name")?, arguments)
+    } else if let Some(called) = node.raw("custom") {
+        let called = Node::of(called, Path::Key(&path, "custom"))?;
+        let arguments = custom::arguments(&called.required("input")?);
+        (called.required("name")?, arguments.into())
+    } else {
         return Ok(Part::new(path.to_string(), Kind::Opaque(json)));
     };
-    let function = Node::of(function, Path::Key(&path, "function"))?;
-    let arguments = match function.raw("arguments") {
-        Some(object) if object.starts_with('{') => Cow::Borrowed(object),
-        _ => function.text("arguments")?.unwrap_or_default(),
-    };
-    let call = Call {
-        id: node.required("id")?,
-        name: function.required("name")?,
-        arguments,
-    };
+    let id = node.required("id")?;
+    let call = Call { id, name, arguments };
     let mut part = Part::new(path.to_string(), Kind::ToolCall(call));
     part.cache = node.cache()?;
     part.state = carried::read(&node.fields);

@@ -5,6 +5,7 @@ use tollgate_core::{FinishReason, Usage};
 use super::carried;
 use super::turns::write_thoughts;
 use crate::chat::answer::{ChatAnswer, Choice, finish_with};
+use crate::chat::custom;
 use crate::chat::made::Made;
 use crate::chat::names::Renamed;
 use crate::chat::write::{Object, compact, object};
@@ -120,8 +121,16 @@ fn write_call(o: &mut Object<'_>, index: usize, call: &Call<'_>, made: &Made, re
     } else {
         o.text("id", &call.id);
     }
+    let name = renamed.original(&call.name);
+    if renamed.is_custom(name) {
+        o.text("type", "custom").object("custom", |o| {
+            o.text("name", name);
+            o.text("input", &custom::input(&call.arguments));
+        });
+        return;
+    }
     o.text("type", "function").object("function", |o| {
-        o.text("name", renamed.original(&call.name));
+        o.text("name", name);
         let arguments = compact(&call.arguments);
         o.text("arguments", if arguments.is_empty() { "{}" } else { &arguments });
     });

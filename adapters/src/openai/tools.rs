@@ -4,12 +4,17 @@ use std::collections::HashSet;
 
 use tollgate_core::Refusal;
 
+use crate::chat::custom;
 use crate::chat::read::{Node, Path, wrong};
 use crate::chat::{At, Tool, ToolChoice, ToolKind, at};
 use crate::json::{self, Fields};
 
 /// Tools, and the choice of them.
 pub(super) type Tools<'a> = (Vec<Tool<'a>>, Option<At<ToolChoice<'a>>>);
+
+/// The types of tools, and the names of the fields that tell the rest.
+const FUNCTION: &str = "function";
+const CUSTOM: &str = "custom";
 
 /// Reads `tools` and `tool_choice`.
 pub(super) fn read<'a>(node: &Node<'a, '_>) -> Result<Tools<'a>, Refusal> {
@@ -20,14 +25,19 @@ pub(super) fn read<'a>(node: &Node<'a, '_>) -> Result<Tools<'a>, Refusal> {
 
 fn tools<'a>(node: &Node<'a, '_>) -> Result<Vec<Tool<'a>>, Refusal> {
     node.each("tools", |json, tool| {
-        let is_function = tool.text("type")?.is_none_or(|kind| kind == "function");
-        let (kind, extra) = match tool.raw("function").filter(|_| is_function) {
-            Some(function) => {
-                let function = Node::of(function, Path::Key(&tool.path, "function"))?;
+        let kind = tool.text("type")?.unwrap_or_else(|| FUNCTION.into());
+        let (kind, extra) = match (&*kind, tool.raw(&kind)) {
+            (FUNCTION, Some(function)) => {
+                let function = Node::of(function, Path::Key(&tool.path, FUNCTION))?;
                 let kind = ToolKind::Function(function.function("parameters")?);
-                (kind, tool.extra(&["type", "function", "cache_control"]))
+                (kind, tool.extra(&["type", FUNCTION, "cache_control"]))
             }
-            None => (ToolKind::Opaque(json), Vec::new()),
+            (CUSTOM, Some(custom)) => {
+                let custom = Node::of(custom, Path::Key(&tool.path, CUSTOM))?;
+                let kind = ToolKind::Function(custom::read(&custom)?);
+                (kind, tool.extra(&["type", CUSTOM, "cache_control"]))
+            }
+            _ => (ToolKind::Opaque(json), Vec::new()),
         };
         Ok(Tool {
             at: tool.path.to_string(),
@@ -43,7 +53,7 @@ fn choice<'a>(node: &Node<'a, '_>, tools: &mut Vec<Tool<'a>>) -> Result<Option<T
         return Ok(None);
     };
     let path = Path::Key(&node.path, "tool_choice");
-    let expected = "`none`, `auto`, `required` or a function";
+    let expected = "`none`, `auto`, `required` or a tool";
     let choice = match json::text(json).as_deref() {
         Some("auto") => ToolChoice::Auto,
         Some("none") => ToolChoice::None,
@@ -54,8 +64,11 @@ fn choice<'a>(node: &Node<'a, '_>, tools: &mut Vec<Tool<'a>>) -> Result<Option<T
             if let Some(allowed) = choice.object("allowed_tools")? {
                 return only(&Node::of(allowed, Path::Key(&path, "allowed_tools"))?, tools).map(Some);
             }
-            let function = choice.raw("function").ok_or_else(|| wrong(path, expected))?;
-            ToolChoice::Tool(Node::of(function, Path::Key(&path, "function"))?.required("name")?)
+            let named = [FUNCTION, CUSTOM]
+                .into_iter()
+                .find_map(|kind| Some((kind, choice.raw(kind)?)));
+            let (kind, tool) = named.ok_or_else(|| wrong(path, expected))?;
+            ToolChoice::Tool(Node::of(tool, Path::Key(&path, kind))?.required("name")?)
         }
     };
     Ok(Some(choice))
@@ -68,7 +81,11 @@ fn only<'a>(allowed: &Node<'a, '_>, tools: &mut Vec<Tool<'a>>) -> Result<ToolCho
         "required" => ToolChoice::Required,
         _ => return Err(wrong(Path::Key(&allowed.path, "mode"), "`auto` or `required`")),
     };
-    let name = |tool: &'a str| Fields::of(tool)?.object("function")?.text("name");
+    let name = |tool: &'a str| {
+        let tool = Fields::of(tool)?;
+        let named = tool.object(FUNCTION).or_else(|| tool.object(CUSTOM));
+        named?.text("name")
+    };
     let listed: HashSet<_> = allowed.elements("tools")?.into_iter().filter_map(name).collect();
     tools.retain(|tool| {
         tool.function()
@@ -78,7 +95,7 @@ fn only<'a>(allowed: &Node<'a, '_>, tools: &mut Vec<Tool<'a>>) -> Result<ToolCho
         let path = Path::Key(&allowed.path, "tools");
         return Err(wrong(
             path,
-            "a list of functions that are among `tools`, for one must be called",
+            "a list of tools that are among `tools`, for one must be called",
         ));
     }
     Ok(choice)

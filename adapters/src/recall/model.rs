@@ -64,6 +64,8 @@ fn write_tool(tool: &Tool<'_>, canon: &mut Canon) {
             description,
             schema,
             strict,
+            // Its description and its schema say it.
+            custom: _,
         }) => {
             canon.tag(0);
             canon.text(name);

@@ -5,11 +5,15 @@ use tollgate_core::{Dialect, FinishReason};
 
 use super::carried::{self, Reasoned};
 use crate::chat::answer::{ChatAnswer, Choice, End, finish_with};
+use crate::chat::custom;
 use crate::chat::{Call, Kind, Part};
 use crate::json::Fields;
 use crate::passthrough::fault_of;
 use crate::report::{Malformed, Report};
 use crate::usage;
+
+/// The type of a call of a custom tool.
+pub(super) const CUSTOM: &str = "custom_tool_call";
 
 /// Reads an answer.
 pub(crate) fn read(body: &[u8]) -> Result<ChatAnswer<'_>, Malformed> {
@@ -65,7 +69,7 @@ pub(crate) fn report(body: &[u8]) -> Result<Report, Malformed> {
 
 /// Whether items of this type are calls that the client has to answer.
 pub(super) fn is_for_client(kind: &str) -> bool {
-    matches!(kind, "function_call" | "custom_tool_call")
+    matches!(kind, "function_call" | CUSTOM)
 }
 
 fn parsed(body: &[u8]) -> Result<Fields<'_>, Malformed> {
@@ -135,7 +139,7 @@ pub(super) fn read_item<'a>(item: &Fields<'a>, parts: &mut Vec<Part<'a>>) {
                 parts.extend(Some(part(kind)).filter(|part| !part.is_empty()));
             }
         }
-        Some("function_call") => parts.extend(read_call(item).map(Kind::ToolCall).map(part)),
+        Some("function_call" | CUSTOM) => parts.extend(read_call(item).map(Kind::ToolCall).map(part)),
         Some("reasoning") => match carried::read(item) {
             Reasoned::Nothing => {}
             Reasoned::Part(kind, state) => {
@@ -164,6 +168,9 @@ pub(super) fn read_call<'a>(item: &Fields<'a>) -> Option<Call<'a>> {
     Some(Call {
         id: filled("call_id").or_else(|| filled("id")).unwrap_or_default(),
         name: item.text("name")?,
-        arguments: crate::openai::answer::arguments(item).unwrap_or_default(),
+        arguments: match item.text("type").as_deref() {
+            Some(CUSTOM) => custom::arguments(&item.text("input").unwrap_or_default()).into(),
+            _ => crate::openai::answer::arguments(item).unwrap_or_default(),
+        },
     })
 }

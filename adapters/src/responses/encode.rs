@@ -4,15 +4,18 @@
 //! that the next turn can bring it back. What this dialect takes for granted and others do not is said aloud: that
 //! schemas are not strict, that JSON is wanted.
 
+use std::collections::HashSet;
+
 use tollgate_core::{Dialect, Refusal};
 
 use super::turns::Writer;
 use crate::anthropic::quirks::effort_of_budget;
+use crate::chat::custom::Custom;
 use crate::chat::names::{Renamed, legal};
 use crate::chat::tier::{NoTier, openai_word};
 use crate::chat::write::{Object, object};
 use crate::chat::{
-    ChatRequest, Kind, Output, Thinking, Tool, ToolChoice, ToolKind, lose_extra, schema, write_extra,
+    ChatRequest, Kind, Output, Thinking, Tool, ToolChoice, ToolKind, Turn, lose_extra, schema, write_extra,
 };
 use crate::egress::Egress;
 use crate::loss::Loss;
@@ -65,8 +68,12 @@ pub(crate) fn request(
     let mut out = Vec::with_capacity(1024);
     object(&mut out, |o| {
         o.text("model", egress.model);
-        let crosses = encoder.crosses;
-        Writer { crosses, loss }.input(o, turns, wants_json);
+        let mut writer = Writer {
+            crosses: encoder.crosses,
+            custom: custom_calls(&request, &turns),
+            loss,
+        };
+        writer.input(o, turns, wants_json);
         encoder.tools(o, &request, loss);
         encoder.sampling(o, &request, loss);
         encoder.text(o, &request);
@@ -74,6 +81,23 @@ pub(crate) fn request(
         encoder.rest(o, &request, loss);
     });
     Ok((out, encoder.renamed))
+}
+
+fn note_cache(tool: &Tool<'_>, loss: &mut Loss) {
+    if tool.cache.is_some() {
+        loss.note(format!("{}.cache_control", tool.at));
+    }
+}
+
+/// The ids of the calls of custom tools.
+fn custom_calls(request: &ChatRequest<'_>, turns: &[Turn<'_>]) -> HashSet<String> {
+    let tools: HashSet<&str> = request.custom_tools().collect();
+    let parts = turns.iter().flat_map(|turn| &turn.parts);
+    let calls = parts.filter_map(|part| match &part.kind {
+        Kind::ToolCall(call) if tools.contains(&*call.name) => Some(call.id.to_string()),
+        _ => None,
+    });
+    calls.collect()
 }
 
 impl Encoder<'_> {
@@ -95,8 +119,10 @@ impl Encoder<'_> {
                 ToolChoice::None => o.text("tool_choice", "none").end(),
                 ToolChoice::Required => o.text("tool_choice", "required").end(),
                 ToolChoice::Tool(name) => {
+                    let is_custom = request.custom_tools().any(|custom| custom == name);
                     o.object("tool_choice", |o| {
-                        o.text("type", "function").text("name", &legal(name, LONGEST));
+                        o.text("type", if is_custom { "custom" } else { "function" });
+                        o.text("name", &legal(name, LONGEST));
                     });
                 }
             }
@@ -118,6 +144,9 @@ impl Encoder<'_> {
         let arguments = function.schema.as_deref();
         let sent = legal(&function.name, LONGEST);
         self.renamed.note(&function.name, &sent);
+        if let Some(custom) = &function.custom {
+            return self.custom(out, &sent, custom, tool, loss);
+        }
         object(out, |o| {
             o.text("type", "function").text("name", &sent);
             if let Some(description) = &function.description {
@@ -143,9 +172,28 @@ impl Encoder<'_> {
                 write_extra(o, &tool.extra);
             }
         });
-        if tool.cache.is_some() {
-            loss.note(format!("{}.cache_control", tool.at));
-        }
+        note_cache(tool, loss);
+    }
+
+    fn custom(&self, out: &mut Vec<u8>, name: &str, custom: &Custom<'_>, tool: &Tool<'_>, loss: &mut Loss) {
+        object(out, |o| {
+            o.text("type", "custom").text("name", name);
+            if let Some(description) = &custom.description {
+                o.text("description", description);
+            }
+            if let Some(grammar) = &custom.grammar {
+                o.object("format", |o| {
+                    o.text("type", "grammar").text("syntax", &grammar.syntax);
+                    o.text("definition", &grammar.definition);
+                });
+            }
+            if self.crosses {
+                lose_extra(&tool.at, &tool.extra, loss);
+            } else {
+                write_extra(o, &tool.extra);
+            }
+        });
+        note_cache(tool, loss);
     }
 
     fn sampling(&self, o: &mut Object<'_>, request: &ChatRequest<'_>, loss: &mut Loss) {

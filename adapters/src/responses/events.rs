@@ -10,12 +10,17 @@ use super::error::code_of;
 use super::output::{Item, ItemKind, Said, SaidKind, Status, write_response, write_summary};
 use crate::chat::State;
 use crate::chat::answer::{End, Piece, finish_with};
+use crate::chat::custom::InputReader;
 use crate::chat::made::{CallIds, Made};
 use crate::chat::names::Renamed;
 use crate::chat::write::{self, Object};
 use crate::json::Balance;
 use crate::openai::render::REFUSED;
 use crate::render::ErrorWords;
+
+/// The events that tell more of a call.
+const ARGUMENTS: &str = "response.function_call_arguments.delta";
+const INPUT: &str = "response.custom_tool_call_input.delta";
 
 /// Writes events.
 #[derive(Debug, Clone)]
@@ -300,7 +305,7 @@ impl ResponseWriter {
 
     fn state(&mut self, state: &State<'_>, out: &mut Vec<u8>) {
         let call = match self.items.last().map(|item| &item.kind) {
-            Some(ItemKind::Call { id, .. }) => Some(id.clone()),
+            Some(ItemKind::Call { id, .. } | ItemKind::Custom { id, .. }) => Some(id.clone()),
             _ => None,
         };
         self.prove(carried::state(state, call.as_deref()), out);
@@ -311,13 +316,23 @@ impl ResponseWriter {
             return;
         }
         let id = self.ids.next(id, &self.made).into();
-        let name = self.renamed.original(name).into();
-        let (arguments, json) = (String::new(), Balance::default());
-        let kind = ItemKind::Call {
-            id,
-            name,
-            arguments,
-            json,
+        let name = self.renamed.original(name);
+        let is_custom = self.renamed.is_custom(name);
+        let (name, said) = (name.into(), String::new());
+        let kind = if is_custom {
+            ItemKind::Custom {
+                id,
+                name,
+                input: said,
+                reader: InputReader::default(),
+            }
+        } else {
+            ItemKind::Call {
+                id,
+                name,
+                arguments: said,
+                json: Balance::default(),
+            }
         };
         self.begin(kind, out);
         self.calls.push(self.items.len().saturating_sub(1));
@@ -333,15 +348,21 @@ impl ResponseWriter {
         let Some(index) = calls.get(call).copied() else {
             return;
         };
-        if let Some(Item {
-            id,
-            kind: ItemKind::Call { arguments, json, .. },
-            is_done: false,
-        }) = items.get_mut(index)
-        {
-            arguments.push_str(more);
-            json.take(more);
-            arguments_delta(sequence, id, index, more, out);
+        let Some(item) = items.get_mut(index).filter(|item| !item.is_done) else {
+            return;
+        };
+        match &mut item.kind {
+            ItemKind::Call { arguments, json, .. } => {
+                arguments.push_str(more);
+                json.take(more);
+                delta(sequence, ARGUMENTS, (&item.id, index), more, out);
+            }
+            ItemKind::Custom { input, reader, .. } => {
+                let text = reader.push(more);
+                input.push_str(&text);
+                delta(sequence, INPUT, (&item.id, index), &text, out);
+            }
+            ItemKind::Message(_) | ItemKind::Thoughts { .. } => {}
         }
     }
 
@@ -375,11 +396,20 @@ impl ResponseWriter {
                 if arguments.trim().is_empty() {
                     // None are an empty object.
                     "{}".clone_into(arguments);
-                    arguments_delta(sequence, &item.id, index, arguments, out);
+                    delta(sequence, ARGUMENTS, (&item.id, index), arguments, out);
                 }
                 event(sequence, out, "response.function_call_arguments.done", |o| {
                     o.text("item_id", &item.id).plain("output_index", index);
                     o.text("name", name).text("arguments", arguments);
+                });
+            }
+            ItemKind::Custom { input, reader, .. } => {
+                let text = reader.finish();
+                input.push_str(&text);
+                delta(sequence, INPUT, (&item.id, index), &text, out);
+                event(sequence, out, "response.custom_tool_call_input.done", |o| {
+                    o.text("item_id", &item.id).plain("output_index", index);
+                    o.text("input", input);
                 });
             }
         }
@@ -425,10 +455,14 @@ fn part_done(sequence: &mut u64, place: Place<'_>, said: &Said, out: &mut Vec<u8
     });
 }
 
-fn arguments_delta(sequence: &mut u64, id: &str, index: usize, json: &str, out: &mut Vec<u8>) {
-    event(sequence, out, "response.function_call_arguments.delta", |o| {
+/// Writes more of a call, whose item has this id and place.
+fn delta(sequence: &mut u64, kind: &str, (id, index): (&str, usize), said: &str, out: &mut Vec<u8>) {
+    if said.is_empty() {
+        return;
+    }
+    event(sequence, out, kind, |o| {
         o.text("item_id", id).plain("output_index", index);
-        o.text("delta", json);
+        o.text("delta", said);
     });
 }
 

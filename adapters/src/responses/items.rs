@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use tollgate_core::{Refusal, RefusalKind};
 
 use super::carried::{self, Reasoned};
+use crate::chat::custom;
 use crate::chat::media::Source;
 use crate::chat::read::{Node, Path, wrong};
 use crate::chat::{Cache, Call, Kind, Part, Role, State, Turn};
@@ -72,7 +73,8 @@ fn item<'a>(
             return Ok(());
         }
         "function_call" => (Role::Assistant, call(&node)?),
-        "function_call_output" => (Role::User, result(&node)?),
+        "custom_tool_call" => (Role::Assistant, custom_call(&node)?),
+        "function_call_output" | "custom_tool_call_output" => (Role::User, result(&node)?),
         "reasoning" => match carried::read(&node.fields) {
             Reasoned::Nothing => return Ok(()),
             Reasoned::Part(kind, state) => {
@@ -268,6 +270,17 @@ fn call<'a>(node: &Node<'a, '_>) -> Result<Part<'a>, Refusal> {
     };
     let mut part = Part::new(node.path.to_string(), Kind::ToolCall(call));
     part.extra = node.extra(&["type", "id", "status", "call_id", "name", "arguments", "caller"]);
+    Ok(part)
+}
+
+fn custom_call<'a>(node: &Node<'a, '_>) -> Result<Part<'a>, Refusal> {
+    let call = Call {
+        id: node.required("call_id")?,
+        name: node.required("name")?,
+        arguments: custom::arguments(&node.required("input")?).into(),
+    };
+    let mut part = Part::new(node.path.to_string(), Kind::ToolCall(call));
+    part.extra = node.extra(&["type", "id", "status", "call_id", "name", "input", "caller"]);
     Ok(part)
 }
 

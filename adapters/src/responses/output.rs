@@ -2,6 +2,8 @@
 
 use tollgate_core::{FinishReason, Usage};
 
+use super::answer::CUSTOM;
+use crate::chat::custom::InputReader;
 use crate::chat::made::Made;
 use crate::chat::write::{Array, Object, object};
 use crate::json::Balance;
@@ -28,6 +30,15 @@ pub(super) enum ItemKind {
         arguments: String,
         /// How far the arguments have come, where they come in pieces.
         json: Balance,
+    },
+    /// A call of a custom tool.
+    Custom {
+        id: String,
+        name: Box<str>,
+        /// The text so far.
+        input: String,
+        /// What reads it out of the arguments.
+        reader: InputReader,
     },
 }
 
@@ -61,6 +72,7 @@ impl Item {
             ItemKind::Message(_) => "msg_",
             ItemKind::Thoughts { .. } => super::carried::ITEM_PREFIX,
             ItemKind::Call { .. } => "fc_",
+            ItemKind::Custom { .. } => "ctc_",
         };
         Self {
             id: made.call_id(prefix, number),
@@ -70,8 +82,13 @@ impl Item {
     }
 
     /// Whether it goes on while others begin: a call does, until its arguments are complete.
-    pub(super) const fn can_grow(&self) -> bool {
-        matches!(&self.kind, ItemKind::Call { json, .. } if !self.is_done && !json.is_complete())
+    pub(super) fn can_grow(&self) -> bool {
+        !self.is_done
+            && match &self.kind {
+                ItemKind::Call { json, .. } => !json.is_complete(),
+                ItemKind::Custom { reader, .. } => !reader.is_complete(),
+                ItemKind::Message(_) | ItemKind::Thoughts { .. } => false,
+            }
     }
 
     /// Writes the item with what it has so far; a message that has only begun has nothing.
@@ -103,6 +120,11 @@ impl Item {
             } => {
                 o.text("type", "function_call").text("status", status);
                 o.text("arguments", arguments).text("call_id", id);
+                o.text("name", name);
+            }
+            ItemKind::Custom { id, name, input, .. } => {
+                o.text("type", CUSTOM).text("status", status);
+                o.text("call_id", id).text("input", input);
                 o.text("name", name);
             }
         }

@@ -5,6 +5,7 @@ use tollgate_core::{FinishReason, Usage};
 use super::carried;
 use super::output::{Item, ItemKind, Said, SaidKind, Status, write_response};
 use crate::chat::answer::{ChatAnswer, finish_with};
+use crate::chat::custom::{self, InputReader};
 use crate::chat::made::{CallIds, Made};
 use crate::chat::names::Renamed;
 use crate::chat::write::{compact, object};
@@ -77,16 +78,26 @@ impl Output<'_> {
             Kind::RedactedThinking(data) => self.think("", Some(carried::redacted(data))),
             Kind::ToolCall(call) => {
                 let id = self.ids.next(&call.id, self.made).into();
-                let name = self.renamed.original(&call.name).into();
-                let arguments = compact(&call.arguments);
-                let arguments = if arguments.is_empty() { "{}" } else { &arguments }.to_owned();
-                let json = Balance::default();
-                self.push(ItemKind::Call {
-                    id,
-                    name,
-                    arguments,
-                    json,
-                });
+                let name: Box<str> = self.renamed.original(&call.name).into();
+                if self.renamed.is_custom(&name) {
+                    let (input, reader) = (custom::input(&call.arguments), InputReader::default());
+                    self.push(ItemKind::Custom {
+                        id,
+                        name,
+                        input,
+                        reader,
+                    });
+                } else {
+                    let arguments = compact(&call.arguments);
+                    let arguments = if arguments.is_empty() { "{}" } else { &arguments }.to_owned();
+                    let json = Balance::default();
+                    self.push(ItemKind::Call {
+                        id,
+                        name,
+                        arguments,
+                        json,
+                    });
+                }
             }
             _ => {}
         }

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use super::answer::{finish, is_call, model, read_call, read_item};
+use super::answer::{CUSTOM, finish, is_call, model, read_call, read_item};
 use super::carried::{self, Reasoned};
 use crate::chat::answer::{End, Piece};
+use crate::chat::custom;
 use crate::chat::{Kind, Part, State};
 use crate::json::Fields;
 use crate::sse::Event;
@@ -39,6 +40,8 @@ enum ItemKind {
     Message,
     /// Its number.
     Call(usize),
+    /// A call of a custom tool: its number.
+    Custom(usize),
     /// What its deltas are of.
     Thoughts(Option<Told>),
     /// One of the provider's own.
@@ -105,6 +108,11 @@ impl ResponseReader {
                     each(Piece::Arguments { call, json });
                 }
             }
+            "response.custom_tool_call_input.delta" => {
+                if let Some(text) = delta() {
+                    self.input(index, &text, each);
+                }
+            }
             "response.function_call_arguments.done" => self.arguments(index, &fields, each),
             "response.output_item.done" => {
                 self.start(&Fields::default(), each);
@@ -137,13 +145,17 @@ impl ResponseReader {
         let kind = match item.text("type").as_deref() {
             Some("message") => ItemKind::Message,
             Some("reasoning") => ItemKind::Thoughts(None),
-            Some("function_call") => match read_call(item) {
+            Some(kind @ ("function_call" | CUSTOM)) => match read_call(item) {
                 Some(called) => {
                     let call = self.calls;
                     self.calls += 1;
                     let (id, name) = (called.id, called.name);
                     each(Piece::Call { call, id, name });
-                    ItemKind::Call(call)
+                    if kind == CUSTOM {
+                        ItemKind::Custom(call)
+                    } else {
+                        ItemKind::Call(call)
+                    }
                 }
                 None => ItemKind::Foreign,
             },
@@ -230,6 +242,24 @@ impl ResponseReader {
         }
     }
 
+    /// More of the text that a custom tool is called with.
+    fn input(&mut self, index: u64, text: &str, each: Each<'_>) {
+        if let Some(Item {
+            kind: ItemKind::Custom(call),
+            has_said,
+            ..
+        }) = self.known(index)
+        {
+            let json = if std::mem::replace(has_said, true) {
+                custom::more(text)
+            } else {
+                custom::opening(text)
+            };
+            let (call, json) = (*call, json.into());
+            each(Piece::Arguments { call, json });
+        }
+    }
+
     /// The whole item: what has not come of it before is said now.
     fn end(&mut self, index: u64, item: &Fields<'_>, each: Each<'_>) {
         self.begin(index, item, each);
@@ -240,6 +270,15 @@ impl ResponseReader {
         let Item { kind, has_said, .. } = *known;
         match kind {
             ItemKind::Call(_) => self.arguments(index, item, each),
+            ItemKind::Custom(call) => {
+                let whole = || custom::arguments(&item.text("input").unwrap_or_default());
+                let json = if has_said {
+                    custom::CLOSING.into()
+                } else {
+                    whole().into()
+                };
+                each(Piece::Arguments { call, json });
+            }
             ItemKind::Message if !has_said => {
                 let mut parts = Vec::new();
                 read_item(item, &mut parts);

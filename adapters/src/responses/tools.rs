@@ -1,6 +1,6 @@
 //! The tools of a Responses request, and which of them to call, read into the canonical model.
 //!
-//! Functions are the client's; everything else is run by OpenAI or has a form of its own, and is opaque. A request
+//! Functions and custom tools are the client's; everything else is run by OpenAI or has a form of its own, and is opaque. A request
 //! that leaves the model no other choice than one of those is refused, for elsewhere it would be another request.
 
 use std::borrow::Cow;
@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use tollgate_core::Refusal;
 
 use super::items::elsewhere;
+use crate::chat::custom;
 use crate::chat::read::{Node, Path, wrong};
 use crate::chat::{At, Tool, ToolChoice, ToolKind};
 use crate::json::{self, Fields};
@@ -32,13 +33,17 @@ pub(super) fn read<'a>(node: &Node<'a, '_>) -> Result<Tools<'a>, Refusal> {
 
 fn tools<'a>(node: &Node<'a, '_>) -> Result<Vec<Tool<'a>>, Refusal> {
     node.each("tools", |json, tool| {
-        let is_function = tool.text("type")?.is_none_or(|kind| kind == "function");
-        let (kind, extra) = if is_function {
-            let kind = ToolKind::Function(tool.function("parameters")?);
-            let known = ["type", "name", "description", "parameters", "strict"];
-            (kind, tool.extra(&known))
-        } else {
-            (ToolKind::Opaque(json), Vec::new())
+        let (kind, extra) = match tool.text("type")?.as_deref() {
+            None | Some("function") => {
+                let kind = ToolKind::Function(tool.function("parameters")?);
+                let known = ["type", "name", "description", "parameters", "strict"];
+                (kind, tool.extra(&known))
+            }
+            Some("custom") => {
+                let kind = ToolKind::Function(custom::read(&tool)?);
+                (kind, tool.extra(&["type", "name", "description", "format"]))
+            }
+            Some(_) => (ToolKind::Opaque(json), Vec::new()),
         };
         Ok(Tool {
             at: tool.path.to_string(),
@@ -60,7 +65,7 @@ fn choice<'a>(node: &Node<'a, '_>, tools: &mut Vec<Tool<'a>>) -> Result<Option<T
     }
     let choice = Node::of(json, path).map_err(|_| wrong(path, expected))?;
     match &*choice.required("type")? {
-        "function" => Ok(Some(ToolChoice::Tool(choice.required("name")?))),
+        "function" | "custom" => Ok(Some(ToolChoice::Tool(choice.required("name")?))),
         "allowed_tools" => allowed(&choice, tools).map(Some),
         _ => Err(elsewhere(path, FORCED)),
     }
@@ -85,7 +90,10 @@ fn allowed<'a>(choice: &Node<'a, '_>, tools: &mut Vec<Tool<'a>>) -> Result<ToolC
     let listed: HashSet<_> = listed.map(named).collect();
     tools.retain(|tool| {
         listed.contains(&match &tool.kind {
-            ToolKind::Function(function) => (Cow::Borrowed("function"), Some(function.name.clone())),
+            ToolKind::Function(function) => {
+                let kind = function.custom.as_ref().map_or("function", |_| "custom");
+                (Cow::Borrowed(kind), Some(function.name.clone()))
+            }
             ToolKind::Opaque(json) => named(Fields::of(json).unwrap_or_default()),
         })
     });

@@ -3,9 +3,12 @@
 //! A message, each call, each result and all thoughts are items of their own, in the order in which they were said:
 //! so thoughts stand in front of the call they led to, which is where their provider wants them.
 
+use std::collections::HashSet;
+
 use tollgate_core::Dialect;
 
 use super::encode::LONGEST;
+use crate::chat::custom;
 use crate::chat::history::{Instructions, arrange, open};
 use crate::chat::media::Source;
 use crate::chat::names::legal;
@@ -24,6 +27,8 @@ const JSON_HINT: &str = "Respond with a single JSON object.";
 pub(super) struct Writer<'w> {
     /// What was not understood must not pass on.
     pub(super) crosses: bool,
+    /// The ids of the calls of custom tools.
+    pub(super) custom: HashSet<String>,
     pub(super) loss: &'w mut Loss,
 }
 
@@ -134,11 +139,23 @@ impl Writer<'_> {
                 self.note_state(part);
                 self.note_cache(part);
                 let arguments = call.arguments.trim();
+                let is_custom = self.custom.contains(&*call.id);
                 a.object(|o| {
-                    o.text("type", "function_call");
+                    o.text(
+                        "type",
+                        if is_custom {
+                            "custom_tool_call"
+                        } else {
+                            "function_call"
+                        },
+                    );
                     o.text("call_id", &legal(&call.id, LONGEST));
                     o.text("name", &legal(&call.name, LONGEST));
-                    o.text("arguments", if arguments.is_empty() { "{}" } else { arguments });
+                    match arguments {
+                        arguments if is_custom => o.text("input", &custom::input(arguments)),
+                        "" => o.text("arguments", "{}"),
+                        arguments => o.text("arguments", arguments),
+                    };
                     self.extra(o, part);
                 });
             }
@@ -152,7 +169,14 @@ impl Writer<'_> {
                     .filter(|part| self.has_place(part, Role::User))
                     .collect();
                 a.object(|o| {
-                    o.text("type", "function_call_output");
+                    o.text(
+                        "type",
+                        if self.custom.contains(&**id) {
+                            "custom_tool_call_output"
+                        } else {
+                            "function_call_output"
+                        },
+                    );
                     o.text("call_id", &legal(id, LONGEST));
                     if kept.is_empty() {
                         o.text("output", "");

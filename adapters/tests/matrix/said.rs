@@ -226,8 +226,11 @@ fn chunks(events: &[(String, Value)]) -> Value {
                 *calls = known.into();
                 continue;
             }
-            let function = &mut calls[index]["function"];
-            append(function, "arguments", &call["function"]["arguments"]);
+            for (kind, said) in [("function", "arguments"), ("custom", "input")] {
+                if let Some(more) = call.get(kind) {
+                    append(&mut calls[index][kind], said, &more[said]);
+                }
+            }
         }
     }
     answer

@@ -63,7 +63,9 @@ fn item() -> impl Strategy<Value = Value> {
         words().prop_map(|text| json!({"type": "reasoning", "id": "rs_1",
             "summary": [{"type": "summary_text", "text": text}], "encrypted_content": "gAAA"})),
         Just(json!({"type": "web_search_call", "id": "ws_1", "status": "completed"})),
-        Just(json!({"type": "custom_tool_call_output", "call_id": "c", "output": "x"})),
+        Just(
+            json!({"type": "computer_call_output", "call_id": "c", "output": {"type": "computer_screenshot"}})
+        ),
     ]
 }
 
@@ -81,6 +83,10 @@ fn tool() -> impl Strategy<Value = Value> {
             ("defer_loading", Some(json!(true))),
         ])),
         Just(json!({"type": "web_search", "search_context_size": "low"})),
+        (words(), words()).prop_map(
+            |(text, definition)| json!({"type": "custom", "name": "c", "description": text,
+            "format": {"type": "grammar", "syntax": "lark", "definition": definition}, "defer_loading": true})
+        ),
     ]
 }
 

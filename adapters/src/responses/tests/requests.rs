@@ -129,7 +129,7 @@ fn tools_are_functions_or_the_providers_own() {
     };
     assert_eq!(
         read(Value::Null),
-        (vec!["f".into(), "g".into(), "own".into(), "own".into()], None)
+        (vec!["f".into(), "g".into(), "own".into(), "c".into()], None)
     );
     assert_eq!(read(json!("required")).1, Some("Required".to_owned()));
     assert_eq!(
@@ -142,6 +142,10 @@ fn tools_are_functions_or_the_providers_own() {
         read(allowed),
         (vec!["g".into(), "own".into()], Some("Required".to_owned()))
     );
+    let custom = json!({"type": "custom", "name": "c"});
+    assert_eq!(read(custom.clone()).1, Some("c".to_owned()));
+    let allowed = json!({"type": "allowed_tools", "mode": "auto", "tools": [custom, {"type": "function", "name": "c"}]});
+    assert_eq!(read(allowed), (vec!["c".into()], Some("Auto".to_owned())));
 }
 
 #[test]
@@ -158,7 +162,6 @@ fn what_needs_the_provider_itself_is_refused() {
         ("prompt", json!({"id": "pmpt_1"})),
         ("background", json!(true)),
         ("tool_choice", json!({"type": "web_search"})),
-        ("tool_choice", json!({"type": "custom", "name": "c"})),
         ("tool_choice", json!("required")),
     ] {
         assert_eq!(with(name, value), refusal(name));

@@ -295,10 +295,10 @@ fn choices_of_tools_that_cannot_be_carried_are_lost_with_them() {
     ));
     assert_eq!(alone["loss"], json!(["tools[0]", "tool_choice"]));
     assert!(alone["sent"]["tools"].is_null() && alone["sent"]["tool_choice"].is_null());
-    let custom = json!([{"type": "custom", "custom": {"name": "c"}}]);
+    let unknown = json!([{"type": "code_interpreter"}]);
     let beside = to_claude(&chat(
         &json!("x"),
-        &json!({"tools": custom, "tool_choice": "required"}),
+        &json!({"tools": unknown, "tool_choice": "required"}),
     ));
     assert_eq!(beside["loss"], json!(["tools[0]", "tool_choice"]));
     assert!(beside["sent"]["tool_choice"].is_null());
