@@ -2,6 +2,7 @@
 //! Google's, wherever keys and tokens come from; no request waits for a new one while an old one is good.
 
 mod aws;
+mod claude;
 mod google;
 mod sources;
 

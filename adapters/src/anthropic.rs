@@ -11,3 +11,4 @@ pub(crate) mod render;
 pub(crate) mod settings;
 pub(crate) mod stream;
 pub(crate) mod turns;
+pub(crate) mod vertex;

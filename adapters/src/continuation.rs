@@ -61,7 +61,7 @@ pub fn encode_continuation(
     let text = partial.text();
     let (said, overlap) = match egress.kind {
         // A turn to go on with may not end in white space there.
-        ProviderKind::Anthropic => {
+        ProviderKind::Anthropic | ProviderKind::VertexAnthropic => {
             let said = text.trim_end();
             let space = text.get(said.len()..).unwrap_or_default();
             (said, Overlap::of_space(space))
@@ -145,7 +145,10 @@ fn check(request: &ChatRequest<'_>, egress: &Egress<'_>) -> Result<(), Refusal> 
     {
         return Err(refused("an answer that may be sound cannot be continued").at("modalities"));
     }
-    if egress.kind != ProviderKind::Anthropic {
+    if !matches!(
+        egress.kind,
+        ProviderKind::Anthropic | ProviderKind::VertexAnthropic
+    ) {
         return Ok(());
     }
     if !anthropic::quirks::takes(egress.model).prefill {

@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use tollgate_core::{Dialect, ProviderKind, Refusal, RefusalKind, Surface, Through, Whom};
 
+use crate::anthropic::vertex;
 use crate::chat::carried::is_tagged_in;
 use crate::egress::Egress;
 use crate::head::{Head, UsagePlace};
@@ -43,7 +44,7 @@ pub struct Encoded {
 /// [`Egress::strict`] is set.
 pub fn encode(surface: Surface, head: &Head, body: &Bytes, egress: &Egress<'_>) -> Result<Encoded, Refusal> {
     let upstream = egress.kind.dialect_for(surface);
-    if !surface.servable_by(upstream) {
+    if !egress.kind.serves(surface) {
         let message = format!("{} cannot serve {} requests", egress.kind, surface.operation());
         return Err(Refusal::new(RefusalKind::NotTranslatable, message));
     }
@@ -142,7 +143,14 @@ fn patched(
     if matches!(surface, Surface::ChatCompletions | Surface::Completions) {
         mend(head, body, egress, &mut patches, loss)?;
     }
-    if *head.model != *egress.model {
+    let is_vertex = egress.kind == ProviderKind::VertexAnthropic;
+    if is_vertex {
+        let model = head.model_place.as_ref().filter(|_| surface == Surface::Messages);
+        vertex::patch(body, model, &mut patches)?;
+    }
+    // There the path names the model, unless tokens are counted.
+    let is_named = !is_vertex || surface == Surface::CountTokens;
+    if is_named && *head.model != *egress.model {
         match &head.model_place {
             Some(place) => patches.replace(place.clone(), quote(egress.model))?,
             None if surface.is_addressed() => {}
@@ -260,6 +268,9 @@ fn path(surface: Surface, stream: bool, egress: &Egress<'_>) -> Cow<'static, str
     if let Surface::Through(through) = surface {
         return through_path(through, "", egress).into();
     }
+    if egress.kind == ProviderKind::VertexAnthropic {
+        return vertex::path(surface, stream, egress.model).into();
+    }
     let surface = match (egress.kind.dialect_for(surface), surface) {
         (Dialect::Anthropic, Surface::CountTokens) => return Cow::Borrowed("/v1/messages/count_tokens"),
         (Dialect::Anthropic, _) => return Cow::Borrowed("/v1/messages"),
@@ -336,7 +347,7 @@ fn google(method: &str, egress: &Egress<'_>) -> String {
 }
 
 /// As one segment of a path: everything but RFC 3986's unreserved characters is encoded.
-fn percent_encoded(text: &str) -> String {
+pub(crate) fn percent_encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

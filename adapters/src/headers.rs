@@ -46,8 +46,14 @@ pub fn request_headers(
     match upstream {
         Dialect::Anthropic => {
             if same_dialect {
-                pass("anthropic-version");
                 pass("anthropic-beta");
+            }
+            // Vertex AI is told the version in the body.
+            if kind == ProviderKind::VertexAnthropic {
+                return;
+            }
+            if same_dialect {
+                pass("anthropic-version");
             }
             out.entry("anthropic-version")
                 .or_insert(HeaderValue::from_static(ANTHROPIC_VERSION));
@@ -105,6 +111,14 @@ mod tests {
         assert_eq!(sent(Surface::Embeddings, ProviderKind::Groq), ["idempotency-key"]);
         let anthropic = ["anthropic-beta", "anthropic-version", "idempotency-key"];
         assert_eq!(sent(Surface::Messages, ProviderKind::Anthropic), anthropic);
+        assert_eq!(
+            sent(Surface::Messages, ProviderKind::VertexAnthropic),
+            ["anthropic-beta", "idempotency-key"]
+        );
+        assert_eq!(
+            sent(Surface::ChatCompletions, ProviderKind::VertexAnthropic),
+            [""; 0]
+        );
         assert_eq!(sent(Surface::Messages, ProviderKind::OpenAi), [""; 0]);
         assert_eq!(
             sent(Surface::ChatCompletions, ProviderKind::OpenAiResponses),

@@ -9,7 +9,7 @@ mod span;
 pub(crate) use balance::Balance;
 pub(crate) use fields::{Fields, count, elements, text};
 pub(crate) use keys::keys;
-pub(crate) use span::{after_colon, quoted_end, skip_space, value_span};
+pub(crate) use span::{after_colon, key_before, quoted_end, skip_space, value_span};
 
 /// `text` as a JSON string, quotes included.
 pub(crate) fn quote(text: &str) -> Vec<u8> {

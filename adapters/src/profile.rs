@@ -5,7 +5,7 @@
 //! (`https://api.openai.com/v1`); of Anthropic it is the origin, with or without `/v1`; of Azure it is the
 //! resource (`https://NAME.openai.azure.com`), with or without `/openai` or `/openai/v1`; of Gemini the origin, with or
 //! without `/v1beta`; of Vertex AI it ends with the location
-//! (`https://us-central1-aiplatform.googleapis.com/v1/projects/NAME/locations/us-central1`); of Cohere it is the
+//! (`https://us-central1-aiplatform.googleapis.com/v1/projects/NAME/locations/us-central1`), whoever made the model; of Cohere it is the
 //! origin, with or without `/v2`; of Bedrock the region's endpoint (`https://bedrock-runtime.us-east-1.amazonaws.com`).
 
 use tollgate_core::ProviderKind;
@@ -119,6 +119,7 @@ pub fn profile(kind: ProviderKind) -> &'static Profile {
         ProviderKind::OpenAiResponses => &OPENAI_RESPONSES,
         ProviderKind::Gemini => &GEMINI,
         ProviderKind::Vertex => &VERTEX,
+        ProviderKind::VertexAnthropic => &VERTEX_ANTHROPIC,
         ProviderKind::Cohere => &COHERE,
         ProviderKind::Bedrock => &BEDROCK,
     }
@@ -170,6 +171,7 @@ pub fn base_url(kind: ProviderKind, url: &str) -> &str {
         ProviderKind::Gemini => without(url, "/v1beta"),
         ProviderKind::Cohere => without(url, "/v2"),
         ProviderKind::Vertex => without(url, "/publishers/google"),
+        ProviderKind::VertexAnthropic => without(url, "/publishers/anthropic"),
         ProviderKind::Azure => {
             let bare = without(url, "/v1");
             without(url.get(..bare).unwrap_or(url), "/openai")
@@ -207,6 +209,12 @@ static GEMINI: Profile = Profile {
 static VERTEX: Profile = Profile {
     base_url: None,
     ..bearer("", &["VERTEX_ACCESS_TOKEN"], UNASKED)
+};
+
+/// `VERTEX_ACCESS_TOKEN` makes a provider of the kind before.
+static VERTEX_ANTHROPIC: Profile = Profile {
+    base_url: None,
+    ..bearer("", &[], UNASKED)
 };
 
 static COHERE: Profile = bearer(
@@ -341,7 +349,12 @@ mod tests {
     fn presets_are_usable_as_they_stand() {
         for kind in ProviderKind::ALL {
             let profile = profile(kind);
-            let customers_own = [ProviderKind::Azure, ProviderKind::Vertex, ProviderKind::Bedrock];
+            let customers_own = [
+                ProviderKind::Azure,
+                ProviderKind::Vertex,
+                ProviderKind::VertexAnthropic,
+                ProviderKind::Bedrock,
+            ];
             assert_eq!(
                 profile.base_url.is_none(),
                 customers_own.contains(&kind),
@@ -351,7 +364,8 @@ mod tests {
                 let url: http::Uri = url.parse().unwrap();
                 assert!(url.host().is_some() && !url.path().ends_with("v1/"), "{kind}");
             }
-            let has_key = kind != ProviderKind::OpenAiResponses;
+            let shares_key = [ProviderKind::OpenAiResponses, ProviderKind::VertexAnthropic];
+            let has_key = !shares_key.contains(&kind);
             assert_eq!(!profile.api_key_env.is_empty(), has_key, "{kind}");
             assert!(
                 profile.quirks.takes_stream_options || profile.quirks.reports_usage_unasked,

@@ -6,11 +6,11 @@
 
 use std::collections::HashSet;
 
-use tollgate_core::{Dialect, Refusal};
+use tollgate_core::{Dialect, ProviderKind, Refusal};
 
 use super::quirks::{LONGEST_NAME, Takes, takes};
 use super::settings::{self, Settings};
-use super::turns;
+use super::{turns, vertex};
 use crate::chat::names::{Renamed, legal};
 use crate::chat::schema::{JSON_HINT, json_hint};
 use crate::chat::tier::Tier;
@@ -38,8 +38,11 @@ pub(crate) fn request(
     let mut renamed = Renamed::default();
     let mut out = Vec::with_capacity(1024);
     object(&mut out, |o| {
-        o.text("model", egress.model)
-            .plain("max_tokens", settings.max_tokens);
+        match egress.kind {
+            ProviderKind::VertexAnthropic => o.text(vertex::FIELD, vertex::VERSION),
+            _ => o.text("model", egress.model),
+        };
+        o.plain("max_tokens", settings.max_tokens);
         let hint = format_hint(&request, takes, loss);
         turns::write_system(o, &conversation.system, hint.as_deref());
         turns::write_messages(o, &conversation.turns);

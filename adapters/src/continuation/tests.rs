@@ -244,7 +244,8 @@ proptest! {
                 let out = encoded(surface, &body, &Partial::of(&said), &egress(kind)).unwrap();
                 let sent: Value = serde_json::from_slice(&out.body).unwrap();
                 let last = sent["messages"].as_array().unwrap().last().unwrap();
-                let expected = if kind == ProviderKind::Anthropic { said.trim_end() } else { &said };
+                let trims = kind.dialect_for(surface) == Dialect::Anthropic;
+                let expected = if trims { said.trim_end() } else { &said };
                 if expected.is_empty() {
                     prop_assert_eq!(&last["role"], "user");
                 } else {

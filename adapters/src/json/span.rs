@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use memchr::memchr2;
+use memchr::{memchr2, memrchr};
 
 /// The first position at or after `at` that is not white space.
 pub(crate) fn skip_space(json: &[u8], at: usize) -> usize {
@@ -52,6 +52,13 @@ fn equal_bytes(word: u64, byte: u8) -> u64 {
 pub(crate) fn after_colon(json: &[u8], key: usize) -> Option<usize> {
     let colon = skip_space(json, quoted_end(json, key)?);
     (json.get(colon) == Some(&b':')).then(|| skip_space(json, colon + 1))
+}
+
+/// Where the key begins, with its quote, whose value begins at `value`. It must have no quote in it.
+pub(crate) fn key_before(json: &[u8], value: usize) -> Option<usize> {
+    let colon = json.get(..value)?.trim_ascii_end().strip_suffix(b":")?;
+    let inside = colon.trim_ascii_end().strip_suffix(b"\"")?;
+    memrchr(b'"', inside)
 }
 
 /// The bytes of the value that begins at `start`.
@@ -113,6 +120,13 @@ mod tests {
         let json = br#"{"a\"b" : 7}"#;
         assert_eq!(after_colon(json, 2), Some(10));
         assert_eq!(after_colon(br#"{"a" 7}"#, 2), None);
+    }
+
+    #[test]
+    fn a_key_is_found_from_its_value() {
+        assert_eq!(key_before(br#"{ "a\u0062" : 7}"#, 14), Some(2));
+        assert_eq!(key_before(b"[7]", 1), None);
+        assert_eq!(key_before(b"\":7", 2), None);
     }
 
     proptest! {

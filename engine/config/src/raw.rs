@@ -65,14 +65,14 @@ pub(crate) struct Provider {
     /// Which API it speaks, and which presets apply. `openai` with a `base_url` is any compatible server.
     #[schemars(required)]
     pub kind: Option<KindText>,
-    /// Where it is: up to and including `/v1` for OpenAI-compatible servers. Default: the kind's own address; required for `azure`. For `bedrock` and `vertex`, `region` (and `project`) tell it.
+    /// Where it is: up to and including `/v1` for OpenAI-compatible servers. Default: the kind's own address; required for `azure`. For `bedrock`, `vertex` and `vertex-anthropic`, `region` (and `project`) tell it.
     pub base_url: Option<String>,
     /// Its key, usually `${SOME_VARIABLE}`. Not needed where the host is on this machine or a private network.
     pub api_key: Option<SecretText>,
     /// Several keys, used in turn by weight; instead of `api_key`.
     #[schemars(extend("minItems" = 1))]
     pub api_keys: Option<Vec<ApiKey>>,
-    /// The Google Cloud project, for kind `vertex`: with `region` it tells the address.
+    /// The Google Cloud project, for kinds `vertex` and `vertex-anthropic`: with `region` it tells the address.
     pub project: Option<String>,
     /// Azure's `api-version`, for deployment URLs. Without it, Azure's `/openai/v1` is used.
     pub api_version: Option<String>,
@@ -95,7 +95,7 @@ pub(crate) struct Provider {
     /// Concurrent streams on one HTTP/2 connection before another is opened.
     #[schemars(range(min = 1, max = 10_000), extend("default" = 100))]
     pub max_streams_per_connection: Option<usize>,
-    /// Where it is, in your words: `eu`, `us-east`; for `bedrock` and `vertex` in theirs, where no `base_url` is given: `us-east-1`. Compared with the `regions` of models, keys and requests.
+    /// Where it is, in your words: `eu`, `us-east`; for `bedrock`, `vertex` and `vertex-anthropic` in theirs, where no `base_url` is given: `us-east-1`. Compared with the `regions` of models, keys and requests.
     pub region: Option<String>,
     /// How its health is measured. Default: as in `health` at the top.
     pub health: Option<Health>,

@@ -213,6 +213,8 @@ pub enum ProviderKind {
     Gemini,
     /// Gemini on Google's Vertex AI.
     Vertex,
+    /// Claude on Google's Vertex AI.
+    VertexAnthropic,
     /// Cohere.
     Cohere,
     /// AWS Bedrock, by Converse.
@@ -221,12 +223,13 @@ pub enum ProviderKind {
 
 impl ProviderKind {
     /// Every kind, in the order in which documentation lists them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::OpenAi,
         Self::OpenAiResponses,
         Self::Anthropic,
         Self::Gemini,
         Self::Vertex,
+        Self::VertexAnthropic,
         Self::Bedrock,
         Self::Cohere,
         Self::Azure,
@@ -261,6 +264,7 @@ impl ProviderKind {
             Self::OpenAiResponses => "openai-responses",
             Self::Gemini => "gemini",
             Self::Vertex => "vertex",
+            Self::VertexAnthropic => "vertex-anthropic",
             Self::Cohere => "cohere",
             Self::Bedrock => "bedrock",
         }
@@ -275,7 +279,7 @@ impl ProviderKind {
     /// the provider speaks several.
     pub const fn dialect_for(self, surface: Surface) -> Dialect {
         match self {
-            Self::Anthropic => Dialect::Anthropic,
+            Self::Anthropic | Self::VertexAnthropic => Dialect::Anthropic,
             Self::Gemini | Self::Vertex => Dialect::Gemini,
             Self::Cohere => Dialect::Cohere,
             Self::Bedrock => Dialect::Bedrock,
@@ -287,6 +291,13 @@ impl ProviderKind {
             }
             _ => Dialect::OpenAi,
         }
+    }
+
+    /// Whether such a provider can serve `surface` at all (translated where dialects differ).
+    pub const fn serves(self, surface: Surface) -> bool {
+        // Vertex AI keeps Claude's files and batches in ways of its own.
+        let has_it = !matches!((self, surface), (Self::VertexAnthropic, Surface::Through(_)));
+        has_it && surface.servable_by(self.dialect_for(surface))
     }
 }
 

@@ -321,6 +321,6 @@ impl Route {
     pub fn serves(&self, surface: Surface) -> bool {
         self.targets
             .iter()
-            .any(|it| surface.servable_by(it.target.provider.kind.dialect_for(surface)))
+            .any(|it| it.target.provider.kind.serves(surface))
     }
 }

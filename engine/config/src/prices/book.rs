@@ -165,7 +165,7 @@ impl PriceBook {
         models
             .into_iter()
             .flatten()
-            .filter(|(_, listed)| listed.is_servable)
+            .filter(move |(name, listed)| listed.is_servable && names::is_of(kind, name))
             .map(|(name, _)| &**name)
     }
 }

@@ -31,20 +31,39 @@ pub(super) fn candidates(
         .into_iter()
         .flat_map(spellings)
         .map(move |name| (listed, name));
-    let foundry = (kind == ProviderKind::Azure).then(|| spellings(model));
-    let foundry = foundry.into_iter().flatten().map(|name| ("azure-foundry", name));
+    // What is not listed there costs what it costs at its vendor's.
+    let elsewhere = match kind {
+        ProviderKind::Azure => Some("azure-foundry"),
+        ProviderKind::VertexAnthropic => Some(ProviderKind::Anthropic.name()),
+        _ => None,
+    };
+    let elsewhere = elsewhere
+        .into_iter()
+        .flat_map(|listed| spellings(model).map(move |name| (listed, name)));
     let vendor = (kind == ProviderKind::OpenRouter)
         .then(|| of_vendor(model))
         .into_iter()
         .flatten();
-    own.chain(unprefixed).chain(foundry).chain(vendor)
+    own.chain(unprefixed).chain(elsewhere).chain(vendor)
 }
 
 /// Under which provider the catalogue lists the models of one of this kind.
 pub(super) const fn listed_as(kind: ProviderKind) -> &'static str {
     match kind {
         ProviderKind::OpenAiResponses => ProviderKind::OpenAi.name(),
+        ProviderKind::VertexAnthropic => ProviderKind::Vertex.name(),
         _ => kind.name(),
+    }
+}
+
+/// Whether a provider of this kind has a model that is listed under its name. Vertex AI's are listed together, and served
+/// in their makers' dialects.
+pub(super) fn is_of(kind: ProviderKind, model: &str) -> bool {
+    let is_claude = model.starts_with("claude");
+    match kind {
+        ProviderKind::Vertex => !is_claude,
+        ProviderKind::VertexAnthropic => is_claude,
+        _ => true,
     }
 }
 
@@ -71,9 +90,11 @@ fn of_vendor(model: &str) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> 
     })
 }
 
-/// The name, and the name without a date or `-latest` at its end.
+/// The name, and the name without a date, `-latest` or (Vertex AI's) `@default` at its end.
 fn spellings(name: &str) -> impl Iterator<Item = Cow<'_, str>> {
-    let undated = without_date(name).or_else(|| name.strip_suffix("-latest"));
+    let undated = without_date(name)
+        .or_else(|| name.strip_suffix("-latest"))
+        .or_else(|| name.strip_suffix("@default"));
     std::iter::once(name).chain(undated).map(Cow::Borrowed)
 }
 

@@ -37,7 +37,7 @@ impl Cloud {
 pub(super) fn usual(written: &raw::Provider) -> Option<Cloud> {
     match ProviderKind::from_name(&written.kind.as_ref()?.0)? {
         ProviderKind::Bedrock => Some(Cloud::Aws),
-        ProviderKind::Vertex => Some(Cloud::Google),
+        ProviderKind::Vertex | ProviderKind::VertexAnthropic => Some(Cloud::Google),
         _ => None,
     }
 }

@@ -96,11 +96,11 @@ fn provider(
             "none: only kind azure has one",
         );
     }
-    if written.project.is_some() && kind != ProviderKind::Vertex {
+    if written.project.is_some() && !is_vertex(kind) {
         context.report.problem(
             place.key("project"),
             "a project",
-            "none: only kind vertex has one",
+            "none: only kinds vertex and vertex-anthropic have one",
         );
     }
     let watch = watched.with(context, written.health.as_ref(), written.breaker.as_ref(), place);
@@ -125,6 +125,11 @@ fn provider(
         probe: health::probe(context, written.probe.as_ref(), place.key("probe")),
         outcomes: context.board.outcomes(name),
     })
+}
+
+/// Whether it is at Google's Vertex AI, in a project's location.
+const fn is_vertex(kind: ProviderKind) -> bool {
+    matches!(kind, ProviderKind::Vertex | ProviderKind::VertexAnthropic)
 }
 
 fn region(context: Context<'_>, written: &raw::Provider, place: Place<'_>) -> Option<Arc<str>> {
@@ -163,7 +168,7 @@ fn base_url(
     let region = written.region.as_deref();
     let made = match (kind, region, written.project.as_deref()) {
         (ProviderKind::Bedrock, Some(region), _) => Some(address::bedrock(region)),
-        (ProviderKind::Vertex, Some(location), Some(project)) => Some(address::vertex(project, location)),
+        (kind, Some(location), Some(project)) if is_vertex(kind) => Some(address::vertex(project, location)),
         _ => None,
     };
     let known = written
@@ -174,7 +179,7 @@ fn base_url(
     let Some(text) = known else {
         let expected = match kind {
             ProviderKind::Bedrock => "a `region` such as \"us-east-1\", or the endpoint's URL",
-            ProviderKind::Vertex => {
+            kind if is_vertex(kind) => {
                 "a `project` and a `region` such as \"us-central1\", or the location's URL"
             }
             _ => "the resource's URL such as \"https://NAME.openai.azure.com\"",

@@ -11,7 +11,7 @@ const BASE: &str = "providers: { l: { kind: vllm } }\n";
 fn a_misspelt_key_is_told_with_its_line_and_the_nearest_one() {
     assert_eq!(
         problems("providers:\n  openai:\n    knd: openai\n    api_key: x\n"),
-        "t.yaml:2: providers.openai.kind: missing; expected one of openai, openai-responses, anthropic, gemini, vertex, bedrock, cohere, azure, deepseek, dashscope, \
+        "t.yaml:2: providers.openai.kind: missing; expected one of openai, openai-responses, anthropic, gemini, vertex, vertex-anthropic, bedrock, cohere, azure, deepseek, dashscope, \
          mistral, groq, together, fireworks, xai, openrouter, ollama, vllm\n\
          t.yaml:3: providers.openai.knd: unknown key; did you mean \"kind\"? expected one of kind, base_url, \
          api_key, api_keys, project, api_version, auth, aws, google, headers, timeouts, http, max_idle_connections, \
@@ -42,7 +42,7 @@ keys:
 "#;
     assert_eq!(
         problems(text),
-        "t.yaml:3: providers.a.kind: \"opnai\"; did you mean \"openai\"? expected one of openai, openai-responses, anthropic, gemini, vertex, bedrock, cohere, azure, \
+        "t.yaml:3: providers.a.kind: \"opnai\"; did you mean \"openai\"? expected one of openai, openai-responses, anthropic, gemini, vertex, vertex-anthropic, bedrock, cohere, azure, \
          deepseek, dashscope, mistral, groq, together, fireworks, xai, openrouter, ollama, vllm\n\
          t.yaml:4: providers.b.api_key: the environment variable UNSET is not set; set it, or give a default: \
          ${UNSET:-default}\n\
@@ -254,7 +254,7 @@ const PROVIDERS: &[(&str, &str)] = &[
     ),
     (
         "",
-        "kind: missing; expected one of openai, openai-responses, anthropic, gemini, vertex, bedrock, cohere, azure, deepseek, dashscope, mistral, groq, together, fireworks, xai, openrouter, ollama, vllm",
+        "kind: missing; expected one of openai, openai-responses, anthropic, gemini, vertex, vertex-anthropic, bedrock, cohere, azure, deepseek, dashscope, mistral, groq, together, fireworks, xai, openrouter, ollama, vllm",
     ),
     (
         "kind: vllm, base_url: 'https://u:pw@h/v1'",

@@ -56,6 +56,8 @@ fn two_lines_are_enough() {
     );
     let usual = google("{ kind: vertex, project: p, region: europe-west4, auth: google }");
     assert_eq!(usual, GoogleSource::Usual);
+    let claude = google("{ kind: vertex-anthropic, project: p, region: eu, auth: google }");
+    assert_eq!(claude, GoogleSource::Usual);
     // Other APIs at the same clouds.
     let openai = "{ kind: openai, base_url: \"https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1\", auth: aws }";
     assert_eq!(&*aws(openai).region, "us-west-2");
@@ -124,6 +126,18 @@ fn what_does_not_fit_is_told_with_how_to_mend_it() {
             "p.api_key: missing; expected a key such as \"${VERTEX_ACCESS_TOKEN}\", or auth: google",
         ),
         (
+            "{ kind: vertex-anthropic, project: p, region: global }",
+            "p.api_key: missing; expected a key such as \"${API_KEY}\", or auth: google",
+        ),
+        (
+            "{ kind: vertex-anthropic, region: global, auth: google }",
+            "p.base_url: missing, and kind vertex-anthropic has no address of its own; expected a `project` and a `region` such as \"us-central1\", or the location's URL",
+        ),
+        (
+            "{ kind: anthropic, project: p, api_key: k }",
+            "p.project: a project; expected none: only kinds vertex and vertex-anthropic have one",
+        ),
+        (
             "{ kind: bedrock, base_url: \"https://b.example.com\", region: eu, auth: aws }",
             "p.aws.region: no AWS region in base_url or region; expected aws: { region: \"us-east-1\" }, or another region that requests are signed for",
         ),
@@ -180,6 +194,22 @@ fn what_does_not_fit_is_told_with_how_to_mend_it() {
         assert_eq!(found, format!("t.yaml:3: providers.{told}"), "{text}");
         assert!(!found.contains("very-secret"), "{found}");
     }
+}
+
+#[test]
+fn claude_is_not_asked_for_in_the_dialect_of_gemini() {
+    let with = |kind: &str| {
+        let provider = format!("{{ kind: {kind}, project: p, region: global, auth: google }}");
+        let model = "models:\n  m: { targets: [ { provider: p, model: claude-opus-4-6 } ] }\n";
+        format!("{}{model}", with(&provider))
+    };
+    assert_eq!(
+        problems(&with("vertex")),
+        "t.yaml:5: models.m.targets[0].model: a Claude model, at a provider of kind vertex; expected a provider of kind \
+         vertex-anthropic, which asks for Claude as it wants to be asked"
+    );
+    let settings = read(&with("vertex-anthropic")).unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
 }
 
 #[test]

@@ -13,11 +13,22 @@ fn the_shipped_catalogue_is_complete() {
         book.models(ProviderKind::Anthropic)
             .any(|model| model == "claude-haiku-4-5")
     );
+    let is_claude = |kind| {
+        book.models(kind)
+            .map(|model| model.starts_with("claude"))
+            .collect::<Vec<_>>()
+    };
+    let (google, anthropic) = (
+        is_claude(ProviderKind::Vertex),
+        is_claude(ProviderKind::VertexAnthropic),
+    );
+    assert!(google.len() > 10 && !google.contains(&true));
+    assert!(anthropic.len() > 10 && !anthropic.contains(&false));
 }
 
 #[test]
 fn models_are_found_as_people_write_them() {
-    use ProviderKind::{Anthropic, Azure, Groq, OpenAi, OpenRouter};
+    use ProviderKind::{Anthropic, Azure, Groq, OpenAi, OpenRouter, VertexAnthropic};
     let book = PriceBook::shipped();
     let input = |kind, model| {
         book.find(kind, model)
@@ -37,6 +48,10 @@ fn models_are_found_as_people_write_them() {
         (OpenRouter, "anthropic/claude-haiku-4.5:nitro", Some(1_000_000)),
         (OpenRouter, "meta-llama/llama-3-8b:free", Some(0)),
         (OpenRouter, "meta-llama/llama-3-8b", None),
+        (VertexAnthropic, "claude-opus-4-5@20251101", Some(5_000_000)),
+        (VertexAnthropic, "claude-sonnet-4-6@default", Some(3_000_000)),
+        // Not listed there: what its vendor takes.
+        (VertexAnthropic, "claude-haiku-4-5@20251001", Some(1_000_000)),
         (Azure, "gpt-4.1", Some(2_000_000)),
         (
             Groq,
@@ -226,8 +241,8 @@ fn every_kind_with_a_key_works_without_a_file() {
         _ => Some("sk-key".to_owned()),
     };
     let settings = zero_config(&env, 1, &Board::default()).unwrap();
-    // OpenAI has two, and one key.
-    assert_eq!(settings.catalog.providers().len(), ProviderKind::ALL.len() - 1);
+    // OpenAI has two, and one key; so has Vertex AI.
+    assert_eq!(settings.catalog.providers().len(), ProviderKind::ALL.len() - 2);
 }
 
 #[test]

@@ -325,10 +325,7 @@ fn fixed(
         .chain(ask.regions);
     if entry.weight == 0 {
         Some(Filter::OutOfUse)
-    } else if !ask
-        .surface
-        .servable_by(target.provider.kind.dialect_for(ask.surface))
-    {
+    } else if !target.provider.kind.serves(ask.surface) {
         Some(Filter::Surface)
     } else if regions.any(outside) {
         Some(Filter::Region)

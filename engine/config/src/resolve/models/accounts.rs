@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use tollgate_core::{Account, Dialect, ProviderKind, Surface, Through};
+use tollgate_core::{Account, ProviderKind, Surface, Through};
 use tollgate_routing::Route;
 
 use super::targets::Targets;
@@ -83,11 +83,9 @@ fn open(
 
 /// Whether providers of this kind keep such things, and are asked in a dialect that clients have for them.
 fn keeps(kind: ProviderKind, account: Account) -> bool {
-    let speaks = |through, dialect| kind.dialect_for(Surface::Through(through)) == dialect;
+    let serves = |through| kind.serves(Surface::Through(through));
     match account {
-        Account::Files | Account::Batches => {
-            speaks(Through::Files, Dialect::OpenAi) || speaks(Through::AnthropicFiles, Dialect::Anthropic)
-        }
-        Account::Responses => speaks(Through::StoredResponses, Dialect::Responses),
+        Account::Files | Account::Batches => serves(Through::Files) || serves(Through::AnthropicFiles),
+        Account::Responses => serves(Through::StoredResponses),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tollgate_core::{Account, Capabilities, Pattern, Price, Rates, UnitPrices};
+use tollgate_core::{Account, Capabilities, Pattern, Price, ProviderKind, Rates, UnitPrices};
 use tollgate_routing::{ModelFacts, Provider, RouteTarget, Target, TargetId};
 
 use crate::PriceBook;
@@ -78,7 +78,7 @@ impl<'c> Targets<'c> {
         let provider = provider?;
         let model: Option<Arc<str>> = match written.model.as_deref() {
             Some(model) => {
-                self.check_model(model, place.key("model"));
+                self.check_model(model, provider.kind, place.key("model"));
                 Some(model.into())
             }
             None if pattern.is_wildcard() => None,
@@ -116,7 +116,7 @@ impl<'c> Targets<'c> {
         })
     }
 
-    fn check_model(&self, model: &str, place: Place<'_>) {
+    fn check_model(&self, model: &str, kind: ProviderKind, place: Place<'_>) {
         if model.is_empty() || model.len() > 256 || model.contains(char::is_control) {
             self.context
                 .report
@@ -124,6 +124,12 @@ impl<'c> Targets<'c> {
         } else if model.contains('*') {
             let expected = "a model's full name, or none for what the * of the route stands for";
             self.context.report.problem(place, "a pattern", expected);
+        } else if kind == ProviderKind::Vertex && model.starts_with("claude") {
+            let expected =
+                "a provider of kind vertex-anthropic, which asks for Claude as it wants to be asked";
+            self.context
+                .report
+                .problem(place, "a Claude model, at a provider of kind vertex", expected);
         }
     }
 

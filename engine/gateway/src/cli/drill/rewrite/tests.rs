@@ -24,6 +24,7 @@ providers:
   bedrock: { kind: bedrock, region: us-east-1, auth: aws }
   role: { kind: bedrock, region: us-east-1, aws: { access_key_id: "SECRET-id", secret_access_key: "SECRET-key", role_arn: "arn:aws:iam::123456789012:role/SECRET" } }
   vertex: { kind: vertex, project: p, region: europe-west4, google: { credentials_file: SECRET.json } }
+  claude_there: { kind: vertex-anthropic, project: p, region: eu, google: { credentials_file: SECRET.json } }
 cache: { directory: /var/lib/real, policy: { mode: exact } }
 models:
   fast:
