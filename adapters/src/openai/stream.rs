@@ -22,6 +22,8 @@ pub(crate) struct ChunkReader {
     /// The index of the choice that is read.
     choice: u64,
     has_started: bool,
+    /// Whether thoughts have come that await their proof.
+    has_thought: bool,
     calls: Vec<Known>,
 }
 
@@ -79,7 +81,15 @@ impl ChunkReader {
 
     fn delta(&mut self, delta: &Fields<'_>, each: &mut dyn FnMut(Piece<'_>)) {
         if let Some(text) = reasoning(delta) {
+            self.has_thought = true;
             each(Piece::Thinking(text));
+        }
+        for block in delta
+            .elements("thinking_blocks")
+            .into_iter()
+            .filter_map(Fields::of)
+        {
+            self.block(&block, each);
         }
         match delta.raw("content") {
             Some(list) if list.starts_with('[') => {
@@ -111,6 +121,21 @@ impl ChunkReader {
         }
         if let Some(function) = delta.object("function_call") {
             self.function(None, None, &function, each);
+        }
+    }
+
+    /// A block of thoughts, or more of one, that tells again what `reasoning_content` told, and then its proof.
+    fn block(&mut self, block: &Fields<'_>, each: &mut dyn FnMut(Piece<'_>)) {
+        let filled = |name: &str| block.text(name).filter(|text| !text.is_empty());
+        if let Some(data) = filled("data") {
+            return each(Piece::RedactedThinking(data));
+        }
+        if let Some(text) = filled("thinking").filter(|_| !self.has_thought) {
+            each(Piece::Thinking(text));
+        }
+        if let Some(signature) = filled("signature") {
+            self.has_thought = false;
+            each(Piece::Signature(signature));
         }
     }
 

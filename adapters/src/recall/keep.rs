@@ -276,20 +276,6 @@ impl Collected {
         }
     }
 
-    /// A block of thoughts in a delta: the thoughts themselves may have come before it.
-    fn thinking_block(&mut self, block: &Fields<'_>) {
-        if let Some(data) = block.text("data") {
-            self.parts.push(Growing::Redacted(data.as_ref().into()));
-            return;
-        }
-        let text = block.text("thinking").unwrap_or_default();
-        let is_known = matches!(self.parts.last(), Some(Growing::Thinking(known, None)) if *known == text);
-        if !is_known {
-            self.thinking(&text);
-        }
-        self.signature(&block.text("signature").unwrap_or_default());
-    }
-
     fn end(&mut self, end: &End<'_>) {
         self.finish = end.finish.or(self.finish);
         if let Some(stop) = &end.stop_sequence {
@@ -407,17 +393,6 @@ impl Source for Chunks {
         }
         for choice in chunk.elements("choices").into_iter().filter_map(Fields::of) {
             ended(foreign::odd_end(&choice))?;
-            let index = choice.count("index").unwrap_or(0);
-            let place = usize::try_from(index).unwrap_or(usize::MAX);
-            let blocks = choice
-                .object("delta")
-                .unwrap_or_default()
-                .elements("thinking_blocks");
-            if let Some((_, collected)) = self.0.get_mut(place) {
-                for block in blocks.into_iter().filter_map(Fields::of) {
-                    collected.thinking_block(&block);
-                }
-            }
         }
         Ok(())
     }
