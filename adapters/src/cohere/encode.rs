@@ -38,8 +38,8 @@ enum Form<'f> {
     Unsaid,
     Text,
     Json,
-    /// JSON of this schema.
-    Schema(&'f str),
+    /// JSON of this schema, and what it is.
+    Schema(&'f str, Option<&'f str>),
     /// In words.
     Hint(String),
 }
@@ -66,7 +66,8 @@ pub(crate) fn request(
         o.text("model", egress.model);
         let form = encoder.form(&request);
         let hint = match &form {
-            Form::Hint(hint) => Some(&**hint),
+            Form::Hint(hint) => Some(hint.clone()),
+            Form::Schema(_, description) => description.map(|text| format!("The answer is JSON: {text}")),
             _ => None,
         };
         let mut writer = Writer {
@@ -74,7 +75,7 @@ pub(crate) fn request(
             crosses: encoder.crosses,
             loss: encoder.loss,
         };
-        writer.messages(o, turns, hint);
+        writer.messages(o, turns, hint.as_deref());
         encoder.tools(o, &request);
         encoder.sampling(o, &request);
         encoder.output(o, &form);
@@ -98,8 +99,10 @@ impl Encoder<'_> {
                 self.loss.note(output.at);
                 Form::Hint(JSON_HINT.to_owned())
             }
-            Output::JsonSchema { schema, .. } if is_taken && (!self.crosses || rules::is_object(schema)) => {
-                Form::Schema(schema)
+            Output::JsonSchema {
+                schema, description, ..
+            } if is_taken && (!self.crosses || rules::is_object(schema)) => {
+                Form::Schema(schema, description.as_deref())
             }
             Output::JsonSchema { schema, .. } => {
                 self.loss.note(output.at);
@@ -114,15 +117,15 @@ impl Encoder<'_> {
         let kind = match form {
             Form::Unsaid | Form::Hint(_) => return,
             Form::Text => "text",
-            Form::Json | Form::Schema(_) => "json_object",
+            Form::Json | Form::Schema(..) => "json_object",
         };
         o.object("response_format", |o| {
             o.text("type", kind);
             match form {
-                Form::Schema(schema) if self.crosses => {
+                Form::Schema(schema, _) if self.crosses => {
                     o.key("json_schema").append(&mut rules::mended(schema));
                 }
-                Form::Schema(schema) => o.raw("json_schema", schema).end(),
+                Form::Schema(schema, _) => o.raw("json_schema", schema).end(),
                 _ => {}
             }
         });

@@ -39,8 +39,10 @@ pub(crate) fn answer(
                     for part in &said {
                         write_said(a, part);
                     }
-                    if said.is_empty() {
-                        let words = end.explanation.as_deref().unwrap_or_default();
+                    // Thoughts are no answer: who gets none is told why.
+                    let is_silent = calls.is_empty() && said.iter().all(|part| is_thought(part));
+                    let words = end.explanation.as_deref().unwrap_or_default();
+                    if said.is_empty() || (is_silent && !words.is_empty()) {
                         a.object(|o| o.text("type", "text").text("text", words).end());
                     }
                 });
@@ -68,6 +70,10 @@ fn is_said(part: &Part<'_>) -> bool {
         Kind::Text(text) | Kind::Refusal(text) | Kind::Thinking { text, .. } => !text.is_empty(),
         _ => false,
     }
+}
+
+const fn is_thought(part: &Part<'_>) -> bool {
+    matches!(part.kind, Kind::Thinking { .. })
 }
 
 fn write_said(a: &mut Array<'_>, part: &Part<'_>) {
