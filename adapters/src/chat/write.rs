@@ -144,6 +144,11 @@ impl Object<'_> {
 }
 
 impl Array<'_> {
+    /// Whether nothing has been written.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.is_empty
+    }
+
     /// Begins an element; it is to be written into the buffer returned.
     pub(crate) fn element(&mut self) -> &mut Vec<u8> {
         if !self.is_empty {

@@ -43,12 +43,6 @@ impl Writer<'_> {
                 a.object(|o| o.text("role", "system").text("content", hint).end());
             }
             for turn in &turns {
-                if turn.name.is_some() {
-                    self.loss.note(format!("{}.name", turn.at));
-                }
-                if self.crosses {
-                    lose_extra(&turn.at, &turn.extra, self.loss);
-                }
                 match turn.role {
                     Role::System | Role::Developer => {
                         self.said(a, "system", turn, &turn.parts.iter().collect::<Vec<_>>());
@@ -66,6 +60,16 @@ impl Writer<'_> {
     }
 
     fn prepare<'a>(&mut self, mut turns: Vec<Turn<'a>>) -> (Option<Turn<'a>>, Vec<Turn<'a>>) {
+        // Before turns are joined, for each has a place of its own.
+        for turn in &mut turns {
+            if turn.name.is_some() {
+                self.loss.note(format!("{}.name", turn.at));
+            }
+            if self.crosses {
+                lose_extra(&turn.at, &turn.extra, self.loss);
+                turn.extra.clear();
+            }
+        }
         if !self.crosses {
             let place = turns.iter().position(|turn| turn.at == DOCUMENTS);
             return (place.map(|place| turns.remove(place)), turns);

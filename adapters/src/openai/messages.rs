@@ -266,6 +266,13 @@ fn tool_call<'a>(json: &'a str, path: Path<'_>) -> Result<Part<'a>, Refusal> {
     let mut part = Part::new(path.to_string(), Kind::ToolCall(call));
     part.cache = node.cache()?;
     part.state = carried::read(&node.fields);
+    let mut known = vec!["id", "type", "function", "cache_control"];
+    // Calls that were put together from a stream still have their place in it.
+    known.push("index");
+    if part.state.is_some() {
+        known.push("extra_content");
+    }
+    part.extra = node.extra(&known);
     Ok(part)
 }
 

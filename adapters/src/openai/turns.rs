@@ -6,7 +6,7 @@ use tollgate_core::ProviderKind;
 
 use super::quirks::{LONGEST_NAME, Takes};
 use crate::chat::carried::{Owner, of_state};
-use crate::chat::history::{Instructions, arrange};
+use crate::chat::history::{Instructions, arrange, open};
 use crate::chat::media::{Source, write_image};
 use crate::chat::names::{legal, nine};
 use crate::chat::write::{Array, Object};
@@ -46,7 +46,8 @@ pub(crate) fn write_cache(
 
 impl Writer<'_> {
     /// Writes `messages`; `hint` is an instruction of the gateway's own.
-    pub(crate) fn messages(&mut self, o: &mut Object<'_>, turns: Vec<Turn<'_>>, hint: Option<&str>) {
+    pub(crate) fn messages(&mut self, o: &mut Object<'_>, mut turns: Vec<Turn<'_>>, hint: Option<&str>) {
+        self.note_beside(&mut turns);
         let (_, turns) = arrange(turns, Instructions::Stay, self.loss);
         // Turns behind the user's last words belong to a loop of tool calls.
         let is_said = |part: &Part<'_>| !matches!(part.kind, Kind::ToolResult { .. });
@@ -59,16 +60,6 @@ impl Writer<'_> {
                 a.object(|o| o.text("role", "system").text("content", hint).end());
             }
             for (position, turn) in turns.iter().enumerate() {
-                if self.crosses {
-                    // Mistral's own `prefix` is written wherever it says something.
-                    let is_lost = |name: &str| name != "prefix" || self.kind != ProviderKind::Mistral;
-                    for (name, _) in turn.extra.iter().filter(|(name, _)| is_lost(name)) {
-                        self.loss.note(format!("{}.{name}", turn.at));
-                    }
-                }
-                if self.is_strict() && turn.name.is_some() {
-                    self.loss.note(format!("{}.name", turn.at));
-                }
                 let in_loop = in_loop.is_none_or(|said| position > said);
                 match turn.role {
                     Role::Developer if self.takes.developer => self.said(a, "developer", turn, &turn.parts),
@@ -77,7 +68,31 @@ impl Writer<'_> {
                     Role::Assistant => self.assistant(a, turn, in_loop, position == last),
                 }
             }
+            // Nothing of what was said could be carried.
+            if a.is_empty() {
+                let mut opening = Vec::new();
+                open(&mut opening);
+                for turn in &opening {
+                    self.user(a, turn);
+                }
+            }
         });
+    }
+
+    /// Notes what turns say beside their parts: before they are joined, for each has a place of its own.
+    fn note_beside(&mut self, turns: &mut [Turn<'_>]) {
+        for turn in turns {
+            if self.is_strict() && turn.name.is_some() {
+                self.loss.note(format!("{}.name", turn.at));
+            }
+            if self.crosses {
+                // Mistral's own `prefix` is written wherever it says something.
+                let is_lost = |name: &str| name != "prefix" || self.kind != ProviderKind::Mistral;
+                turn.extra.retain(|(name, _)| is_lost(name));
+                lose_extra(&turn.at, &turn.extra, self.loss);
+                turn.extra.clear();
+            }
+        }
     }
 
     fn is_strict(&self) -> bool {
@@ -161,18 +176,19 @@ impl Writer<'_> {
     }
 
     fn assistant(&mut self, a: &mut Array<'_>, turn: &Turn<'_>, in_loop: bool, is_last: bool) {
-        let (mut content, mut calls, mut thoughts, mut refusal) = (Vec::new(), Vec::new(), Vec::new(), None);
+        let (mut content, mut calls, mut thoughts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut refusals: Vec<&str> = Vec::new();
         for part in &turn.parts {
             match &part.kind {
                 Kind::ToolCall(call) => calls.push((part, call)),
                 Kind::Thinking { .. } | Kind::RedactedThinking(_) => thoughts.push(part),
-                Kind::Refusal(text) if !self.is_strict() => refusal = Some(text),
+                Kind::Refusal(text) if !self.is_strict() => refusals.push(text),
                 _ if self.has_place(part) => content.push(part),
                 _ => {}
             }
         }
         let thoughts = self.thoughts(&thoughts, in_loop && !calls.is_empty());
-        if content.is_empty() && calls.is_empty() && refusal.is_none() && thoughts.is_none() {
+        if content.is_empty() && calls.is_empty() && refusals.is_empty() && thoughts.is_none() {
             return;
         }
         a.object(|o| {
@@ -192,8 +208,8 @@ impl Writer<'_> {
             } else {
                 self.content(o, &content);
             }
-            if let Some(refusal) = refusal {
-                o.text("refusal", refusal);
+            if !refusals.is_empty() {
+                o.text("refusal", &refusals.join("\n\n"));
             }
             match thoughts {
                 Some(Thoughts::Text(text)) => o.text("reasoning_content", &text).end(),
@@ -239,6 +255,9 @@ impl Writer<'_> {
                 self.crosses,
                 self.loss,
             );
+            if !self.crosses {
+                write_extra(o, &part.extra);
+            }
         });
         if self.crosses {
             lose_extra(&part.at, &part.extra, self.loss);

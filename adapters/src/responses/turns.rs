@@ -36,6 +36,7 @@ impl Writer<'_> {
     /// Writes `instructions` and `input`; `wants_json` is whether the answer is to be a JSON object.
     pub(super) fn input(&mut self, o: &mut Object<'_>, turns: Vec<Turn<'_>>, wants_json: bool) {
         let mut turns = turns;
+        self.note_beside(&mut turns);
         if self.crosses {
             turns = arrange(turns, Instructions::Stay, self.loss).1;
         }
@@ -67,13 +68,20 @@ impl Writer<'_> {
                     self.loss.note(&*turn.at);
                 }
             }
+            // Nothing of what was said could be carried.
+            if a.is_empty() {
+                let mut opening = Vec::new();
+                open(&mut opening);
+                for turn in &opening {
+                    self.turn(a, turn);
+                }
+            }
         });
     }
 
     fn instructions(&mut self, o: &mut Object<'_>, turns: &[Turn<'_>]) {
         let mut texts: Vec<&str> = Vec::new();
         for turn in turns {
-            self.note_turn(turn);
             for part in &turn.parts {
                 match &part.kind {
                     Kind::Text(text) | Kind::Refusal(text) => texts.push(text),
@@ -90,18 +98,20 @@ impl Writer<'_> {
         }
     }
 
-    /// Notes what a turn says beside its parts.
-    fn note_turn(&mut self, turn: &Turn<'_>) {
-        if turn.name.is_some() {
-            self.loss.note(format!("{}.name", turn.at));
-        }
-        if self.crosses {
-            lose_extra(&turn.at, &turn.extra, self.loss);
+    /// Notes what turns say beside their parts: before they are joined, for each has a place of its own.
+    fn note_beside(&mut self, turns: &mut [Turn<'_>]) {
+        for turn in turns {
+            if turn.name.is_some() {
+                self.loss.note(format!("{}.name", turn.at));
+            }
+            if self.crosses {
+                lose_extra(&turn.at, &turn.extra, self.loss);
+                turn.extra.clear();
+            }
         }
     }
 
     fn turn(&mut self, a: &mut Array<'_>, turn: &Turn<'_>) {
-        self.note_turn(turn);
         if turn.parts.is_empty() && !self.crosses {
             return self.message(a, turn, &[]);
         }
