@@ -2,6 +2,7 @@
 //! bytes arrive, no reader panics.
 
 mod carried;
+mod crossing;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
