@@ -368,9 +368,9 @@ pub(crate) struct Cache<'a> {
     pub(crate) ttl: Option<Cow<'a, str>>,
 }
 
-/// Writes everything in `extra`.
+/// Writes what is in `extra`, but for what stands inside of fields that are understood (`source.width`).
 pub(crate) fn write_extra(o: &mut Object<'_>, extra: &Extra<'_>) {
-    for (name, value) in extra {
+    for (name, value) in extra.iter().filter(|(name, _)| !name.contains('.')) {
         o.raw(name, value);
     }
 }

@@ -10,6 +10,9 @@ use crate::chat::read::{Node, Path, wrong};
 use crate::chat::{Call, Kind, Part};
 use crate::json;
 
+/// The fields of a `source` that are understood.
+const SOURCE: &[&str] = &["type", "media_type", "data", "url", "file_id", "content"];
+
 /// Reads a field that is a string or blocks.
 pub(crate) fn read<'a>(node: &Node<'a, '_>, name: &str) -> Result<Vec<Part<'a>>, Refusal> {
     let path = Path::Key(&node.path, name);
@@ -68,6 +71,8 @@ fn block<'a>(json: &'a str, path: Path<'_>) -> Result<Part<'a>, Refusal> {
     part.cache = node.cache()?;
     if !matches!(part.kind, Kind::Opaque(_)) {
         part.extra = node.extra(&[known, &["type", "cache_control"]].concat());
+        part.extra.append(&mut node.extra_in("source", SOURCE));
+        part.extra.append(&mut node.extra_of_cache());
         // Switched off is what it is anyway.
         let is_off = |json: &str| json::Fields::of(json).is_some_and(|c| c.raw("enabled") == Some("false"));
         part.extra

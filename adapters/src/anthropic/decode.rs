@@ -41,6 +41,8 @@ pub(crate) fn request(body: &[u8]) -> Result<ChatRequest<'_>, Refusal> {
     let (output, effort) = output(&node, &mut extra)?;
     let user = user(&node, &mut extra)?;
     node.note_others_in("thinking", &["type", "budget_tokens"], &mut extra);
+    let known = ["type", "name", "disable_parallel_tool_use"];
+    node.note_others_in("tool_choice", &known, &mut extra);
     Ok(ChatRequest {
         origin: Dialect::Anthropic,
         turns: turns(&node)?,
@@ -109,7 +111,9 @@ fn tools<'a>(node: &Node<'a, '_>) -> Result<Vec<Tool<'a>>, Refusal> {
                 "strict",
                 "cache_control",
             ];
-            (kind, tool.extra(&known))
+            let mut extra = tool.extra(&known);
+            extra.append(&mut tool.extra_of_cache());
+            (kind, extra)
         } else {
             (ToolKind::Opaque(json), Vec::new())
         };
@@ -208,6 +212,7 @@ fn output<'a>(node: &Node<'a, '_>, extra: &mut Extra<'a>) -> Result<Outputs<'a>,
     if format.required("type")? != "json_schema" {
         return Err(wrong(Path::Key(&path, "type"), "`json_schema`"));
     }
+    format.note_others(&["type", "schema"], extra);
     let missing = || wrong(Path::Key(&path, "schema"), "an object");
     let output = Output::JsonSchema {
         name: None,

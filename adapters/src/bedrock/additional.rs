@@ -37,6 +37,8 @@ pub(crate) fn read<'a>(node: &Node<'a, '_>) -> Result<Additional<'a>, Refusal> {
         if let Some(json) = fields.raw(name) {
             known.push(name);
             reasoning(json, name, Path::Key(&fields.path, name), &mut read.reasoning)?;
+            let known = ["type", "budget_tokens", "maxReasoningEffort"];
+            fields.note_others_in(name, &known, &mut read.extra);
         }
     }
     if let Some(config) = only(&fields, "output_config", &["effort"]) {
@@ -61,7 +63,7 @@ pub(crate) fn read<'a>(node: &Node<'a, '_>) -> Result<Additional<'a>, Refusal> {
     }
     let rest = fields.extra(&known);
     let named = |(name, value)| (Cow::Owned(format!("{FIELD}.{name}")), value);
-    read.extra = rest.into_iter().map(named).collect();
+    read.extra.extend(rest.into_iter().map(named));
     Ok(read)
 }
 

@@ -122,7 +122,11 @@ fn read_member<'a>(
             return Ok(text.map(|text| (Kind::Text(text), extra.into_iter().collect())));
         }
     };
-    Ok(kind.map(|kind| (kind, within(member, inside.extra(known)))))
+    let mut others = inside.extra(known);
+    if matches!(member, "image" | "audio") {
+        others.append(&mut inside.extra_in("source", &["bytes"]));
+    }
+    Ok(kind.map(|kind| (kind, within(member, others))))
 }
 
 /// Names fields as those of `member`.
@@ -179,7 +183,11 @@ pub(crate) fn is_server_tool(tool_use: &Fields<'_>) -> bool {
 
 fn reasoning<'a>(node: &Node<'a, '_>) -> Result<Read<'a>, Refusal> {
     if let Some(data) = node.text("redactedContent")? {
-        return Ok(Some((Kind::RedactedThinking(data), Vec::new())));
+        let others = node.extra(&["reasoningText", "redactedContent"]);
+        return Ok(Some((
+            Kind::RedactedThinking(data),
+            within("reasoningContent", others),
+        )));
     }
     let Some(json) = node.object("reasoningText")? else {
         return Ok(None);
@@ -189,10 +197,12 @@ fn reasoning<'a>(node: &Node<'a, '_>) -> Result<Read<'a>, Refusal> {
         text: text.text("text")?.unwrap_or_default(),
         signature: text.text("signature")?,
     };
-    let extra = within(
+    let mut extra = within(
         "reasoningContent.reasoningText",
         text.extra(&["text", "signature"]),
     );
+    let others = node.extra(&["reasoningText", "redactedContent"]);
+    extra.append(&mut within("reasoningContent", others));
     Ok(Some((kind, extra)))
 }
 
@@ -226,7 +236,9 @@ fn audio<'a>(node: &Node<'a, '_>) -> Result<Option<Kind<'a>>, Refusal> {
 fn document<'a>(node: &Node<'a, '_>) -> Result<Read<'a>, Refusal> {
     let title = node.text("name")?;
     let at = source(node)?;
-    let mut extra = within("document", node.extra(&["format", "name", "source"]));
+    let mut extra = node.extra(&["format", "name", "source"]);
+    extra.append(&mut node.extra_in("source", &["bytes", "text", "content"]));
+    let mut extra = within("document", extra);
     // Switched off is what it is anyway.
     let is_off = |json: &str| Fields::of(json).is_some_and(|said| said.raw("enabled") == Some("false"));
     extra.retain(|(name, value)| name != "document.citations" || !is_off(value));

@@ -102,13 +102,13 @@ fn tools<'a>(node: &Node<'a, '_>, extra: &mut Extra<'a>) -> Result<Tools<'a>, Re
         let node = Node::of(json, Path::Index(&list, index))?;
         match (blocks::cache_point(&node)?, tools.last_mut()) {
             (Some(cache), Some(marked)) if marked.cache.is_none() => marked.cache = Some(cache),
-            _ => tools.push(tool(json, &node)?),
+            _ => tools.push(tool(json, &node, extra)?),
         }
     }
-    Ok((tools, tool_choice(&config)?))
+    Ok((tools, tool_choice(&config, extra)?))
 }
 
-fn tool<'a>(json: &'a str, node: &Node<'a, '_>) -> Result<Tool<'a>, Refusal> {
+fn tool<'a>(json: &'a str, node: &Node<'a, '_>, extra: &mut Extra<'a>) -> Result<Tool<'a>, Refusal> {
     let Some(spec) = node.object("toolSpec")? else {
         return Ok(Tool {
             at: node.path.to_string(),
@@ -117,7 +117,9 @@ fn tool<'a>(json: &'a str, node: &Node<'a, '_>) -> Result<Tool<'a>, Refusal> {
             extra: Vec::new(),
         });
     };
+    node.note_others(&["toolSpec"], extra);
     let spec = Node::of(spec, Path::Key(&node.path, "toolSpec"))?;
+    spec.note_others_in("inputSchema", &["json"], extra);
     let schema = match spec.object("inputSchema")? {
         Some(schema) => Node::of(schema, Path::Key(&spec.path, "inputSchema"))?.object("json")?,
         None => None,
@@ -136,11 +138,18 @@ fn tool<'a>(json: &'a str, node: &Node<'a, '_>) -> Result<Tool<'a>, Refusal> {
     })
 }
 
-fn tool_choice<'a>(config: &Node<'a, '_>) -> Result<Option<At<ToolChoice<'a>>>, Refusal> {
+fn tool_choice<'a>(
+    config: &Node<'a, '_>,
+    extra: &mut Extra<'a>,
+) -> Result<Option<At<ToolChoice<'a>>>, Refusal> {
     let Some(json) = config.object("toolChoice")? else {
         return Ok(None);
     };
     let choice = Node::of(json, Path::Key(&config.path, "toolChoice"))?;
+    choice.note_others(&["auto", "any", "tool"], extra);
+    for (name, known) in [("auto", ""), ("any", ""), ("tool", "name")] {
+        choice.note_others_in(name, &[known], extra);
+    }
     let chosen = if choice.raw("any").is_some() {
         ToolChoice::Required
     } else if let Some(json) = choice.object("tool")? {
@@ -193,8 +202,11 @@ fn output<'a>(node: &Node<'a, '_>, extra: &mut Extra<'a>) -> Result<Option<At<Ou
         let path = Path::Key(&node.path, name);
         node.object(name)?.ok_or_else(|| wrong(path, "an object"))
     };
+    format.note_others(&["type", "structure"], extra);
     let structure = inside(&format, "structure")?;
     let structure = Node::of(structure, Path::Key(&format.path, "structure"))?;
+    structure.note_others(&["jsonSchema"], extra);
+    structure.note_others_in("jsonSchema", &["name", "description", "schema"], extra);
     let schema = inside(&structure, "jsonSchema")?;
     let schema = Node::of(schema, Path::Key(&structure.path, "jsonSchema"))?;
     let text = schema.required("schema")?;

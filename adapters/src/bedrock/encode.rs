@@ -101,7 +101,7 @@ fn write_within(o: &mut Object<'_>, place: &str, extra: &Extra<'_>) {
 fn within<'e>(place: &str, extra: &'e Extra<'_>) -> impl Iterator<Item = (&'e str, &'e str)> {
     extra.iter().filter_map(move |(name, value)| {
         let inside = name.strip_prefix(place)?.strip_prefix('.')?;
-        Some((inside, *value))
+        (!inside.contains('.')).then_some((inside, *value))
     })
 }
 

@@ -152,7 +152,8 @@ impl<'r> Tools<'r, '_> {
                 Some(choice) => o.object("toolChoice", |o| write_choice(o, choice)).end(),
             }
             for (name, value) in extra {
-                if let Some(name) = name.strip_prefix("toolConfig.") {
+                let inside = name.strip_prefix("toolConfig.");
+                if let Some(name) = inside.filter(|name| !name.contains('.')) {
                     o.raw(name, value);
                 }
             }

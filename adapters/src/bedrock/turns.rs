@@ -311,7 +311,7 @@ pub(crate) fn write_cache(a: &mut Array<'_>, cache: Option<&Cache<'_>>) {
 fn write_within(o: &mut Object<'_>, member: &str, extra: &Extra<'_>) {
     for (name, value) in extra {
         let inside = name.strip_prefix(member).and_then(|name| name.strip_prefix('.'));
-        if let Some(inside) = inside.filter(|name| !name.is_empty() && **name != *"source") {
+        if let Some(inside) = inside.filter(|name| !name.contains('.') && **name != *"source") {
             o.raw(inside, value);
         }
     }

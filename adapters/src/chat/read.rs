@@ -164,6 +164,11 @@ impl<'a, 'p> Node<'a, 'p> {
         Ok(Some(Cache { ttl }))
     }
 
+    /// The fields of `cache_control` that say more than that.
+    pub(crate) fn extra_of_cache(&self) -> Extra<'a> {
+        self.extra_in("cache_control", &["type", "ttl"])
+    }
+
     /// The fields that are not `known` and say something: not `null`, not empty.
     pub(crate) fn extra(&self, known: &[&str]) -> Extra<'a> {
         self.fields
@@ -186,6 +191,19 @@ impl<'a, 'p> Node<'a, 'p> {
             let path = Path::Key(&self.path, name);
             Node { fields, path }.note_others(known, extra);
         }
+    }
+
+    /// The fields of the object `name` that are not `known`, named as what is inside of it. None if it is no object.
+    pub(crate) fn extra_in(&self, name: &str, known: &[&str]) -> Extra<'a> {
+        let fields = self.fields.object(name).unwrap_or_default();
+        let inside = Node {
+            fields,
+            path: self.path,
+        };
+        let others = inside.extra(known).into_iter();
+        others
+            .map(|(other, value)| (format!("{name}.{other}").into(), value))
+            .collect()
     }
 
     /// `content`: a string, or parts that are each read by `part`. Some clients write bare strings among the parts.

@@ -74,7 +74,9 @@ fn tools<'a>(node: &Node<'a, '_>) -> Result<Vec<Tool<'a>>, Refusal> {
                     strict,
                     ..function.function("parameters")?
                 });
-                (kind, tool.extra(&["type", "function"]))
+                let mut extra = tool.extra(&["type", "function"]);
+                extra.append(&mut tool.extra_in("function", &["name", "description", "parameters"]));
+                (kind, extra)
             }
             None => (ToolKind::Opaque(json), Vec::new()),
         };

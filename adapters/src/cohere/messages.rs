@@ -118,6 +118,8 @@ fn part<'a>(node: &Node<'a, '_>, json: &'a str) -> Result<Part<'a>, Refusal> {
     let mut part = Part::new(node.path.to_string(), kind);
     if !matches!(part.kind, Kind::Opaque(_)) {
         part.extra = node.extra(&["type", known]);
+        part.extra
+            .append(&mut node.extra_in("image_url", &["url", "detail"]));
     }
     Ok(part)
 }
@@ -178,6 +180,8 @@ fn tool_call<'a>(json: &'a str, path: Path<'_>) -> Result<Part<'a>, Refusal> {
     };
     let mut part = Part::new(path.to_string(), Kind::ToolCall(call));
     part.extra = node.extra(&["id", "type", "function"]);
+    part.extra
+        .append(&mut node.extra_in("function", &["name", "arguments"]));
     Ok(part)
 }
 

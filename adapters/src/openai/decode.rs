@@ -6,7 +6,7 @@ use tollgate_core::{Dialect, Refusal};
 
 use super::{messages, tools};
 use crate::chat::read::{Node, Path, wrong};
-use crate::chat::{At, ChatRequest, Output, Reasoning, Sampling, at};
+use crate::chat::{At, ChatRequest, Extra, Output, Reasoning, Sampling, at};
 use crate::json;
 
 /// The fields that are understood.
@@ -61,6 +61,7 @@ pub(crate) fn request(body: &[u8]) -> Result<ChatRequest<'_>, Refusal> {
         service_tier: at("service_tier", node.text("service_tier")?),
         extra: node.extra(KNOWN),
     };
+    note_within(&node, &mut request.extra);
     if let Some(store @ "true") = node.raw("store") {
         request.extra.push((Cow::Borrowed("store"), store));
     }
@@ -78,6 +79,27 @@ pub(crate) fn request(body: &[u8]) -> Result<ChatRequest<'_>, Refusal> {
         }
     }
     Ok(request)
+}
+
+/// Notes what is not understood within fields that are.
+fn note_within<'a>(node: &Node<'a, '_>, extra: &mut Extra<'a>) {
+    node.note_others_in("thinking", &["type", "budget_tokens"], extra);
+    node.note_others_in("tool_choice", &["type", "function", "allowed_tools"], extra);
+    node.note_others_in("response_format", &["type", "json_schema"], extra);
+    let within = [
+        ("tool_choice", "function", ["name"].as_slice()),
+        ("tool_choice", "allowed_tools", &["mode", "tools"]),
+        (
+            "response_format",
+            "json_schema",
+            &["name", "description", "schema", "strict"],
+        ),
+    ];
+    for (outer, name, known) in within {
+        let fields = node.fields.object(outer).unwrap_or_default();
+        let path = Path::Key(&node.path, outer);
+        Node { fields, path }.note_others_in(name, known, extra);
+    }
 }
 
 fn sampling<'a>(node: &Node<'a, '_>) -> Result<Sampling<'a>, Refusal> {

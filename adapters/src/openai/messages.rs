@@ -26,6 +26,15 @@ const KNOWN: &[&str] = &[
     "cache_control",
 ];
 
+/// The objects within parts that are understood, and their fields.
+const WITHIN: &[(&str, &[&str])] = &[
+    ("image_url", &["url", "detail"]),
+    ("document_url", &["url"]),
+    ("input_audio", &["data", "format"]),
+    ("file", &["filename", "file_data", "file_id"]),
+    ("cache_control", &["type", "ttl"]),
+];
+
 /// Reads `messages`.
 pub(crate) fn read<'a>(request: &Node<'a, '_>) -> Result<Vec<Turn<'a>>, Refusal> {
     let list = Path::Key(&request.path, "messages");
@@ -114,6 +123,8 @@ fn part<'a>(node: &Node<'a, '_>, json: &'a str) -> Result<Part<'a>, Refusal> {
             "document_name",
             "closed",
         ]);
+        let within = WITHIN.iter().map(|(name, known)| node.extra_in(name, known));
+        part.extra.extend(within.flatten());
     }
     Ok(part)
 }
@@ -240,7 +251,9 @@ fn thinking_blocks<'a>(message: &Node<'a, '_>) -> Result<Vec<Part<'a>>, Refusal>
                 signature: block.text("signature")?,
             },
         };
-        parts.take(Part::new(path.to_string(), kind));
+        let mut part = Part::new(path.to_string(), kind);
+        part.extra = block.extra(&["type", "thinking", "signature", "data"]);
+        parts.take(part);
     }
     Ok(parts.into_parts())
 }
@@ -273,6 +286,10 @@ fn tool_call<'a>(json: &'a str, path: Path<'_>) -> Result<Part<'a>, Refusal> {
         known.push("extra_content");
     }
     part.extra = node.extra(&known);
+    // What SDKs read out of the arguments says nothing more.
+    let known = ["name", "arguments", "parsed_arguments"];
+    part.extra.append(&mut node.extra_in("function", &known));
+    part.extra.append(&mut node.extra_of_cache());
     Ok(part)
 }
 

@@ -6,7 +6,7 @@ use tollgate_core::Refusal;
 
 use crate::chat::custom;
 use crate::chat::read::{Node, Path, wrong};
-use crate::chat::{At, Tool, ToolChoice, ToolKind, at};
+use crate::chat::{At, Extra, Tool, ToolChoice, ToolKind, at};
 use crate::json::{self, Fields};
 
 /// Tools, and the choice of them.
@@ -30,12 +30,13 @@ fn tools<'a>(node: &Node<'a, '_>) -> Result<Vec<Tool<'a>>, Refusal> {
             (FUNCTION, Some(function)) => {
                 let function = Node::of(function, Path::Key(&tool.path, FUNCTION))?;
                 let kind = ToolKind::Function(function.function("parameters")?);
-                (kind, tool.extra(&["type", FUNCTION, "cache_control"]))
+                let known = ["name", "description", "parameters", "strict"];
+                (kind, extra(tool, FUNCTION, &known))
             }
             (CUSTOM, Some(custom)) => {
                 let custom = Node::of(custom, Path::Key(&tool.path, CUSTOM))?;
                 let kind = ToolKind::Function(custom::read(&custom)?);
-                (kind, tool.extra(&["type", CUSTOM, "cache_control"]))
+                (kind, extra(tool, CUSTOM, &["name", "description", "format"]))
             }
             _ => (ToolKind::Opaque(json), Vec::new()),
         };
@@ -46,6 +47,14 @@ fn tools<'a>(node: &Node<'a, '_>) -> Result<Vec<Tool<'a>>, Refusal> {
             extra,
         })
     })
+}
+
+/// What is not known beside a tool's own object, and in it.
+fn extra<'a>(tool: &Node<'a, '_>, own: &str, known: &[&str]) -> Extra<'a> {
+    let mut extra = tool.extra(&["type", own, "cache_control"]);
+    extra.append(&mut tool.extra_in(own, known));
+    extra.append(&mut tool.extra_of_cache());
+    extra
 }
 
 fn choice<'a>(node: &Node<'a, '_>, tools: &mut Vec<Tool<'a>>) -> Result<Option<ToolChoice<'a>>, Refusal> {

@@ -182,7 +182,10 @@ impl Writer<'_> {
             match &part.kind {
                 Kind::ToolCall(call) => calls.push((part, call)),
                 Kind::Thinking { .. } | Kind::RedactedThinking(_) => thoughts.push(part),
-                Kind::Refusal(text) if !self.is_strict() => refusals.push(text),
+                Kind::Refusal(text) if !self.is_strict() => {
+                    self.note_rest(part);
+                    refusals.push(text);
+                }
                 _ if self.has_place(part) => content.push(part),
                 _ => {}
             }
@@ -279,6 +282,9 @@ impl Writer<'_> {
             match &part.kind {
                 Kind::Thinking { text, .. } if is_carried && !text.is_empty() => {
                     words.push_str(text);
+                    if self.crosses {
+                        lose_extra(&part.at, &part.extra, self.loss);
+                    }
                     if part.state.is_some() {
                         self.loss.note(format!("{}.signature", part.at));
                     }
@@ -321,15 +327,20 @@ impl Writer<'_> {
             return;
         };
         for part in parts {
-            if part.cache.is_some() {
-                self.loss.note(format!("{}.cache_control", part.at));
-            }
-            lose_extra(&part.at, &part.extra, self.loss);
+            self.note_rest(part);
         }
         match texts.as_slice() {
             [text] => o.text("content", text).end(),
             texts => o.text("content", &texts.join("\n\n")).end(),
         }
+    }
+
+    /// Notes what a part has beside its words, where those alone are sent.
+    fn note_rest(&mut self, part: &Part<'_>) {
+        if part.cache.is_some() {
+            self.loss.note(format!("{}.cache_control", part.at));
+        }
+        lose_extra(&part.at, &part.extra, self.loss);
     }
 
     fn part(&mut self, a: &mut Array<'_>, part: &Part<'_>) {

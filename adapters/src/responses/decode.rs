@@ -97,6 +97,7 @@ pub(crate) fn request(body: &[u8]) -> Result<ChatRequest<'_>, Refusal> {
 /// What is not understood and says more than the default.
 fn extra<'a>(node: &Node<'a, '_>) -> Result<Extra<'a>, Refusal> {
     let mut extra = node.extra(KNOWN);
+    node.note_others_in("tool_choice", &["type", "name", "mode", "tools"], &mut extra);
     extra.retain(|(name, json)| {
         !matches!(
             (&**name, *json),
@@ -125,6 +126,8 @@ fn output<'a>(node: &Node<'a, '_>, extra: &mut Extra<'a>) -> Result<Option<At<Ou
     };
     let path = Path::Key(&path, "format");
     let format = Node::of(json, path)?;
+    let known = ["type", "name", "description", "schema", "strict"];
+    format.note_others(&known, extra);
     let output = match &*format.required("type")? {
         "text" => Output::Text,
         "json_object" => Output::JsonObject,

@@ -234,7 +234,11 @@ impl Encoder<'_> {
         name: &str,
     ) -> impl Iterator<Item = (&'r str, &'r str)> {
         let own = request.extra.iter().filter(|_| !self.crosses);
-        own.filter_map(move |(key, value)| Some((key.strip_prefix(name)?.strip_prefix('.')?, *value)))
+        let inside = own.filter_map(move |(key, value)| {
+            let inside = key.strip_prefix(name)?.strip_prefix('.')?;
+            Some((inside, *value))
+        });
+        inside.filter(|(name, _)| !name.contains('.'))
     }
 
     /// Whether the request is of the provider's other dialect.
@@ -393,7 +397,7 @@ impl Encoder<'_> {
         for (name, value) in &request.extra {
             let is_written = ["text.", "reasoning."]
                 .iter()
-                .any(|within| name.starts_with(within));
+                .any(|within| name.strip_prefix(within).is_some_and(|name| !name.contains('.')));
             match name.contains('.') {
                 false if self.shares(request) && SHARED.contains(&&**name) => o.raw(name, value).end(),
                 _ if self.shares(request) && name == VERBOSITY => {}

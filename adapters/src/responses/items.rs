@@ -80,6 +80,8 @@ fn item<'a>(
             Reasoned::Part(kind, state) => {
                 let mut part = Part::new(at.clone(), kind);
                 part.state = state;
+                let known = ["type", "id", "status", "summary", "content", "encrypted_content"];
+                part.extra = node.extra(&known);
                 (Role::Assistant, part)
             }
             Reasoned::Beside(state, Some(call)) => {
@@ -208,6 +210,10 @@ fn part<'a>(node: &Node<'a, '_>, json: &'a str) -> Result<Part<'a>, Refusal> {
         part.cache = Some(Cache { ttl: None });
     }
     part.extra = node.extra(&[known, &["type", "prompt_cache_breakpoint"]].concat());
+    part.extra
+        .append(&mut node.extra_in("prompt_cache_breakpoint", &["mode"]));
+    part.extra
+        .append(&mut node.extra_in("input_audio", &["data", "format"]));
     Ok(part)
 }
 

@@ -10,6 +10,7 @@ mod found;
 mod said;
 mod settings;
 mod talk;
+mod unknown;
 
 use proptest::prelude::*;
 use tollgate_core::{Dialect, ProviderKind, RefusalKind};

@@ -291,6 +291,7 @@ fn tool(client: Dialect) -> impl Strategy<Value = Tool<'static>> {
                 description: description.map(Cow::Owned),
                 schema: schema.map(Cow::Owned),
                 strict: said.filter(|_| strict),
+                custom: None,
             })
         });
     let opaque = match client {

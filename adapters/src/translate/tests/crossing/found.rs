@@ -188,3 +188,88 @@ fn proofs_of_thoughts_are_read_of_openais_streams_as_of_its_answers() {
     ];
     assert_eq!(pieces(&told), expected(&["h", "m"]));
 }
+
+#[test]
+fn what_is_not_known_within_a_field_is_named_with_its_path() {
+    let messages = |content: Value| json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": content}]});
+    let image = json!([{"type": "image_url", "image_url": {"url": "https://x/a.png", "new": 1},
+        "cache_control": {"type": "ephemeral", "new": 1}}]);
+    let mut openai = messages(image.clone());
+    openai["response_format"] = json!({"type": "json_object", "new": 1});
+    let mut anthropic =
+        messages(json!([{"type": "image", "source": {"type": "url", "url": "https://x/a.png", "new": 1}}]));
+    anthropic["tools"] =
+        json!([{"name": "f", "input_schema": {}, "cache_control": {"type": "ephemeral", "new": 1}}]);
+    let mut responses = json!({"model": "m", "input": "go", "text": {"format": {"type": "text", "new": 1}}});
+    responses["tool_choice"] = json!({"type": "function", "name": "f", "new": 1});
+    responses["tools"] = json!([{"type": "function", "name": "f"}]);
+    let mut cohere = messages(image);
+    cohere["tools"] = json!([{"type": "function", "function": {"name": "f", "new": 1}}]);
+    let spec = json!({"new": 1, "toolSpec": {"name": "f", "inputSchema": {"json": {}, "new": 1}}});
+    let bedrock = json!({"messages": [{"role": "user", "content": [{"text": "go"},
+        {"image": {"format": "png", "source": {"bytes": "iVBO", "new": 1}}}]}],
+        "toolConfig": {"tools": [spec], "toolChoice": {"any": {"new": 1}}},
+        "additionalModelRequestFields": {"thinking": {"type": "disabled", "new": 1}}});
+    for (client, body, expected) in [
+        (
+            Surface::ChatCompletions,
+            openai,
+            vec![
+                "messages[0].content[0].image_url.new",
+                "messages[0].content[0].cache_control.new",
+                "response_format.new",
+            ],
+        ),
+        (
+            Surface::Messages,
+            anthropic,
+            vec!["messages[0].content[0].source.new", "tools[0].cache_control.new"],
+        ),
+        (
+            Surface::Responses,
+            responses,
+            vec!["tool_choice.new", "text.format.new"],
+        ),
+        (
+            Surface::CohereChat,
+            cohere,
+            vec![
+                "messages[0].content[0].cache_control",
+                "messages[0].content[0].image_url.new",
+                "tools[0].function.new",
+            ],
+        ),
+        (
+            Surface::Converse,
+            bedrock,
+            vec![
+                "messages[0].content[1].image.source.new",
+                "toolConfig.toolChoice.any.new",
+                "toolConfig.tools[0].new",
+                "toolConfig.tools[0].toolSpec.inputSchema.new",
+                "additionalModelRequestFields.thinking.new",
+            ],
+        ),
+    ] {
+        let (sent, lost) = sent(client, ProviderKind::Gemini, &body);
+        assert!(!sent.to_string().contains("\"new\""), "{client:?}: {sent}");
+        for path in expected {
+            assert!(
+                lost.iter().any(|lost| lost == path),
+                "{client:?}: {path} is not in {lost:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_stands_beside_words_of_refusal_is_named() {
+    let refusal = json!([{"type": "refusal", "refusal": "No.", "new": 1, "prompt_cache_breakpoint": {"mode": "explicit"}}]);
+    let body = json!({"model": "m", "input": [{"role": "user", "content": "go"},
+        {"role": "assistant", "content": refusal}, {"role": "user", "content": "please"}]});
+    let (_, lost) = sent(Surface::Responses, ProviderKind::Vllm, &body);
+    assert_eq!(
+        lost,
+        ["input[1].content[0].cache_control", "input[1].content[0].new"]
+    );
+}
