@@ -124,18 +124,23 @@ fn lost(
         silent.push(format!("beside turns: {said:?} became {kept:?}"));
     }
     let is_told = |turn: &Turn<'_>| turn.role == Role::Assistant && named.has(&turn.at);
-    if is_cut(before, after, to) && !before.turns.iter().any(is_told) {
+    if is_cut(before, after, to, &named) && !before.turns.iter().any(is_told) {
         silent.push("the last turn is not continued, and that is not named".to_owned());
     }
     silent
 }
 
 /// Whether an answer that the model was to continue is sent to one that begins another.
-fn is_cut(before: &ChatRequest<'_>, after: &ChatRequest<'_>, to: Dialect) -> bool {
+fn is_cut(before: &ChatRequest<'_>, after: &ChatRequest<'_>, to: Dialect, named: &Named) -> bool {
     let is_blank = |part: &Part<'_>| matches!(&part.kind, Kind::Text(text) if text.trim().is_empty());
     let asks = |part: &Part<'_>| matches!(&part.kind, Kind::Text(text) if text == "Please continue.");
     let begun = before.turns.last().filter(|turn| turn.role == Role::Assistant);
-    let is_begun = begun.is_some_and(|turn| !turn.parts.iter().all(is_blank));
+    let is_begun = begun.is_some_and(|turn| {
+        !turn
+            .parts
+            .iter()
+            .all(|part| is_blank(part) || named.has(&part.at))
+    });
     let is_last = |turn: &Turn<'_>| match turn.role {
         // Where the turn is the last one all the same, only these do not go on with it.
         Role::Assistant => matches!(to, Dialect::OpenAi | Dialect::Responses),
