@@ -84,10 +84,12 @@ pub(crate) fn request(body: &[u8]) -> Result<ChatRequest<'_>, Refusal> {
 /// Notes what is not understood within fields that are.
 fn note_within<'a>(node: &Node<'a, '_>, extra: &mut Extra<'a>) {
     node.note_others_in("thinking", &["type", "budget_tokens"], extra);
-    node.note_others_in("tool_choice", &["type", "function", "allowed_tools"], extra);
+    let known = ["type", "function", "custom", "allowed_tools"];
+    node.note_others_in("tool_choice", &known, extra);
     node.note_others_in("response_format", &["type", "json_schema"], extra);
     let within = [
         ("tool_choice", "function", ["name"].as_slice()),
+        ("tool_choice", "custom", &["name"]),
         ("tool_choice", "allowed_tools", &["mode", "tools"]),
         (
             "response_format",

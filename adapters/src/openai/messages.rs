@@ -260,17 +260,17 @@ fn thinking_blocks<'a>(message: &Node<'a, '_>) -> Result<Vec<Part<'a>>, Refusal>
 
 fn tool_call<'a>(json: &'a str, path: Path<'_>) -> Result<Part<'a>, Refusal> {
     let node = Node::of(json, path)?;
-    let (name, arguments) = if let Some(function) = node.raw("function") {
+    let (own, name, arguments) = if let Some(function) = node.raw("function") {
         let function = Node::of(function, Path::Key(&path, "function"))?;
         let arguments = match function.raw("arguments") {
             Some(object) if object.starts_with('{') => Cow::Borrowed(object),
             _ => function.text("arguments")?.unwrap_or_default(),
         };
-        (function.required("name")?, arguments)
+        ("function", function.required("name")?, arguments)
     } else if let Some(called) = node.raw("custom") {
         let called = Node::of(called, Path::Key(&path, "custom"))?;
         let arguments = custom::arguments(&called.required("input")?);
-        (called.required("name")?, arguments.into())
+        ("custom", called.required("name")?, arguments.into())
     } else {
         return Ok(Part::new(path.to_string(), Kind::Opaque(json)));
     };
@@ -279,7 +279,7 @@ fn tool_call<'a>(json: &'a str, path: Path<'_>) -> Result<Part<'a>, Refusal> {
     let mut part = Part::new(path.to_string(), Kind::ToolCall(call));
     part.cache = node.cache()?;
     part.state = carried::read(&node.fields);
-    let mut known = vec!["id", "type", "function", "cache_control"];
+    let mut known = vec!["id", "type", own, "cache_control"];
     // Calls that were put together from a stream still have their place in it.
     known.push("index");
     if part.state.is_some() {
@@ -287,8 +287,8 @@ fn tool_call<'a>(json: &'a str, path: Path<'_>) -> Result<Part<'a>, Refusal> {
     }
     part.extra = node.extra(&known);
     // What SDKs read out of the arguments says nothing more.
-    let known = ["name", "arguments", "parsed_arguments"];
-    part.extra.append(&mut node.extra_in("function", &known));
+    let known = ["name", "arguments", "parsed_arguments", "input"];
+    part.extra.append(&mut node.extra_in(own, &known));
     part.extra.append(&mut node.extra_of_cache());
     Ok(part)
 }

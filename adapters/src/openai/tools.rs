@@ -31,12 +31,12 @@ fn tools<'a>(node: &Node<'a, '_>) -> Result<Vec<Tool<'a>>, Refusal> {
                 let function = Node::of(function, Path::Key(&tool.path, FUNCTION))?;
                 let kind = ToolKind::Function(function.function("parameters")?);
                 let known = ["name", "description", "parameters", "strict"];
-                (kind, extra(tool, FUNCTION, &known))
+                (kind, extra(&tool, FUNCTION, &known))
             }
             (CUSTOM, Some(custom)) => {
                 let custom = Node::of(custom, Path::Key(&tool.path, CUSTOM))?;
                 let kind = ToolKind::Function(custom::read(&custom)?);
-                (kind, extra(tool, CUSTOM, &["name", "description", "format"]))
+                (kind, extra(&tool, CUSTOM, &["name", "description", "format"]))
             }
             _ => (ToolKind::Opaque(json), Vec::new()),
         };

@@ -428,7 +428,6 @@ fn assembled(dialect: Dialect, stream: &[u8]) -> Answer {
     let mut framing = Framing::of(dialect);
     let framed = framing.push(stream, |frame| {
         let Some(event) = &frame.event else { return };
-        source.observe(event);
         source.read(event, &mut |piece| match piece {
             Piece::Start { model: told } => model = told.map(|told| told.to_string()),
             Piece::Finish(told) => end = told.into_owned(),
