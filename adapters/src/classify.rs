@@ -15,7 +15,8 @@ use bytes::Bytes;
 use tollgate_core::{Dialect, OutcomeClass, Refusal, RefusalKind};
 
 use crate::bedrock;
-use crate::render::{ErrorWords, error_body};
+use crate::error_words::ErrorWords;
+use crate::render::error_body;
 pub(crate) use mask::masked;
 pub(crate) use words::Words;
 

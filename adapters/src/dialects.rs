@@ -11,12 +11,13 @@ use crate::chat::made::Made;
 use crate::chat::names::Renamed;
 use crate::chat::{ChatRequest, lose_states};
 use crate::egress::Egress;
+use crate::error_words::ErrorWords;
 use crate::loss::Loss;
 use crate::passthrough::{
     AnthropicObserver, Observer, OpenAiObserver, Passing, PassingStream, Watching, read_anthropic,
     read_openai,
 };
-use crate::render::{ErrorWords, as_event, error_body};
+use crate::render::{as_event, error_body};
 use crate::report::{Malformed, Report};
 use crate::sse::Event;
 use crate::{anthropic, bedrock, cohere, gemini, openai, responses};

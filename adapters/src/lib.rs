@@ -22,6 +22,7 @@ mod dialects;
 mod egress;
 mod embedding;
 mod encode;
+mod error_words;
 mod estimate;
 pub mod eventstream;
 mod form;

@@ -14,8 +14,9 @@ use crate::chat::made::Made;
 use crate::chat::names::Renamed;
 use crate::dialects::{self, Writer};
 use crate::egress::Egress;
+use crate::error_words::ErrorWords;
 use crate::loss::Loss;
-use crate::render::{ErrorWords, error_body};
+use crate::render::error_body;
 use crate::report::{Malformed, Report, StreamFault};
 use crate::resume::Trace;
 

@@ -4,7 +4,7 @@ use tollgate_core::{Refusal, RefusalKind, Usage, UsageSource};
 
 use crate::chat::write::object;
 use crate::cohere;
-use crate::embedding::{Spoken, Vectors, Wanted};
+use crate::embedding::wanted::{Spoken, Vectors, Wanted};
 use crate::json::Fields;
 use crate::loss::Loss;
 use crate::passthrough::fault_of;

@@ -2,8 +2,8 @@
 //! (`x-amzn-errortype`), or within a stream as the type of an exception.
 
 use crate::chat::write::object;
+use crate::error_words::ErrorWords;
 use crate::eventstream::write_exception;
-use crate::render::ErrorWords;
 
 /// The header that names the kind of error.
 pub(crate) const TYPE_HEADER: &str = "x-amzn-errortype";

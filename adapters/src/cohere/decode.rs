@@ -1,7 +1,5 @@
 //! A Cohere chat request, read into the canonical model. Messages and documents are read in `messages`.
 
-use std::borrow::Cow;
-
 use tollgate_core::{Dialect, Refusal};
 
 use super::messages;
@@ -165,12 +163,4 @@ fn output<'a>(node: &Node<'a, '_>) -> Result<Option<At<Output<'a>>>, Refusal> {
         _ => return Err(wrong(Path::Key(&path, "type"), "`text` or `json_object`")),
     };
     Ok(at("response_format", Some(output)))
-}
-
-/// The text of a document: a string, or a JSON object as it is written.
-pub(crate) fn document_text(json: &str) -> Option<Cow<'_, str>> {
-    if json.starts_with('{') {
-        return Some(Cow::Borrowed(json));
-    }
-    json::text(json)
 }

@@ -5,7 +5,7 @@
 use tollgate_core::{Usage, UsageSource};
 
 use crate::chat::write::object;
-use crate::embedding::{Vectors, Wanted};
+use crate::embedding::wanted::{Vectors, Wanted};
 use crate::json::{self, Fields};
 use crate::passthrough::fault_of;
 use crate::report::{Malformed, Report};

@@ -3,8 +3,8 @@
 use super::events::DONE;
 use crate::chat::write::event as write_event;
 use crate::chat::write::object;
+use crate::error_words::ErrorWords;
 use crate::json::Fields;
-use crate::render::ErrorWords;
 
 /// The JSON body of an error.
 pub(crate) fn body(words: &ErrorWords<'_>) -> Vec<u8> {

@@ -4,9 +4,10 @@
 //! user says before the last question, and those in a tool's result are its text. Where each stood tells the
 //! encoder of this dialect what it was ([`is_plan`], [`is_document`], [`DOCUMENTS`]).
 
+use std::borrow::Cow;
+
 use tollgate_core::Refusal;
 
-use super::decode::document_text;
 use crate::chat::media::Source;
 use crate::chat::read::{Node, Path, wrong};
 use crate::chat::{Call, Kind, Part, Role, Turn};
@@ -192,4 +193,12 @@ fn tool_result<'a>(message: &Node<'a, '_>) -> Result<Part<'a>, Refusal> {
         is_error: false,
     };
     Ok(Part::new(message.path.to_string(), kind))
+}
+
+/// The text of a document: a string, or a JSON object as it is written.
+pub(super) fn document_text(json: &str) -> Option<Cow<'_, str>> {
+    if json.starts_with('{') {
+        return Some(Cow::Borrowed(json));
+    }
+    json::text(json)
 }

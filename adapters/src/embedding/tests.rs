@@ -1,7 +1,7 @@
 //! The same question in everybody's words, and everybody's answers in OpenAI's.
 
 use serde_json::{Value, json};
-use tollgate_core::{RequestId, Timestamp, Usage, UsageSource};
+use tollgate_core::{RefusalKind, RequestId, Timestamp, Usage, UsageSource};
 
 use super::*;
 

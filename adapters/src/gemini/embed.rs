@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use tollgate_core::{Usage, UsageSource};
 
 use crate::chat::write::object;
-use crate::embedding::{Vectors, Wanted};
+use crate::embedding::wanted::{Vectors, Wanted};
 use crate::json::Fields;
 use crate::loss::Loss;
 use crate::passthrough::fault_of;

@@ -1,7 +1,7 @@
 //! Errors in Google's shape: a status as a number and as a word, and details of the types that its SDKs know.
 
 use crate::chat::write::object;
-use crate::render::ErrorWords;
+use crate::error_words::ErrorWords;
 
 /// Who says so, in details.
 const DOMAIN: &str = "tollgate";

@@ -5,7 +5,7 @@
 
 use tollgate_core::Dialect;
 
-use super::answer::{Candidate, Response};
+use super::response::{Candidate, Response};
 use super::usage::{Counts, tier};
 use crate::passthrough::{Observer, Verdict, fault_of};
 use crate::report::Report;

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tollgate_core::{Dialect, Refusal};
 
-use super::decode::{list, object};
+use super::lenient::{list, object};
 use super::signature::{self, Carried};
 use crate::chat::media::{Source, normalised};
 use crate::chat::read::{Node, Path, wrong};

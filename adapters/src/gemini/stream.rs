@@ -5,10 +5,11 @@
 
 use std::borrow::Cow;
 
-use super::answer::{Response, signature};
+use super::answer::signature;
 use super::observe::GeminiObserver;
 use super::partial::PartialArgs;
 use super::parts::own;
+use super::response::Response;
 use crate::chat::answer::Piece;
 use crate::dialects::Source;
 use crate::json::Fields;

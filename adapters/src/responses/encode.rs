@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use tollgate_core::{Dialect, Refusal};
 
-use super::turns::Writer;
+use super::turns::{LONGEST, Writer};
 use crate::anthropic::quirks::effort_of_budget;
 use crate::chat::custom::Custom;
 use crate::chat::names::{Renamed, legal};
@@ -21,8 +21,6 @@ use crate::egress::Egress;
 use crate::loss::Loss;
 use crate::openai::quirks::{Takes, Thinks, is_official, least_effort, most_effort, takes};
 
-/// The longest name of a tool, id of a call, and word for an end user.
-pub(super) const LONGEST: usize = 64;
 /// What Chat Completions has under the same name, to be understood by the same provider.
 const SHARED: &[&str] = &["metadata", "prompt_cache_key", "prompt_cache_retention"];
 /// How much to say: at the top there, within `text` here.

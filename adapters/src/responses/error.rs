@@ -4,8 +4,8 @@
 //! client SDKs look for either: so both are there.
 
 use crate::chat::write::{Object, object};
+use crate::error_words::ErrorWords;
 use crate::json::Fields;
-use crate::render::ErrorWords;
 
 /// OpenAI's word for a kind of error.
 const fn kind_of(status: u16) -> &'static str {

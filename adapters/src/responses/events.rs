@@ -14,9 +14,9 @@ use crate::chat::custom::InputReader;
 use crate::chat::made::{CallIds, Made};
 use crate::chat::names::Renamed;
 use crate::chat::write::{self, Object};
+use crate::error_words::ErrorWords;
 use crate::json::Balance;
 use crate::openai::render::REFUSED;
-use crate::render::ErrorWords;
 
 /// The events that tell more of a call.
 const ARGUMENTS: &str = "response.function_call_arguments.delta";

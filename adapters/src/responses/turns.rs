@@ -7,7 +7,6 @@ use std::collections::HashSet;
 
 use tollgate_core::Dialect;
 
-use super::encode::LONGEST;
 use crate::chat::custom;
 use crate::chat::history::{Instructions, arrange, open};
 use crate::chat::media::Source;
@@ -16,6 +15,9 @@ use crate::chat::write::{Array, Object};
 use crate::chat::{Kind, Part, Role, Turn, lose_extra, write_extra};
 use crate::json::Fields;
 use crate::loss::Loss;
+
+/// The longest name of a tool, id of a call, and word for an end user.
+pub(super) const LONGEST: usize = 64;
 
 /// Without this word in the input, JSON is not given.
 const JSON: &str = "json";

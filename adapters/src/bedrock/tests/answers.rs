@@ -8,7 +8,7 @@ use super::made;
 use crate::chat::answer::{ChatAnswer, Choice, End};
 use crate::chat::names::Renamed;
 use crate::chat::{Call, Kind, Part};
-use crate::render::ErrorWords;
+use crate::error_words::ErrorWords;
 
 fn part(kind: Kind<'static>) -> Part<'static> {
     Part::new(String::new(), kind)

@@ -6,7 +6,7 @@ use tollgate_core::{FinishReason, OutcomeClass, Usage};
 use super::*;
 use crate::chat::Kind;
 use crate::cohere::{answer, error, render};
-use crate::render::ErrorWords;
+use crate::error_words::ErrorWords;
 
 fn answered(fields: &Value) -> Vec<u8> {
     let mut body = json!({"id": "1", "finish_reason": "COMPLETE", "message": {"role": "assistant"}});

@@ -5,8 +5,8 @@ use tollgate_core::{FinishReason, OutcomeClass, ServiceTier, Usage};
 
 use super::{made, to_anthropic};
 use crate::chat::names::Renamed;
+use crate::error_words::ErrorWords;
 use crate::gemini::{answer, error, render};
-use crate::render::ErrorWords;
 
 const SIGNATURE: &str = "EskgCsYgAb4-9vtF7";
 

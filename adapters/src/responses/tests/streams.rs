@@ -7,8 +7,8 @@ use super::*;
 use crate::chat::State;
 use crate::chat::answer::{End, Piece};
 use crate::chat::names::Renamed;
+use crate::error_words::ErrorWords;
 use crate::passthrough::Observer;
-use crate::render::ErrorWords;
 use crate::sse::{Event, Framer};
 
 /// The pieces of a stream, in short, text by text.
