@@ -85,9 +85,10 @@ fn a_killed_provider_is_survived_and_comes_back() {
     let held = hold("kill-primary", TWO_TARGETS);
     held.assert_passed();
     assert_eq!(held.report["primary"], "one/gpt-4o-mini");
-    assert!(held.number("/measured/met") >= 1.0);
+    // What was answered while the provider was being killed, or when it was just back, is told among them.
+    let answered = held.report["outcomes"]["success"].as_f64().unwrap_or(0.0);
     assert!(
-        held.report["outcomes"]["success"].is_null(),
+        held.number("/measured/met") > answered,
         "{}",
         held.report["outcomes"]
     );
