@@ -282,7 +282,8 @@ impl ResponseReader {
             ItemKind::Message if !has_said => {
                 let mut parts = Vec::new();
                 read_item(item, &mut parts);
-                for part in parts {
+                // An item may end as another than it began: a message tells of no call.
+                for part in parts.into_iter().filter(|part| !is_call(part)) {
                     tell(part, each);
                 }
             }

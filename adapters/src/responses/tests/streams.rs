@@ -170,6 +170,20 @@ fn what_came_in_no_pieces_is_read_from_what_is_done() {
 }
 
 #[test]
+fn an_item_that_ends_as_another_than_it_began_says_nothing_of_that() {
+    let call = json!({"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"});
+    let message = json!({"type": "message", "content": [{"type": "output_text", "text": "hi"}]});
+    let said = pieces(&[
+        added(0, &json!({"type": "message", "content": []})),
+        done(0, &call),
+        added(1, &call),
+        done(1, &message),
+        completed("completed"),
+    ]);
+    assert_eq!(said, ["start ?", "call 0 c f", "finish ToolCalls", "done"]);
+}
+
+#[test]
 fn the_observer_learns_what_the_gateway_must_know() {
     let mut observer = observe::ResponseObserver::default();
     let mut see = |event: &Value| {
