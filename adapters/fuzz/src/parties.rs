@@ -78,7 +78,7 @@ pub(crate) fn reader(
     encoded.expect("every provider can be asked for a chat").reader
 }
 
-/// The smallest request of a client, with a tool.
+/// The smallest request of a client, with a tool; with a custom one too, where there are such.
 pub(crate) fn hello(client: Surface, stream: bool, include_usage: bool) -> String {
     let schema = r#"{"type":"object","properties":{"city":{"type":"string"}}}"#;
     let function = format!(r#"{{"name":"weather.now","description":"w","parameters":{schema}}}"#);
@@ -89,7 +89,11 @@ pub(crate) fn hello(client: Surface, stream: bool, include_usage: bool) -> Strin
         _ => format!(r#""model":"m","stream":{stream}"#),
     };
     match client.dialect() {
-        Dialect::OpenAi | Dialect::Cohere => format!(
+        Dialect::OpenAi => format!(
+            r#"{{{common},"messages":[{{"role":"user","content":"Hello."}}],
+                "tools":[{{"type":"function","function":{function}}},{{"type":"custom","custom":{{"name":"patch.it"}}}}]}}"#
+        ),
+        Dialect::Cohere => format!(
             r#"{{{common},"messages":[{{"role":"user","content":"Hello."}}],
                 "tools":[{{"type":"function","function":{function}}}]}}"#
         ),
@@ -99,7 +103,7 @@ pub(crate) fn hello(client: Surface, stream: bool, include_usage: bool) -> Strin
         ),
         Dialect::Responses => format!(
             r#"{{{common},"input":"Hello.",
-                "tools":[{{"type":"function","name":"weather.now","parameters":{schema}}}]}}"#
+                "tools":[{{"type":"function","name":"weather.now","parameters":{schema}}},{{"type":"custom","name":"patch.it"}}]}}"#
         ),
         Dialect::Gemini => format!(
             r#"{{"contents":[{{"role":"user","parts":[{{"text":"Hello."}}]}}],
