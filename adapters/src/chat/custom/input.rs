@@ -161,7 +161,7 @@ fn mark(marked: &str) -> Mark {
 /// What is no escape is a backslash: models forget to escape those of regular expressions.
 const NO_ESCAPE: Mark = Mark::Char('\\', 1);
 
-/// `\uXXXX`, or two of them that are a surrogate pair. Half a pair is no character.
+/// An escape such as `\u00e9`, or two of them that are a surrogate pair. Half a pair is no character.
 fn unicode(marked: &str) -> Mark {
     let high = match unit(marked) {
         Unit::Is(high @ 0xd800..=0xdbff) => high,
@@ -181,7 +181,7 @@ fn unicode(marked: &str) -> Mark {
     }
 }
 
-/// A UTF-16 code unit that is written as `\uXXXX`.
+/// A UTF-16 code unit that is written as `\u` and four hexadecimal digits.
 enum Unit {
     Is(u32),
     Cut,
