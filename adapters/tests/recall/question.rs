@@ -51,6 +51,8 @@ fn rich_openai() -> Value {
             {"type": "function", "function": {"name": "f", "description": "does f", "strict": true,
              "parameters": {"type": "object", "properties": {"a": {"type": "number", "minimum": 0.5}}}}},
             {"type": "function", "function": {"name": "g"}},
+            {"type": "custom", "custom": {"name": "h", "description": "does h", "format":
+             {"type": "grammar", "grammar": {"syntax": "regex", "definition": "h+"}}}},
             {"type": "web_search", "depth": 2},
         ],
         "tool_choice": {"type": "function", "function": {"name": "f"}},
@@ -291,6 +293,18 @@ fn deep_bodies_are_refused() {
     };
     assert!(asked(ANTHROPIC, nested(100).as_bytes()).is_ok());
     assert!(asked(ANTHROPIC, nested(100_000).as_bytes()).is_err());
+}
+
+/// Providers that have no custom tools are given such a function: the question is another all the same.
+#[test]
+fn a_custom_tool_is_not_the_function_that_stands_for_it() {
+    let asking = |tool: Value| json!({"messages": [{"role": "user", "content": "x"}], "tools": [tool]});
+    let custom = asking(json!({"type": "custom", "custom": {"name": "h"}}));
+    let schema = json!({"type": "object", "required": ["input"], "additionalProperties": false, "properties": {"input":
+        {"type": "string", "description": "The input of this tool: plain text, without quotes or code fences around it."}}});
+    let function = asking(json!({"type": "function", "function": {"name": "h", "parameters": schema}}));
+    assert_ne!(ask(OPENAI, &custom).exact, ask(OPENAI, &function).exact);
+    assert_ne!(ask(OPENAI, &custom).context, ask(OPENAI, &function).context);
 }
 
 #[test]
