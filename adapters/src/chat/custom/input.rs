@@ -113,15 +113,12 @@ enum Opening {
 
 /// Where the text begins in arguments that begin as they should.
 fn opening_end(json: &str) -> Opening {
-    if json.len() > LONGEST_OPENING {
-        return Opening::Other;
-    }
     let mut rest = json;
     for token in ["{", r#""input""#, ":", "\""] {
         rest = rest.trim_ascii_start();
         match rest.strip_prefix(token) {
             Some(behind) => rest = behind,
-            None if token.starts_with(rest) => return Opening::Cut,
+            None if token.starts_with(rest) && json.len() <= LONGEST_OPENING => return Opening::Cut,
             None => return Opening::Other,
         }
     }
@@ -267,6 +264,19 @@ mod tests {
         assert_eq!(told, ["", "", "*** Be", "gin", "\n", "😀 \"x\"", "", ""]);
         assert!(reader.is_complete());
         assert_eq!(reader.finish(), "");
+    }
+
+    #[test]
+    fn a_long_piece_is_told_at_once_and_endless_space_is_not_waited_for() {
+        let long = "x".repeat(2 * LONGEST_OPENING);
+        assert_eq!(
+            InputReader::default().push(&format!("{{\"input\":\"{long}")),
+            long
+        );
+        let mut reader = InputReader::default();
+        assert_eq!(reader.push(&" ".repeat(LONGEST_OPENING + 1)), "");
+        assert_eq!(reader.push(r#"{"input":"x"}"#), "", "told at the end");
+        assert_eq!(reader.finish(), "x");
     }
 
     #[test]
