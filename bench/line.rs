@@ -18,7 +18,7 @@ use actix_web::dev::{Service as _, ServiceFactory as _, fn_factory};
 use actix_web::test::{TestRequest, init_service};
 use actix_web::{App, HttpResponse, web};
 use bytes::Bytes;
-use tollgate::bench::{InProcess, Step, Walk};
+use tollgate::bench::{InProcess, Premises, Step, Walk};
 use tollgate_config::{Settings, Source};
 use tollgate_core::{Clock, Pattern, Surface};
 use tollgate_governance::{KeyHash, Keyring, VirtualKey};
@@ -60,6 +60,13 @@ pub struct Size {
     pub routes: usize,
     /// Virtual keys that nobody presents.
     pub keys: usize,
+}
+
+/// What another worker of the same gateway needs, on another thread.
+#[derive(Clone)]
+pub struct Place {
+    premises: Premises,
+    providers: Vec<Arc<str>>,
 }
 
 /// A worker, and the runtime that it lives in. Clones are of the same.
@@ -199,14 +206,33 @@ impl Line {
             .map(|it| it.name.clone())
             .collect();
         let gateway = system.block_on(async { InProcess::start(settings, board).expect("a gateway") });
+        Self::of(system, gateway, names)
+    }
+
+    /// Another worker of the same gateway, on this thread.
+    pub fn at(place: Place) -> Self {
+        let system = Rc::new(actix::System::new());
+        let gateway = system.block_on(async { InProcess::beside(place.premises) });
+        Self::of(system, gateway, place.providers)
+    }
+
+    fn of(system: Rc<actix::SystemRunner>, gateway: InProcess, providers: Vec<Arc<str>>) -> Self {
         let line = Self {
             system,
             gateway: Rc::new(gateway),
-            providers: names.into(),
+            providers: providers.into(),
             connected: Rc::new(Cell::new(Clock.now())),
         };
         line.block_on(line.connect());
         line
+    }
+
+    /// A place for another worker of this gateway.
+    pub fn place(&self) -> Place {
+        Place {
+            premises: self.gateway.premises(),
+            providers: self.providers.to_vec(),
+        }
     }
 
     /// Runs until `work` is done.

@@ -49,6 +49,27 @@ fn plan(c: &mut Criterion) {
     }
 }
 
+/// Plans of the same route on two threads at once, as two workers make them: what they share must not slow them down.
+fn plan_on_two_threads(c: &mut Criterion) {
+    let routed = Routed::new(8).expect("a route");
+    let planned = |times: u64| {
+        let mut planner = Planner::default();
+        let began = Clock.now();
+        for seed in 0..times {
+            let _ = black_box(planner.plan(black_box(&routed.catalog), &ask(seed)));
+        }
+        Clock.now().duration_since(began)
+    };
+    c.bench_function("plan/8_on_two_threads", |b| {
+        b.iter_custom(|times| {
+            std::thread::scope(|threads| {
+                let other = threads.spawn(|| planned(times));
+                planned(times).max(other.join().expect("no panic"))
+            })
+        });
+    });
+}
+
 /// A permit taken and given back, with its two observations posted and read.
 fn permit(c: &mut Criterion) {
     let routed = Routed::new(1).expect("a route");
@@ -158,5 +179,5 @@ fn tell(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, score, plan, permit, local_ask, tell);
+criterion_group!(benches, score, plan, plan_on_two_threads, permit, local_ask, tell);
 criterion_main!(benches);

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -58,6 +59,32 @@ fn percentiles(_: &mut Criterion) {
     }
 }
 
+/// The same chats by one worker and by two at once: what workers share must not slow them down.
+fn two_workers(_: &mut Criterion) {
+    let line = Line::new(Size::default());
+    let asked = || Asked::chat(1024);
+    let latencies = Rc::default();
+    line.block_on(line.serve(&asked(), ANSWERS / 10, None));
+    line.block_on(line.serve(&asked(), ANSWERS, Some(&latencies)));
+    tell("alone", &latencies);
+    line.rest();
+    let (place, is_over) = (line.place(), AtomicBool::new(false));
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            let line = Line::at(place);
+            while !is_over.load(Ordering::Relaxed) {
+                line.block_on(line.serve(&asked(), ANSWERS / 10, None));
+                line.rest();
+            }
+        });
+        let latencies = Rc::default();
+        line.block_on(line.serve(&asked(), ANSWERS / 2, None));
+        line.block_on(line.serve(&asked(), ANSWERS, Some(&latencies)));
+        tell("beside", &latencies);
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
 fn tell(name: &str, latencies: &Rc<RefCell<Vec<u64>>>) {
     // Up to ten seconds: `saturating_record` does not grow it.
     let Ok(mut histogram) = Histogram::<u64>::new_with_max(10_000_000_000, 3) else {
@@ -81,5 +108,5 @@ fn settings() -> Criterion {
         .measurement_time(Duration::from_millis(1_500))
 }
 
-criterion_group!(name = benches; config = settings(); targets = stages, percentiles);
+criterion_group!(name = benches; config = settings(); targets = stages, percentiles, two_workers);
 criterion_main!(benches);

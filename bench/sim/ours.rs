@@ -142,7 +142,7 @@ impl Strategy for Ours {
             Ok(plan) => {
                 self.last_resort = plan.decision.is_panic();
                 let index = |id: TargetId| usize::try_from(id.0).unwrap_or(0);
-                plan.candidates.iter().map(|it| index(it.target.id)).collect()
+                plan.contenders().map(|it| index(it.target.id)).collect()
             }
             Err(_) => Vec::new(),
         }

@@ -31,14 +31,18 @@ use crate::stages::recall::recall;
 use crate::stages::respond::respond;
 use crate::stages::settle::Settlement;
 use crate::upstream::Outgoing;
-use crate::worker::Worker;
+use crate::worker::{Shared, Worker};
 
 /// A worker on this thread, without listeners. The actors of providers and the cache have threads of their own.
 pub struct InProcess {
     worker: Rc<Worker>,
-    exposition: Exposition,
-    _journals: Journals,
+    /// `None`: it works beside another, who has them.
+    ground: Option<(Exposition, Journals)>,
 }
+
+/// What all workers share, to be taken to another thread.
+#[derive(Clone)]
+pub struct Premises(Arc<Shared>);
 
 /// A stage of the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,14 +87,29 @@ impl InProcess {
         ground.shared.roster.follow(&ground.shared.published.load());
         Ok(Self {
             worker: Worker::start(ground.shared),
-            exposition: ground.exposition,
-            _journals: ground.journals,
+            ground: Some((ground.exposition, ground.journals)),
         })
+    }
+
+    /// Starts another worker, which shares what workers share. To be called within an actix system of its own, and to
+    /// end before the first one does.
+    pub fn beside(premises: Premises) -> Self {
+        Self {
+            worker: Worker::start(premises.0),
+            ground: None,
+        }
+    }
+
+    /// What another worker needs.
+    pub fn premises(&self) -> Premises {
+        Premises(self.worker.shared.clone())
     }
 
     /// Folds the metrics, as the process does every second on another thread than the workers'.
     pub fn upkeep(&self) {
-        self.exposition.upkeep();
+        if let Some((exposition, _)) = &self.ground {
+            exposition.upkeep();
+        }
     }
 
     /// Registers the paths of the data plane.
@@ -258,9 +277,9 @@ impl Walk {
         body: &Bytes,
     ) -> anyhow::Result<http::Request<impl http_body::Body + use<>>> {
         let plan = self.plan.as_ref().context("there is no plan")?;
-        let candidate = plan.candidates.first().context("there is no candidate")?;
+        let candidate = plan.contender(0).context("there is no candidate")?.candidate();
         let headers = ClientHeaders(&self.request);
-        Ok(first_request(self.surface, candidate, headers, (path, body))?)
+        Ok(first_request(self.surface, &candidate, headers, (path, body))?)
     }
 
     /// Writes what was answered into the account, as far as [`Step::Respond`] does before the account is settled.

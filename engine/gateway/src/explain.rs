@@ -158,7 +158,7 @@ impl DecisionRecord {
             if position == 0 {
                 text.push_str("\nleft out:\n");
             }
-            let _ = writeln!(text, "  {}: {}", name(facts), filter.name());
+            let _ = writeln!(text, "  {}: {}", question.name(facts), filter.name());
         }
         text.push_str("\nwhat came of it:\n");
         for attempt in &self.attempts {
@@ -186,7 +186,8 @@ impl DecisionRecord {
 
 fn ranked_line(text: &mut String, place: usize, question: &Question, facts: &Facts, ranked: &Ranked) {
     let terms = &ranked.terms;
-    let _ = write!(text, "  {place}. {}: by {}", name(facts), ranked.place.name());
+    let (name, by) = (question.name(facts), ranked.place.name());
+    let _ = write!(text, "  {place}. {name}: by {by}");
     if facts.fallback > 0 {
         let group = question.groups.get(usize::from(facts.fallback));
         let _ = write!(text, ", fallback {}", group.map_or("-", |group| &*group.route));
@@ -213,10 +214,6 @@ fn ranked_line(text: &mut String, place: usize, question: &Question, facts: &Fac
     );
 }
 
-fn name(facts: &Facts) -> String {
-    format!("{}/{}", facts.provider, facts.model)
-}
-
 /// The decision in one line, for a header: visible ASCII, cut where it becomes long.
 pub(crate) fn summary(decision: &Decision) -> String {
     const MOST_BYTES: usize = 2_048;
@@ -226,12 +223,12 @@ pub(crate) fn summary(decision: &Decision) -> String {
         let Some(facts) = question.candidates.get(usize::from(ranked.candidate)) else {
             continue;
         };
-        let (place, score) = (ranked.place.name(), ranked.terms.score);
-        let _ = write!(text, "; {} place={place} score={score:.3}", name(facts));
+        let (name, place, score) = (question.name(facts), ranked.place.name(), ranked.terms.score);
+        let _ = write!(text, "; {name} place={place} score={score:.3}");
     }
     for facts in &question.candidates {
         if let Some(filter) = facts.filter {
-            let _ = write!(text, "; {} filtered={}", name(facts), filter.name());
+            let _ = write!(text, "; {} filtered={}", question.name(facts), filter.name());
         }
     }
     let mut text: String = text

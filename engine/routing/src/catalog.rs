@@ -1,5 +1,7 @@
 //! What can be chosen: routes, their targets and the providers behind them, as one immutable snapshot.
 
+mod targets;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
@@ -10,6 +12,8 @@ use tollgate_core::{Account, Capabilities, Pattern, Price, ProviderKind, Surface
 use crate::{
     Board, Credential, CredentialCell, HealthCell, Limits, Policy, Provider, RetryBudget, RetryLimits,
 };
+
+pub use targets::{RouteTargets, TargetName};
 
 /// One epoch of everything that routing may choose from. Published as a whole, never changed.
 #[derive(Debug, Default)]
@@ -54,7 +58,7 @@ pub struct Route {
     /// The route that this is another name for; `None`: it is itself.
     pub alias_of: Option<Arc<str>>,
     /// Who may answer.
-    pub targets: Vec<RouteTarget>,
+    pub targets: RouteTargets,
     /// Where to go when all targets failed: tried in order.
     pub fallbacks: Vec<Fallback>,
     /// Whether a request that cannot be carried to a target in full is refused instead of trimmed.
@@ -307,7 +311,7 @@ impl Route {
             pattern: Pattern::parse(name)?,
             name: name.into(),
             alias_of: None,
-            targets,
+            targets: targets.into(),
             fallbacks: Vec::new(),
             strict: false,
             max_attempts: 8,

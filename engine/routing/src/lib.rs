@@ -26,7 +26,10 @@ pub use breaker::{
     Breaker, BreakerReport, BreakerSettings, Changed, CredentialChange, CredentialHealth, CredentialReport,
     Force, LastTrip, ProbeCount, TripReason,
 };
-pub use catalog::{Catalog, Fallback, Match, ModelBook, ModelFacts, Route, RouteTarget, Target, TargetId};
+pub use catalog::{
+    Catalog, Fallback, Match, ModelBook, ModelFacts, Route, RouteTarget, RouteTargets, Target, TargetId,
+    TargetName,
+};
 pub use health::{
     Counts, HealthReport, HealthSettings, LastFailure, LastRetryAfter, PeakEwma, Percentiles, TargetHealth,
     Window,
@@ -37,9 +40,9 @@ pub use identity::{
 };
 pub use observation::{Ended, Observation, Stage};
 pub use patch::{ChangeProblem, Changes, RouteChange, TargetChange, WeightsChange};
-pub use plan::{Ask, Candidate, Decision, NoCandidate, Plan, PlanError, Planner, Reason, Warm};
+pub use plan::{Ask, Candidate, Contender, Decision, NoCandidate, Plan, PlanError, Planner, Reason, Warm};
 pub use policy::{Hedge, Limits, OnNoCandidates, Policy, Strategy, Weights};
 pub use provider::{Auth, Credential, HttpVersion, Probe, Proof, Provider, Timeouts};
-pub use question::{Admission, Facts, Filter, Group, Question};
+pub use question::{Admission, Facts, Filter, Group, Names, Question};
 pub use rank::{Place, Ranked, Ranking, Terms};
 pub use replay::{Change, Forecast, Replay, RouteForecast, Share};

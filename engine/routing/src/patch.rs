@@ -174,7 +174,8 @@ impl Question {
             };
             change.apply_policy(&mut group.policy);
             for facts in self.candidates.iter_mut().filter(|it| it.fallback == number) {
-                let named = change.target(&facts.provider, &facts.model);
+                let (provider, model) = group.names.of(facts);
+                let named = change.target(provider, model);
                 let Some(target) = named else { continue };
                 facts.weight = target.weight.unwrap_or(facts.weight);
                 facts.priority = target.priority.unwrap_or(facts.priority);
@@ -246,7 +247,9 @@ impl RouteChange {
                 Err(error) => problems.note(at("max_cost_usd"), format_args!("{text:?}"), error),
             }
         }
-        self.change_targets(&mut changed.targets, &at, problems);
+        let mut targets = route.targets.to_vec();
+        self.change_targets(&mut targets, &at, problems);
+        changed.targets = targets.into();
         changed
     }
 

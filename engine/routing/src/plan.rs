@@ -1,5 +1,6 @@
 //! The decision as the router makes it: look the route up, gather what is known of its candidates, rank them.
 
+mod contender;
 mod gather;
 
 use std::fmt;
@@ -13,7 +14,10 @@ use tollgate_core::{Capabilities, Moment, Nanodollars, Pattern, Surface};
 
 use crate::rank::{Place, Ranked, Ranking};
 use crate::{Catalog, Claim, ModelFacts, Question, Route, Target};
+use contender::{Asked, Standing};
 use gather::Gathered;
+
+pub use contender::Contender;
 
 /// What is known of a request when a plan is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -64,15 +68,17 @@ pub struct Plan {
     pub epoch: u64,
     /// The route that the request asked for.
     pub route: Arc<Route>,
+    /// That route and its fallbacks, by [`Reason::fallback`].
+    asked: SmallVec<[Asked; 1]>,
     /// Whom to try, in this order. Never empty.
-    pub candidates: SmallVec<[Candidate; 4]>,
+    standings: Vec<Standing>,
     /// How the order came about.
     pub decision: Box<Decision>,
     /// The place kept at the first candidate, until somebody is asked.
     pub claim: Option<Claim>,
 }
 
-/// One place in a plan.
+/// Somebody to be asked, on their own: a [`Contender`] whose turn it is.
 #[derive(Debug, Clone)]
 pub struct Candidate {
     /// Whom to ask.
@@ -168,27 +174,27 @@ impl Planner {
         })?;
         let gathered = Gathered::new(catalog, ask, &found.route, found.model);
         let ranked = self.ranking.rank(&gathered.question);
-        let mut candidates = SmallVec::with_capacity(ranked.len());
-        candidates.extend(ranked.iter().filter_map(|ranked| gathered.candidate(ranked)));
+        let mut standings = Vec::with_capacity(ranked.len());
+        standings.extend(ranked.iter().filter_map(|ranked| gathered.standing(ranked)));
         let ranking = ranked.to_vec();
         let epoch = catalog.epoch;
-        if candidates.is_empty() {
+        if standings.is_empty() {
             return Err(PlanError::NoCandidate(Box::new(gathered.nobody(epoch))));
         }
-        let question = gathered.question;
-        Ok(Plan {
+        let mut plan = Plan {
             epoch,
-            route: found.route,
-            claim: candidates
-                .first()
-                .map(|it: &Candidate| Claim::new(it.target.cell.clone())),
-            candidates,
+            route: found.route.clone(),
+            asked: gathered.asked,
+            standings,
             decision: Box::new(Decision {
                 epoch,
-                question,
+                question: gathered.question,
                 ranking,
             }),
-        })
+            claim: None,
+        };
+        plan.claim = plan.contender(0).map(|it| Claim::new(it.target.cell.clone()));
+        Ok(plan)
     }
 }
 

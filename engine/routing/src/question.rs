@@ -3,21 +3,22 @@
 //! It is what a decision record keeps and what a replay asks again, so it must hold all that matters: nothing in
 //! [`rank`](crate::rank()) may be read from elsewhere.
 
+mod written;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tollgate_core::Moment;
 
-use crate::Policy;
+use crate::{Policy, TargetName};
+use written::hex;
 
 /// Everything one decision is made from.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Question {
     /// Decides whatever is left to chance.
-    #[serde(with = "hex")]
     pub seed: u64,
     /// The client's conversation; `None`: it does not say, or the route does not care.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_hex")]
     pub session: Option<u64>,
     /// How long an answer is expected to be, in tokens.
     pub output_tokens: f32,
@@ -34,17 +35,28 @@ pub struct Group {
     pub route: Arc<str>,
     /// How it orders its candidates.
     pub policy: Policy,
+    /// How its candidates are called. Written beside each of them.
+    #[serde(skip)]
+    pub names: Names,
 }
 
-/// What is known of one candidate at the moment of a decision.
+/// How the candidates of a group are called.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Names {
+    /// By [`Facts::entry`].
+    pub targets: Arc<[TargetName]>,
+    /// The model of those that have none of their own. `None`: there are no such.
+    pub asked: Option<Arc<str>>,
+}
+
+/// What is known of one candidate at the moment of a decision. Its name is found by [`Question::name`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
-    /// The provider's name.
-    pub provider: Arc<str>,
-    /// The model asked for there.
-    pub model: Arc<str>,
     /// Which group it belongs to: 0 for the route itself, n for its nth fallback.
     pub fallback: u16,
+    /// Which target of the group's route it is.
+    #[serde(skip)]
+    pub entry: u16,
     /// Its priority in the group; lower goes first.
     pub priority: u32,
     /// Its static weight.
@@ -156,6 +168,51 @@ impl Filter {
     }
 }
 
+impl Question {
+    /// One of the candidates as `provider/model`.
+    pub fn name(&self, facts: &Facts) -> String {
+        let (provider, model) = self.names(facts);
+        format!("{provider}/{model}")
+    }
+
+    /// Provider and model of one of the candidates.
+    fn names(&self, facts: &Facts) -> (&str, &str) {
+        let group = self.groups.get(usize::from(facts.fallback));
+        group.map_or(("", ""), |group| group.names.of(facts))
+    }
+}
+
+#[cfg(test)]
+impl Question {
+    /// With the providers' names of its candidates, in their order; the model of each is `m`.
+    pub(crate) fn called<'n>(mut self, providers: impl Iterator<Item = &'n str>) -> Self {
+        for (facts, provider) in self.candidates.iter_mut().zip(providers) {
+            let Some(group) = self.groups.get_mut(usize::from(facts.fallback)) else {
+                continue;
+            };
+            let name = TargetName {
+                provider: provider.into(),
+                model: Some("m".into()),
+            };
+            facts.entry = u16::try_from(group.names.targets.len()).unwrap();
+            group.names.targets = group.names.targets.iter().cloned().chain([name]).collect();
+        }
+        self
+    }
+}
+
+impl Names {
+    /// Provider and model of a candidate of this group.
+    pub fn of(&self, facts: &Facts) -> (&str, &str) {
+        self.targets
+            .get(usize::from(facts.entry))
+            .map_or(("", ""), |name| {
+                let model = name.model.as_ref().or(self.asked.as_ref());
+                (&name.provider, model.map_or("", |model| model))
+            })
+    }
+}
+
 impl Facts {
     /// Sets the times measured, as of `now`.
     pub(crate) fn measured(&mut self, vitals: &crate::Vitals, now: Moment) {
@@ -166,39 +223,5 @@ impl Facts {
         self.load = vitals.load;
         self.error_ratio = vitals.error_ratio;
         self.samples = vitals.samples;
-    }
-}
-
-/// 64 bits that are written as text: JSON numbers are 53 bits wide to most readers.
-#[derive(Serialize, Deserialize)]
-#[serde(transparent)]
-struct Hex(#[serde(with = "hex")] u64);
-
-mod optional_hex {
-    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
-
-    use super::Hex;
-
-    #[expect(clippy::ref_option, reason = "serde calls it so")]
-    pub(super) fn serialize<S: Serializer>(value: &Option<u64>, to: S) -> Result<S::Ok, S::Error> {
-        value.map(Hex).serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
-        Ok(Option::<Hex>::deserialize(from)?.map(|hex| hex.0))
-    }
-}
-
-mod hex {
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-    pub(super) fn serialize<S: Serializer>(value: &u64, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(&format_args!("{value:016x}"))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
-        let text = String::deserialize(from)?;
-        u64::from_str_radix(&text, 16).map_err(D::Error::custom)
     }
 }

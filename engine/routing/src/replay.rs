@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::patch::Changes;
 use crate::plan::Decision;
-use crate::question::{Facts, Question};
+use crate::question::Question;
 use crate::rank::{Ranked, Ranking};
 
 /// What a change would do.
@@ -121,7 +121,7 @@ impl Tally {
     fn count(&mut self, question: &Question, before: Option<&Ranked>, after: Option<&Ranked>) {
         let chosen =
             |it: Option<&Ranked>| it.and_then(|it| question.candidates.get(usize::from(it.candidate)));
-        let name = |facts: &Facts| format!("{}/{}", facts.provider, facts.model);
+        let name = |facts| question.name(facts);
         let (was, is) = (chosen(before), chosen(after));
         self.decisions += 1;
         match was {

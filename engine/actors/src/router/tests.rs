@@ -36,7 +36,7 @@ fn start() -> (Arc<Board>, Published, Addr<Router>) {
 async fn a_plan_names_every_candidate() {
     let (_, _, router) = start();
     let plan = router.send(ask("fast", 1)).await.unwrap().unwrap();
-    let mut names: Vec<_> = plan.candidates.iter().map(|it| it.target.name()).collect();
+    let mut names: Vec<_> = plan.contenders().map(|it| it.target.name()).collect();
     names.sort();
     assert_eq!(names, ["a/m1", "b/m2"]);
     assert_eq!(plan.epoch, 1);
@@ -45,7 +45,7 @@ async fn a_plan_names_every_candidate() {
 #[actix_rt::test]
 async fn the_same_seed_gets_the_same_plan() {
     let (_, _, router) = start();
-    let first = |plan: Plan| plan.candidates[0].target.name();
+    let first = |plan: Plan| plan.contender(0).unwrap().target.name();
     let mut firsts = Vec::new();
     for seed in 0..40 {
         let once = first(router.send(ask("fast", seed)).await.unwrap().unwrap());
@@ -68,7 +68,7 @@ async fn what_the_caller_may_not_use_is_filtered_out() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(plan.candidates.len(), 1);
+    assert_eq!(plan.contenders().count(), 1);
     let candidates = &plan.decision.question.candidates;
     assert!(candidates.iter().any(|it| it.filter == Some(Filter::NotAllowed)));
 }

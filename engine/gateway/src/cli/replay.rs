@@ -155,11 +155,12 @@ impl Outcome {
             }
         }
         for facts in &question.candidates {
-            let route = question.groups.get(usize::from(facts.fallback));
-            let route = route.map_or("", |group| &*group.route);
-            self.known
-                .insert(format!("{route}\n{}/{}", facts.provider, facts.model));
-            self.known.insert(format!("{route}\n{}/*", facts.provider));
+            let Some(group) = question.groups.get(usize::from(facts.fallback)) else {
+                continue;
+            };
+            let (route, (provider, model)) = (&group.route, group.names.of(facts));
+            self.known.insert(format!("{route}\n{provider}/{model}"));
+            self.known.insert(format!("{route}\n{provider}/*"));
         }
     }
 

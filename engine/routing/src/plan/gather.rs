@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use tollgate_core::{Nanodollars, Price, ServiceTier, Usage};
 
-use super::{Ask, Candidate, Decision, NoCandidate, Reason};
-use crate::question::{Admission, Facts, Filter, Group};
+use super::contender::{Asked, Standing};
+use super::{Ask, Decision, NoCandidate, Reason};
+use crate::question::{Admission, Facts, Filter, Group, Names};
 use crate::rank::Ranked;
 use crate::{
     Catalog, CredentialState, GateMode, Limits, ModelFacts, Question, Route, RouteTarget, Target, Vitals,
@@ -24,6 +26,8 @@ const BELIEVED_FOR: Duration = Duration::from_secs(10);
 /// Everybody who was considered.
 pub(super) struct Gathered<'c> {
     pub(super) question: Question,
+    /// The routes, by the number of their group.
+    pub(super) asked: SmallVec<[Asked; 1]>,
     /// In the order of the question's candidates.
     considered: Vec<Considered<'c>>,
     retry_after: Option<Duration>,
@@ -39,13 +43,14 @@ struct Considered<'c> {
 
 impl<'c> Gathered<'c> {
     /// Considers the targets of `route` and of its fallbacks.
-    pub(super) fn new(catalog: &'c Catalog, ask: &Ask<'_>, route: &'c Route, model: &str) -> Self {
+    pub(super) fn new(catalog: &'c Catalog, ask: &Ask<'_>, route: &'c Arc<Route>, model: &str) -> Self {
         let mut gathered = Self {
             question: Question {
                 seed: ask.seed,
                 session: ask.session,
                 ..Question::default()
             },
+            asked: SmallVec::new(),
             considered: Vec::with_capacity(route.targets.len()),
             retry_after: None,
         };
@@ -66,33 +71,42 @@ impl<'c> Gathered<'c> {
         &mut self,
         catalog: &'c Catalog,
         ask: &Ask<'_>,
-        route: &'c Route,
+        route: &'c Arc<Route>,
         limits: &Limits,
         fallback: u16,
         model: &str,
     ) {
+        let is_unbound = route.targets.iter().any(|entry| entry.target.model.is_none());
+        let asked: Option<Arc<str>> = is_unbound.then(|| model.into());
         // The number of the group is its place here, also when a fallback does not exist.
         while self.question.groups.len() <= usize::from(fallback) {
             self.question.groups.push(Group {
                 // An alias is the same route: what changes that changes this.
                 route: route.alias_of.as_ref().unwrap_or(&route.name).clone(),
                 policy: route.policy,
+                names: Names {
+                    targets: route.targets.names().clone(),
+                    asked: asked.clone(),
+                },
+            });
+            self.asked.push(Asked {
+                route: route.clone(),
+                model: asked.clone(),
             });
         }
         // One for all of them: written only where the caller may not use every target.
         let mut name = String::new();
-        for entry in &route.targets {
+        for (number, entry) in (0u16..).zip(&route.targets) {
             let target = &entry.target;
-            let model = target.model.clone().unwrap_or_else(|| model.into());
+            let model = target.model.as_deref().unwrap_or(model);
             let vitals = target.cell.vitals(ask.now);
-            let facts = catalog.facts(target, &model);
+            let facts = catalog.facts(target, model);
             let (gate, closed) = self.gate(ask, target);
             let regions = [&limits.regions, &route.limits.regions];
-            let filter = fixed(ask, regions, entry, &model, &facts, &vitals, &mut name).or(closed);
+            let filter = fixed(ask, regions, entry, model, &facts, &vitals, &mut name).or(closed);
             let mut known = Facts {
-                provider: target.provider.name.clone(),
-                model,
                 fallback,
+                entry: number,
                 priority: entry.priority,
                 weight: entry.weight,
                 canary: entry.canary,
@@ -216,13 +230,15 @@ impl<'c> Gathered<'c> {
     }
 
     /// A place in the plan.
-    pub(super) fn candidate(&self, ranked: &Ranked) -> Option<Candidate> {
+    pub(super) fn standing(&self, ranked: &Ranked) -> Option<Standing> {
         let known = self.question.candidates.get(usize::from(ranked.candidate))?;
         let considered = self.considered.get(usize::from(ranked.candidate))?;
-        Some(Candidate {
-            target: considered.target.clone(),
-            model: known.model.clone(),
-            facts: considered.facts.clone().into_owned(),
+        Some(Standing {
+            entry: known.entry,
+            facts: match &considered.facts {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(facts) => Some(Box::new(facts.clone())),
+            },
             reason: Reason {
                 fallback: known.fallback,
                 priority: known.priority,

@@ -98,10 +98,7 @@ fn dollars_per_million(input: u64, output: u64) -> Arc<Price> {
 }
 
 fn ids(plan: &Plan) -> Vec<u32> {
-    plan.candidates
-        .iter()
-        .map(|candidate| candidate.target.id.0)
-        .collect()
+    plan.contenders().map(|it| it.target.id.0).collect()
 }
 
 #[test]
@@ -120,7 +117,7 @@ fn fallbacks_follow_and_keep_their_number() {
     ]);
     let plan = plan(&catalog, &ask("fast")).unwrap();
     assert_eq!(ids(&plan), [0, 1]);
-    assert_eq!(plan.candidates[1].reason.fallback, 2);
+    assert_eq!(plan.contender(1).unwrap().reason().fallback, 2);
 }
 
 #[test]
@@ -128,7 +125,10 @@ fn a_wildcard_route_passes_the_name_on() {
     let local = RouteTarget::new(target(0, ProviderKind::Vllm, None, ModelFacts::default()));
     let catalog = catalog(vec![route("local/*", vec![local], &[])]);
     let plan = plan(&catalog, &ask("local/llama-3")).unwrap();
-    assert_eq!(&*plan.candidates[0].model, "llama-3");
+    let candidate = plan.contender(0).unwrap().candidate();
+    assert_eq!(&*candidate.model, "llama-3");
+    let question = &plan.decision.question;
+    assert_eq!(question.name(&question.candidates[0]), "p0/llama-3");
 }
 
 #[test]
@@ -361,7 +361,7 @@ fn a_probe_is_planned_once_it_is_there_to_be_had() {
     });
     let catalog = catalog(vec![route("r", vec![target, openai(1, 100, 0)], &[])]);
     let planned = plan(&catalog, &ask("r")).unwrap();
-    assert_eq!(planned.candidates[0].reason.place, Place::Probe);
+    assert_eq!(planned.contender(0).unwrap().reason().place, Place::Probe);
     let permit: Permit = cell.admit(&ring, Moment::ZERO, Urgency::Ordinary).unwrap();
     assert!(permit.is_probe());
     assert_eq!(
@@ -416,9 +416,9 @@ proptest! {
             ..ask("r")
         };
         if let Ok(plan) = plan(&catalog, &limits) {
-            for candidate in &plan.candidates {
-                prop_assert!(candidate.worst_cost.unwrap() <= Nanodollars(ceiling));
-                prop_assert!(candidate.expected.unwrap() <= Duration::from_millis(left_ms));
+            for contender in plan.contenders() {
+                prop_assert!(contender.worst_cost().unwrap() <= Nanodollars(ceiling));
+                prop_assert!(contender.expected().unwrap() <= Duration::from_millis(left_ms));
             }
         }
     }

@@ -4,14 +4,13 @@ use proptest::prelude::{Just, any, prop_assert, prop_assert_eq, prop_compose, pr
 use proptest::strategy::Strategy as AnyStrategy;
 
 use super::*;
-use crate::question::Filter;
+use crate::question::{Filter, Names};
 use crate::{Target, Weights};
 
 fn facts(name: &str) -> Facts {
     Facts {
-        provider: name.into(),
-        model: "m".into(),
         fallback: 0,
+        entry: 0,
         priority: 0,
         weight: 1,
         canary: None,
@@ -50,6 +49,7 @@ fn question(policy: Policy, candidates: Vec<Facts>) -> Question {
         groups: vec![Group {
             route: "r".into(),
             policy,
+            names: Names::default(),
         }],
         candidates,
     }
@@ -303,7 +303,7 @@ prop_compose! {
         error_ratio in 0f32..=1.0,
     ) -> Facts {
         Facts {
-            provider: "p".into(), model: "m".into(),
+            entry: 0,
             fallback, priority, weight: weight.max(1), canary, key, filter, cost, ttft_us, age_ms, per_token_us,
             in_flight, load, error_ratio, samples, gate,
         }
@@ -331,8 +331,9 @@ prop_compose! {
         policies in proptest::collection::vec(any_policy(), 3),
         candidates in proptest::collection::vec(any_facts(), 0..30),
     ) -> Question {
-        let groups = policies.into_iter().map(|policy| Group { route: "r".into(), policy }).collect();
-        Question { seed, session, output_tokens, groups, candidates }
+        let group = |policy| Group { route: "r".into(), policy, names: Names::default() };
+        let groups = policies.into_iter().map(group).collect();
+        Question { seed, session, output_tokens, groups, candidates }.called(["p", "q", "r"].into_iter().cycle())
     }
 }
 

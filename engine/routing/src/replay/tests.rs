@@ -1,14 +1,13 @@
 //! Nothing changed: every decision as it was. Something changed: what the counts say is what the orders say.
 
 use super::*;
-use crate::question::{Admission, Filter, Group};
+use crate::question::{Admission, Facts, Filter, Group, Names};
 use crate::{Policy, RouteChange, Strategy, Target, Weights, WeightsChange};
 
 fn facts(provider: &str, cost: u64, ttft_us: f32) -> Facts {
     Facts {
-        provider: provider.into(),
-        model: "m".into(),
         fallback: 0,
+        entry: 0,
         priority: 0,
         weight: 1,
         canary: None,
@@ -35,9 +34,11 @@ fn decision(seed: u64, policy: Policy) -> Decision {
         groups: vec![Group {
             route: "fast".into(),
             policy,
+            names: Names::default(),
         }],
         candidates: vec![facts("cheap", 100, 800_000.0), facts("quick", 1_000, 100_000.0)],
-    };
+    }
+    .called(["cheap", "quick"].into_iter());
     let ranking = Ranking::default().rank(&question).to_vec();
     Decision {
         epoch: 1,

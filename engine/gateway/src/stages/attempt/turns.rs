@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 use tollgate_core::{AttemptNote, Clock, Nanodollars, Refusal, RefusalKind};
-use tollgate_routing::{Candidate, Credential, OnNoCandidates, Permit, Plan, Route, Target, Urgency};
+use tollgate_routing::{Contender, Credential, OnNoCandidates, Permit, Plan, Route, Target, Urgency};
 use tollgate_telemetry::AttemptRole;
 
 use super::failed::{Failed, Turn};
@@ -106,8 +106,7 @@ impl<'p> Turns<'p> {
     /// Somebody else to be asked beside the one who is late, if that may cost so much.
     pub(super) fn hedge(&mut self, max_cost: Option<Nanodollars>) -> Option<Asked<'p>> {
         self.skip_candidate();
-        let candidate = self.plan.candidates.get(self.current)?;
-        let worst = candidate.worst_cost;
+        let worst = self.plan.contender(self.current)?.worst_cost();
         if max_cost.is_some_and(|ceiling| worst.is_none_or(|worst| worst > ceiling)) {
             return None;
         }
@@ -116,8 +115,8 @@ impl<'p> Turns<'p> {
 
     /// The next one to be asked, whoever has been asked before; but not this one.
     pub(super) fn ask_anyone_but(&mut self, target: &Arc<Target>, role: AttemptRole) -> Option<Asked<'p>> {
-        let is_excluded = |it: &Candidate| Arc::ptr_eq(&it.target, target);
-        while self.plan.candidates.get(self.current).is_some_and(is_excluded) {
+        let is_excluded = |it: Contender<'_>| Arc::ptr_eq(it.target, target);
+        while self.plan.contender(self.current).is_some_and(is_excluded) {
             self.skip_candidate();
         }
         self.ask(role)
@@ -131,16 +130,15 @@ impl<'p> Turns<'p> {
             && self.comeback.is_none_or(|(_, known)| wait < known)
         {
             let of = &failed.candidate().target;
-            let place = |it: &Candidate| Arc::ptr_eq(&it.target, of);
-            self.comeback = self.plan.candidates.iter().position(place).map(|at| (at, wait));
+            let place = self.plan.contenders().position(|it| Arc::ptr_eq(it.target, of));
+            self.comeback = place.map(|at| (at, wait));
         }
         // A hedge has moved on already.
         let of = failed.candidate();
         let is_current = self
             .plan
-            .candidates
-            .get(self.current)
-            .is_some_and(|it| Arc::ptr_eq(&it.target, &of.target) && it.model == of.model);
+            .contender(self.current)
+            .is_some_and(|it| Arc::ptr_eq(it.target, &of.target) && *it.model == of.model);
         match failed.turn() {
             Turn::NextCandidate if is_current => self.skip_candidate(),
             Turn::NextCredential | Turn::NextCandidate => {}
@@ -180,23 +178,23 @@ impl<'p> Turns<'p> {
     fn ask(&mut self, role: AttemptRole) -> Option<Asked<'p>> {
         let plan = self.plan;
         while !self.is_over {
-            let candidate = plan.candidates.get(self.current)?;
+            let contender = plan.contender(self.current)?;
             if self.ledger.attempts() >= self.most_attempts {
                 self.is_over = true;
                 return None;
             }
-            self.load(candidate);
+            self.load(contender.target);
             let Some((number, credential)) = self.credentials.pop() else {
                 self.skip_candidate();
                 continue;
             };
-            if let Some(stopped) = self.forbids(candidate) {
+            if let Some(stopped) = self.forbids(contender) {
                 self.stopped = Some(stopped);
                 self.is_over = stopped == Stopped::TooLate && self.bounds.time_left() == Some(Duration::ZERO);
                 self.skip_candidate();
                 continue;
             }
-            let Some(mut permit) = self.admit(candidate) else {
+            let Some(mut permit) = self.admit(contender.target) else {
                 self.stopped = Some(Stopped::NotAdmitted);
                 self.skip_candidate();
                 continue;
@@ -208,16 +206,16 @@ impl<'p> Turns<'p> {
                 return None;
             }
             permit.using(number);
-            let leg = Leg::begin(&self.ledger, candidate.clone(), permit, role);
+            let leg = Leg::begin(&self.ledger, contender.candidate(), permit, role);
             return Some(Asked { leg, credential });
         }
         None
     }
 
-    fn load(&mut self, candidate: &'p Candidate) {
+    fn load(&mut self, target: &'p Target) {
         if !self.is_loaded {
             let anyway = self.is_back || self.urgency == Urgency::NobodyElse;
-            self.credentials = request::credentials(&candidate.target, Clock.moment(), anyway);
+            self.credentials = request::credentials(target, Clock.moment(), anyway);
             self.is_loaded = true;
         }
     }
@@ -230,22 +228,21 @@ impl<'p> Turns<'p> {
     }
 
     /// Whether the request's time or money does not reach for this candidate.
-    fn forbids(&self, candidate: &Candidate) -> Option<Stopped> {
+    fn forbids(&self, contender: Contender<'_>) -> Option<Stopped> {
         if let Some(left) = self.bounds.time_left()
-            && (left.is_zero() || candidate.expected.is_some_and(|expected| expected > left))
+            && (left.is_zero() || contender.expected().is_some_and(|expected| expected > left))
         {
             return Some(Stopped::TooLate);
         }
         let ceiling = self.bounds.max_cost?;
-        let worst = self.ledger.committed() + candidate.worst_cost.unwrap_or(Nanodollars(u64::MAX));
+        let worst = self.ledger.committed() + contender.worst_cost().unwrap_or(Nanodollars(u64::MAX));
         (worst > ceiling).then_some(Stopped::TooDear(worst))
     }
 
-    fn admit(&self, candidate: &Candidate) -> Option<Permit> {
+    fn admit(&self, target: &Target) -> Option<Permit> {
         if let Some(claim) = &self.plan.claim {
             claim.release();
         }
-        let target = &candidate.target;
         let outcomes = &target.provider.outcomes;
         target.cell.admit(outcomes, Clock.moment(), self.urgency).ok()
     }
