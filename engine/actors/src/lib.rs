@@ -32,5 +32,5 @@ pub use control::{
 pub use health::{ProbeResult, Prober, TargetReport};
 pub use roster::{ActorReport, Adopted, Roster, RosterParts};
 pub use router::{Adopt, Ask, Observe, Router};
-pub use snapshot::{Cohort, CohortFigures, Cohorts, Live, Published, Snapshot, Staged};
+pub use snapshot::{Cohort, CohortFigures, Cohorts, Live, Published, Reader, Snapshot, Staged};
 pub use vital::OnDeath;

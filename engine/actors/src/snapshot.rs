@@ -49,7 +49,7 @@ pub struct Staged {
 pub struct Published(Arc<ArcSwap<Live>>);
 
 /// A reader that keeps the snapshot it saw last: a load costs one atomic read while nothing changes.
-pub(crate) type Reader = Cache<Arc<ArcSwap<Live>>, Snapshot>;
+pub type Reader = Cache<Arc<ArcSwap<Live>>, Snapshot>;
 
 impl Live {
     /// A configuration as it is in its file.
@@ -128,7 +128,8 @@ impl Published {
         self.0.store(Arc::new(live));
     }
 
-    pub(crate) fn reader(&self) -> Reader {
+    /// For somebody who looks often.
+    pub fn reader(&self) -> Reader {
         Cache::new(self.0.clone())
     }
 }

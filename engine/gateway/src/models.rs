@@ -36,7 +36,7 @@ pub(crate) fn routes(worker: &Rc<Worker>, config: &mut ServiceConfig) {
 }
 
 async fn list(worker: Rc<Worker>, request: HttpRequest) -> HttpResponse {
-    let settings = worker.shared.published.load();
+    let settings = worker.snapshot();
     let dialect = dialect_of(&request);
     let caller = match authenticate(&settings, &request) {
         Ok(caller) => caller,
@@ -55,7 +55,7 @@ async fn list(worker: Rc<Worker>, request: HttpRequest) -> HttpResponse {
 }
 
 async fn show(worker: Rc<Worker>, request: HttpRequest, id: web::Path<String>) -> HttpResponse {
-    let settings = worker.shared.published.load();
+    let settings = worker.snapshot();
     let dialect = dialect_of(&request);
     let found = authenticate(&settings, &request).and_then(|caller| {
         caller.authorize(&id)?;

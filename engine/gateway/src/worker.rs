@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actix::{Actor as _, Addr};
 use tokio::sync::Semaphore;
-use tollgate_actors::{CacheKeeper, Observe, Published, Roster, Router};
+use tollgate_actors::{CacheKeeper, Observe, Published, Reader, Roster, Router, Snapshot};
 use tollgate_adapters::Scratch;
 use tollgate_cache::Cache;
 use tollgate_core::Clock;
@@ -71,8 +71,32 @@ pub(crate) struct Worker {
     pub(crate) repeats: Repeats,
     /// Its number among the workers.
     number: usize,
+    newest: RefCell<Newest>,
     /// Hedges that this worker may still make, by route.
     hedges: RefCell<HashMap<Arc<str>, RetryBudget>>,
+}
+
+/// The newest configuration, as one worker holds it.
+struct Newest {
+    reader: Reader,
+    held: Rc<Snapshot>,
+}
+
+impl Newest {
+    fn of(published: &Published) -> Self {
+        Self {
+            reader: published.reader(),
+            held: Rc::new(published.load()),
+        }
+    }
+
+    fn load(&mut self) -> Rc<Snapshot> {
+        let newest = self.reader.load();
+        if !Arc::ptr_eq(newest, &self.held) {
+            self.held = Rc::new(newest.clone());
+        }
+        self.held.clone()
+    }
 }
 
 impl Worker {
@@ -86,6 +110,7 @@ impl Worker {
             scratch: RefCell::default(),
             repeats: Repeats::default(),
             number: shared.workers.fetch_add(1, Ordering::Relaxed),
+            newest: RefCell::new(Newest::of(&shared.published)),
             hedges: RefCell::default(),
             shared,
         });
@@ -99,6 +124,12 @@ impl Worker {
             }
         });
         worker
+    }
+
+    /// The newest configuration. A request's share in it is counted here, not with those of all workers: they would
+    /// wait for each other's counting.
+    pub(crate) fn snapshot(&self) -> Rc<Snapshot> {
+        self.newest.borrow_mut().load()
     }
 
     /// A request that might be hedged pays into its route's budget. Each worker counts for itself.
@@ -148,7 +179,7 @@ impl Worker {
 
     fn keep(&self, decision: DecisionRecord) {
         if let Some(journal) = &self.shared.decision_journal {
-            let sample = self.shared.published.load().telemetry.decisions.sample;
+            let sample = self.snapshot().telemetry.decisions.sample;
             if rand::random::<f32>() < sample {
                 journal.post(Box::new(decision.clone()));
             }

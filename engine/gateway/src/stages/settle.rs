@@ -33,7 +33,7 @@ use crate::worker::Worker;
 /// The account of one request, settled when dropped.
 pub(crate) struct Settlement {
     worker: Rc<Worker>,
-    settings: Snapshot,
+    settings: Rc<Snapshot>,
     record: RequestRecord,
     arrived: Instant,
     /// Waiting for the client's body: nobody's overhead.
@@ -67,7 +67,7 @@ impl Settlement {
         record.surface = surface;
         Box::new(Self {
             worker: worker.clone(),
-            settings: worker.shared.published.load(),
+            settings: worker.snapshot(),
             record,
             arrived: Clock.now(),
             receiving: Duration::ZERO,
@@ -88,7 +88,7 @@ impl Settlement {
     }
 
     /// The configuration that holds for this request from beginning to end.
-    pub(crate) fn settings(&self) -> &Snapshot {
+    pub(crate) fn settings(&self) -> &Rc<Snapshot> {
         &self.settings
     }
 
