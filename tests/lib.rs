@@ -13,6 +13,7 @@
 mod bodies;
 mod http2;
 mod metrics;
+mod on_time;
 mod process;
 mod routes;
 mod scripted;
@@ -23,6 +24,7 @@ mod wire;
 pub use bodies::{chat, chat_stream, data, messages, messages_stream, text_of_chat, text_of_messages};
 pub use http2::Http2;
 pub use metrics::Metrics;
+pub use on_time::on_time;
 pub use process::{Finished, Process, binary, run, run_and, run_within, spawn};
 pub use routes::{broken, failing, slow, tally};
 pub use scripted::{Scripted, is_whole, json_answer, refusing};

@@ -24,6 +24,8 @@ mod breakers;
 #[cfg(test)]
 mod cached;
 #[cfg(test)]
+mod claims;
+#[cfg(test)]
 mod clouds;
 #[cfg(test)]
 mod dialects;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tollgate_tests::{Response, Stack, chat, chat_stream, post, text_of_chat};
+use tollgate_tests::{Response, Stack, chat, chat_stream, on_time, post, text_of_chat};
 
 /// Three tokens an event: `steady` has 20 in a second, `slow` one in three.
 const PACED: &str = r#"
@@ -65,18 +65,21 @@ async fn a_stream_comes_event_by_event_and_is_whole() {
 
 #[tokio::test]
 async fn a_deadline_is_kept_and_nothing_is_missing() {
-    let stack = Stack::start(PACED).await;
-    let (text, _) = kept(&stack, "slow").await;
-    let began = Instant::now();
-    let stream = only(&stack, &chat_stream("slow"), &[("x-tollgate-deadline-ms", "300")]).await;
-    assert_eq!(text_of_chat(&stream.text()), text);
-    let at_its_pace = Duration::from_secs(3) * u32::try_from(text.len() / 12).unwrap();
-    assert!(
-        at_its_pace > Duration::from_secs(10),
-        "the text is long enough to tell: {text}"
-    );
-    // The next event would come after three seconds.
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    on_time(async || {
+        let stack = Stack::start(PACED).await;
+        let (text, _) = kept(&stack, "slow").await;
+        let began = Instant::now();
+        let stream = only(&stack, &chat_stream("slow"), &[("x-tollgate-deadline-ms", "300")]).await;
+        assert_eq!(text_of_chat(&stream.text()), text);
+        let at_its_pace = Duration::from_secs(3) * u32::try_from(text.len() / 12).unwrap();
+        assert!(
+            at_its_pace > Duration::from_secs(10),
+            "the text is long enough to tell: {text}"
+        );
+        // The next event would come after three seconds.
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tollgate_loadtest::{Behaviour, Failure, Pacing};
-use tollgate_tests::{BEARER, Stack, chat, chat_stream, post, slow, tally};
+use tollgate_tests::{BEARER, Stack, chat, chat_stream, on_time, post, slow, tally};
 
 /// Three providers: one cheap, one fast, one that never fails; one route for each weight.
 const THREE: &str = r#"
@@ -34,9 +34,10 @@ fn flaky(ratio: f64, ms: f64) -> Behaviour {
 
 async fn three() -> Stack {
     let stack = Stack::start(THREE).await;
-    stack.set("cheap", flaky(0.2, 40.0));
+    // Far apart: what a busy machine adds does not decide who is fast.
+    stack.set("cheap", flaky(0.2, 80.0));
     stack.set("fast", flaky(0.2, 4.0));
-    stack.set("safe", slow(20.0));
+    stack.set("safe", slow(80.0));
     stack
 }
 
@@ -47,67 +48,77 @@ async fn each_weight_sends_traffic_to_who_is_best_by_it() {
         ("by-latency", "fast"),
         ("by-availability", "safe"),
     ] {
-        let stack = three().await;
-        let served = stack.many(model, 2_000, 16).await;
-        let first = stack.asked(best);
-        let counts = tally(&served);
-        assert_eq!(counts.get("-"), None, "{model}: {counts:?}");
-        // One in five of a flaky provider's answers comes from somebody else: first choices are what counts.
-        assert!(
-            first >= 1_900,
-            "{model}: {first} of 2,000 asked {best} first: {counts:?}"
-        );
+        // A stop of the machine is a slow answer, and whoever gave it is left for a while.
+        on_time(async || {
+            let stack = three().await;
+            let served = stack.many(model, 1_000, 16).await;
+            let first = stack.asked(best);
+            let counts = tally(&served);
+            assert_eq!(counts.get("-"), None, "{model}: {counts:?}");
+            // One in five of a flaky provider's answers comes from somebody else: first choices are what counts.
+            assert!(
+                first >= 900,
+                "{model}: {first} of 1,000 asked {best} first: {counts:?}"
+            );
+        })
+        .await;
     }
 }
 
 #[tokio::test]
 async fn a_target_ten_times_slower_is_left_within_two_seconds_and_found_again() {
-    let stack = Stack::start(THREE).await;
-    stack.set("cheap", slow(60.0));
-    stack.set("fast", slow(5.0));
-    stack.set("safe", slow(30.0));
-    stack.many("by-latency", 300, 8).await;
-    stack.set("fast", slow(300.0));
-    let changed = Instant::now();
-    // Over whoever is asked in each half second, until less than one in twenty asks the slow one.
-    let mut share = 1.0;
-    while share >= 0.05 {
-        assert!(
-            changed.elapsed() < Duration::from_secs(2),
-            "still {share} after two seconds"
-        );
-        let before = stack.asked("fast");
-        let served = stack.many("by-latency", 80, 8).await;
-        share = (stack.asked("fast") - before) as f64 / served.len() as f64;
-    }
-    stack.set("fast", slow(5.0));
-    let healed = Instant::now();
-    while share < 0.5 {
-        assert!(
-            healed.elapsed() < Duration::from_secs(30),
-            "only {share} after thirty seconds"
-        );
-        let before = stack.asked("fast");
-        let served = stack.many("by-latency", 80, 8).await;
-        share = (stack.asked("fast") - before) as f64 / served.len() as f64;
-    }
+    on_time(async || {
+        let stack = Stack::start(THREE).await;
+        stack.set("cheap", slow(60.0));
+        stack.set("fast", slow(5.0));
+        stack.set("safe", slow(30.0));
+        stack.many("by-latency", 300, 8).await;
+        stack.set("fast", slow(300.0));
+        let changed = Instant::now();
+        // Over whoever is asked in each half second, until less than one in twenty asks the slow one.
+        let mut share = 1.0;
+        while share >= 0.05 {
+            assert!(
+                changed.elapsed() < Duration::from_secs(2),
+                "still {share} after two seconds"
+            );
+            let before = stack.asked("fast");
+            let served = stack.many("by-latency", 80, 8).await;
+            share = (stack.asked("fast") - before) as f64 / served.len() as f64;
+        }
+        stack.set("fast", slow(5.0));
+        let healed = Instant::now();
+        while share < 0.5 {
+            assert!(
+                healed.elapsed() < Duration::from_secs(30),
+                "only {share} after thirty seconds"
+            );
+            let before = stack.asked("fast");
+            let served = stack.many("by-latency", 80, 8).await;
+            share = (stack.asked("fast") - before) as f64 / served.len() as f64;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_provider_that_stalls_gets_no_pile_up_before_anything_has_come_back() {
-    let stack = Stack::start(THREE).await;
-    // Long enough for a busy machine's own delays not to decide who looks fast.
-    for provider in ["cheap", "fast", "safe"] {
-        stack.set(provider, slow(60.0));
-    }
-    stack.many("by-latency", 96, 6).await;
-    let (fast, all) = (stack.asked("fast"), 96);
-    stack.set("fast", slow(2_500.0));
-    // All at once: no average can have moved before the last of them is decided.
-    let served = stack.many("by-latency", all, all).await;
-    assert!(served.iter().all(Option::is_some));
-    let stalled = stack.asked("fast") - fast;
-    assert!(stalled < all / 2, "{stalled} of {all} piled up");
+    on_time(async || {
+        let stack = Stack::start(THREE).await;
+        // Long enough for a busy machine's own delays not to decide who looks fast.
+        for provider in ["cheap", "fast", "safe"] {
+            stack.set(provider, slow(60.0));
+        }
+        stack.many("by-latency", 96, 6).await;
+        let (fast, all) = (stack.asked("fast"), 96);
+        stack.set("fast", slow(2_500.0));
+        // All at once: no average can have moved before the last of them is decided.
+        let served = stack.many("by-latency", all, all).await;
+        assert!(served.iter().all(Option::is_some));
+        let stalled = stack.asked("fast") - fast;
+        assert!(stalled < all / 2, "{stalled} of {all} piled up");
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -181,32 +192,35 @@ async fn a_session_moves_only_when_its_target_is_closed_and_the_others_stay_wher
 
 #[tokio::test]
 async fn a_stream_that_drips_is_slow_although_its_head_is_quick() {
-    let stack = Stack::start(THREE).await;
-    let drips = Pacing {
-        inter_token_ms: 15.0,
-        ..Pacing::default()
-    };
-    // 16 tokens: 240 ms in all, against 60.
-    stack.set(
-        "fast",
-        Behaviour {
-            pacing: drips,
-            ..slow(1.0)
-        },
-    );
-    stack.set("cheap", slow(60.0));
-    stack.set("safe", slow(90.0));
-    let body = chat_stream("by-latency");
-    let streams = async |count: usize| {
-        for _ in 0..count {
-            assert_eq!(stack.chat(&body).await.status, 200);
-        }
-    };
-    // Each must have been asked once before it is known.
-    streams(12).await;
-    let (dripping, before) = (stack.asked("fast"), stack.asked("cheap"));
-    streams(40).await;
-    let dripping = stack.asked("fast") - dripping;
-    assert!(dripping <= 4, "{dripping} of 40 dripped");
-    assert!(stack.asked("cheap") - before >= 30);
+    on_time(async || {
+        let stack = Stack::start(THREE).await;
+        let drips = Pacing {
+            inter_token_ms: 40.0,
+            ..Pacing::default()
+        };
+        // 16 tokens: 640 ms in all, against 60.
+        stack.set(
+            "fast",
+            Behaviour {
+                pacing: drips,
+                ..slow(1.0)
+            },
+        );
+        stack.set("cheap", slow(60.0));
+        stack.set("safe", slow(300.0));
+        let body = chat_stream("by-latency");
+        let streams = async |count: usize| {
+            for _ in 0..count {
+                assert_eq!(stack.chat(&body).await.status, 200);
+            }
+        };
+        // Each must have been asked once before it is known.
+        streams(12).await;
+        let (dripping, before) = (stack.asked("fast"), stack.asked("cheap"));
+        streams(40).await;
+        let dripping = stack.asked("fast") - dripping;
+        assert!(dripping <= 4, "{dripping} of 40 dripped");
+        assert!(stack.asked("cheap") - before >= 30);
+    })
+    .await;
 }
