@@ -180,11 +180,17 @@ async fn assert_hidden(gateway: &Process, secrets: &[&str]) {
 
 /// Waits until it holds, and asks each time anew.
 async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !holds().await {
         assert!(Instant::now() < deadline, "not in time: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Waits until it has said so: what a process writes is read a moment later.
+async fn says(gateway: &Process, words: &str) {
+    let has_said = || async { gateway.stderr().contains(words) };
+    until(&format!("it says '{words}': {}", gateway.stderr()), has_said).await;
 }
 
 /// The fields of a form, decoded.
