@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tollgate_loadtest::{MockOptions, MockServer};
 use tollgate_tests::{BEARER, Response, Scripted, Stack, json_answer};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(30);
 const NARROW: (&str, &str) = ("authorization", "Bearer tg-narrow-key-0123456789");
 const FILER: (&str, &str) = ("authorization", "Bearer tg-filer-key-01234567890");
 

@@ -16,8 +16,9 @@ models:
   "a/*": { targets: [ { provider: claude } ] }
 "#;
 
-/// Within this time of the client's departure the provider must see it gone.
-const AT_ONCE: Duration = Duration::from_secs(1);
+/// Within this time of the client's departure the provider must see it gone: long for "at once", because a busy machine
+/// may stand still for a second or three, and short for "never".
+const AT_ONCE: Duration = Duration::from_secs(10);
 
 async fn wait_for(stack: &Stack, what: impl Fn(&JournalEntry) -> bool) {
     let waited = stack
@@ -60,10 +61,11 @@ async fn while_it_sends_its_body() {
     wire.send("POST", "/v1/chat/completions", &headers, b"{\"model\":\"o/m\",")
         .await;
     // The gateway has seen the head when it counts the request.
-    for _ in 0..1000 {
+    for _ in 0..2_000 {
         if stack.metrics().await.sum("tollgate_inflight_requests", &[]) == 1.0 {
             break;
         }
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     drop(wire);
     let record = stack.settled(1).await.pop().unwrap();

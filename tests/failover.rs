@@ -452,7 +452,7 @@ async fn a_connection_that_went_stale_in_the_pool_is_replaced_without_a_word() {
     let waited = stack
         .mock
         .control()
-        .wait_until(Duration::from_secs(5), |journal| journal.len() == 11)
+        .wait_until(Duration::from_secs(20), |journal| journal.len() == 11)
         .await;
     waited.unwrap();
 }

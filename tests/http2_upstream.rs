@@ -51,7 +51,7 @@ async fn streams_beyond_the_limit_open_another_connection_and_none_waits() {
     stack
         .mock
         .control()
-        .wait_until(Duration::from_secs(5), |journal| {
+        .wait_until(Duration::from_secs(20), |journal| {
             journal.iter().all(|it| it.client_gone)
         })
         .await
@@ -105,7 +105,12 @@ async fn a_connection_that_goes_away_is_replaced() {
 
 #[tokio::test]
 async fn a_provider_that_restarts_is_found_again() {
-    let mock = MockServer::start(MockOptions::default()).await.unwrap();
+    // On an address of its own: on that of all others its port may be given away while it is down.
+    let first = MockOptions {
+        listen: "127.0.0.77:0".parse().unwrap(),
+        ..MockOptions::default()
+    };
+    let mock = MockServer::start(first).await.unwrap();
     let addr = mock.addr();
     let mut stack = Stack::in_front_of(mock, &config(1, 100));
     assert_eq!(stack.chat(&chat("m")).await.status, 200);
@@ -147,7 +152,7 @@ async fn a_client_that_does_not_read_holds_up_nobody_on_the_same_connection() {
         }
         before = now;
     }
-    let answered = tokio::time::timeout(Duration::from_secs(5), stack.chat(&chat("m"))).await;
+    let answered = tokio::time::timeout(Duration::from_secs(20), stack.chat(&chat("m"))).await;
     assert_eq!(answered.expect("it waits behind the others").status, 200);
     let metrics = stack.metrics().await;
     assert_eq!(metrics.sum("tollgate_upstream_connects_total", &[]), 1.0);

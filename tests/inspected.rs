@@ -34,7 +34,7 @@ async fn ask(stack: &Stack, key: &str, model: &str, text: &str, cache: &str) -> 
 /// Asks, and waits until the answer is kept. The number of its entry.
 async fn keep(stack: &Stack, key: &str, model: &str, text: &str) -> u64 {
     assert_eq!(ask(stack, key, model, text, "mode=aggressive").await.status, 200);
-    for _ in 0..400 {
+    for _ in 0..2_000 {
         let again = ask(stack, key, model, text, "only, mode=exact").await;
         if again.status == 200 {
             let said = again.header("x-tollgate-cache").unwrap().to_owned();

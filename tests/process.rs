@@ -11,8 +11,10 @@ use parking_lot::Mutex;
 
 use crate::stack::scratch_file;
 
+/// How long a process may take until it listens.
+const BEGINNING: Duration = Duration::from_secs(60);
 /// How long a process may take to end.
-const ENDING: Duration = Duration::from_secs(30);
+const ENDING: Duration = Duration::from_secs(60);
 
 /// A running `tollgate serve`. Killed when dropped.
 pub struct Process {
@@ -107,7 +109,7 @@ impl Process {
             gather(child.stdout.take().unwrap()),
             gather(child.stderr.take().unwrap()),
         );
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + BEGINNING;
         loop {
             let told = listening(&stderr.lock());
             if let Some((addr, admin)) = told {

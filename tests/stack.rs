@@ -23,7 +23,7 @@ pub const KEY: &str = "tg-test-key-0123456789";
 /// How that key is presented.
 pub const BEARER: (&str, &str) = ("authorization", "Bearer tg-test-key-0123456789");
 /// How long an event is waited for that must come: long, because the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running gateway and its providers.
 pub struct Stack {
@@ -220,10 +220,11 @@ fn complete(config: &str, mock: SocketAddr, log: &std::path::Path) -> String {
 pub fn scratch_file(extension: &str) -> PathBuf {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    std::env::temp_dir().join(format!(
-        "tollgate-test-{}-{number}.{extension}",
-        std::process::id()
-    ))
+    let name = format!("tollgate-test-{}-{number}.{extension}", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    // Left behind by a process of the same number that was killed.
+    let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir_all(&path));
+    path
 }
 
 /// Waits until `holds` does, for a limited time; panics with `what` if it never does.

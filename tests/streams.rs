@@ -130,7 +130,7 @@ async fn a_reader_that_stops_reading_costs_no_memory_and_slows_the_provider_down
     let grown = gateway.resident_bytes().saturating_sub(before);
     assert!(grown < 32 * MIB, "{} MiB more after 4 MiB each", grown / MIB);
     drop(wires);
-    let gone = mock.control().wait_until(Duration::from_secs(5), |journal| {
+    let gone = mock.control().wait_until(Duration::from_secs(20), |journal| {
         journal.iter().all(|it| it.client_gone)
     });
     gone.await.unwrap();

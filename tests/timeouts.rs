@@ -102,7 +102,7 @@ async fn a_head_that_does_not_come_is_a_first_byte_timeout() {
     let gone = stack
         .mock
         .control()
-        .wait_until(std::time::Duration::from_secs(2), |journal| {
+        .wait_until(std::time::Duration::from_secs(20), |journal| {
             journal[0].client_gone
         });
     gone.await.expect("the provider goes on working for nobody");

@@ -9,7 +9,7 @@ use tollgate_loadtest::{MockOptions, MockServer};
 use tollgate_tests::{BEARER, Process, Scripted, Stack, Wire, eventually, json_answer, refusing};
 
 /// How long an event is waited for that must come.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(30);
 const PATH: &str = "/v1/audio/transcriptions";
 const FORM: (&str, &str) = ("content-type", "multipart/form-data; boundary=xx");
 const HEARD: &str = r#"{"text":"hi","usage":{"type":"duration","seconds":9}}"#;

@@ -282,8 +282,8 @@ async fn a_token_service_that_refuses_or_hangs_is_named_and_another_provider_ans
         let text = ask(&alone).await.text();
         assert!(text.contains(words) && text.contains("p ("), "{text}");
         assert!(
-            started.elapsed() < Duration::from_secs(14),
-            "a request waits for a while, not for ever"
+            started.elapsed() < Duration::from_secs(25),
+            "a request waits for ten seconds, and not for the thirty of who fetches the token"
         );
         assert_hidden(&alone, &[KEY.lines().nth(3).unwrap()]).await;
         let both = format!(

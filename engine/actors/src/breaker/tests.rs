@@ -104,7 +104,7 @@ async fn states(crew: &Crew) -> Vec<(String, String, &'static str)> {
 }
 
 async fn until_some(crew: &Crew) -> Vec<(String, String, &'static str)> {
-    for _ in 0..1_000 {
+    for _ in 0..10_000 {
         let states = states(crew).await;
         if !states.is_empty() {
             return states;
@@ -163,7 +163,7 @@ async fn a_reload_keeps_the_state_of_what_stays() {
             .replacen("{ name: first, key: ka }, ", "", 1);
     crew.follow(&later);
     let mut reports = crew.roster.breakers().await;
-    for _ in 0..1_000 {
+    for _ in 0..10_000 {
         if reports[0].credentials.len() == 1 {
             break;
         }

@@ -122,7 +122,7 @@ impl Stack {
             .find_map(|line| line.strip_prefix("x-request-id: "));
         let id = id.expect("an id").to_owned();
         // The decision is kept when the answer's body ends, a moment after the client has it.
-        for _ in 0..200 {
+        for _ in 0..2_000 {
             if self.get(&format!("/admin/v1/decisions/{id}")).0 == 200 {
                 break;
             }
