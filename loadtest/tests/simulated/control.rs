@@ -227,7 +227,12 @@ async fn waiting_ends_with_the_journal_when_it_takes_too_long() {
 
 #[tokio::test]
 async fn a_server_stops_with_streams_open_and_frees_its_port() {
-    let server = start().await;
+    // On an address of its own: on that of all others somebody else may be given the port that is free.
+    let options = MockOptions {
+        listen: "127.0.0.78:0".parse().expect("an address"),
+        ..MockOptions::default()
+    };
+    let server = MockServer::start(options).await.expect("starts");
     let addr = server.addr();
     let body = chat_stream("m--hang2").to_string();
     let _open = send(addr, "POST", "/v1/chat/completions", &body).await;

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tollgate_loadtest::{Behaviour, MockOptions, MockServer};
 
 /// Longer than anything here should take, on a busy machine too.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a response ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
