@@ -40,7 +40,7 @@ pub(crate) async fn providers() -> Scripted {
     .await
 }
 
-fn answered(request: &str, whole: &Value, stream: &str) -> Vec<u8> {
+pub(crate) fn answered(request: &str, whole: &Value, stream: &str) -> Vec<u8> {
     let body = request.split_once("\r\n\r\n").unwrap().1;
     let body: Value = serde_json::from_str(body).unwrap();
     if body["stream"] == true {
@@ -50,12 +50,12 @@ fn answered(request: &str, whole: &Value, stream: &str) -> Vec<u8> {
     }
 }
 
-fn streamed(kind: &str, body: &[u8]) -> Vec<u8> {
+pub(crate) fn streamed(kind: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\n");
     [head.as_bytes(), body].concat()
 }
 
-fn events(events: &[Value]) -> String {
+pub(crate) fn events(events: &[Value]) -> String {
     let event = |data: &Value| {
         let name = data["type"].as_str().unwrap_or_default();
         format!("event: {name}\ndata: {data}\n\n")

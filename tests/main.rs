@@ -28,6 +28,8 @@ mod claims;
 #[cfg(test)]
 mod clouds;
 #[cfg(test)]
+mod custom_tools;
+#[cfg(test)]
 mod dialects;
 #[cfg(test)]
 mod disconnects;
