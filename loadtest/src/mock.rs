@@ -6,13 +6,13 @@
 
 mod admin;
 mod answer;
-mod anthropic;
 mod ask;
 mod behaviour;
 mod control;
+mod dialects;
+mod endpoint;
 mod exchange;
 mod journal;
-mod openai;
 mod play;
 mod respond;
 mod sample;

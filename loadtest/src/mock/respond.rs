@@ -4,41 +4,31 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::web::Bytes;
-use tollgate_core::Dialect;
 
 use super::behaviour::{BodyKind, Failure};
+use super::dialects::Voice;
 use super::exchange::Exchange;
 use super::play::{ArmedFault, Play};
 use super::script::Script;
-use super::{anthropic, openai};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
-const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
 const HTML_PAGE: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway\
     </h1></center>\r\n<hr><center>edge</center>\r\n</body>\r\n</html>\r\n";
 
 /// The provider refuses a request that makes no sense.
-pub(crate) fn refuse(
-    exchange: Exchange,
-    dialect: Dialect,
-    status: u16,
-    problem: String,
-) -> HttpResponse<Play> {
+pub(crate) fn refuse(exchange: Exchange, voice: Voice, status: u16, problem: String) -> HttpResponse<Play> {
     let failure = Failure {
         status,
         message: Some(problem),
         ..Failure::default()
     };
-    fail(exchange, dialect, &failure)
+    fail(exchange, voice, &failure)
 }
 
 /// Answers with a failure.
-pub(crate) fn fail(exchange: Exchange, dialect: Dialect, failure: &Failure) -> HttpResponse<Play> {
-    let error = |exchange: &Exchange| match dialect {
-        Dialect::Anthropic => anthropic::error(failure, &request_id(exchange)),
-        _ => openai::error(failure),
-    };
+pub(crate) fn fail(exchange: Exchange, voice: Voice, failure: &Failure) -> HttpResponse<Play> {
+    let error = |exchange: &Exchange| voice.error(failure, &request_id(exchange));
     let (kind, body) = match failure.body {
         BodyKind::Dialect => (JSON, error(&exchange)),
         BodyKind::Html => (HTML, HTML_PAGE.to_owned()),
@@ -61,6 +51,7 @@ pub(crate) fn fail(exchange: Exchange, dialect: Dialect, failure: &Failure) -> H
 /// A successful answer that is a stream.
 pub(crate) fn respond_stream(
     exchange: Exchange,
+    voice: Voice,
     script: Script,
     fault: Option<ArmedFault>,
 ) -> HttpResponse<Play> {
@@ -68,7 +59,7 @@ pub(crate) fn respond_stream(
     let head = Head::new(&exchange);
     exchange.answered(200);
     let play = Play::stream(exchange, script, &lane.behaviour.pacing, fault);
-    let mut response = head.respond(StatusCode::OK, EVENT_STREAM, play);
+    let mut response = head.respond(StatusCode::OK, voice.stream_type(), play);
     let no_cache = HeaderValue::from_static("no-cache");
     response.headers_mut().insert(header::CACHE_CONTROL, no_cache);
     response

@@ -4,97 +4,21 @@ use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::{Method, StatusCode, Version};
 use actix_web::web::{Bytes, Data};
-use tollgate_core::Dialect;
 
-use super::answer::{Answer, Thinking, Tokens};
+use super::answer::Answer;
 use super::ask::{self, Ask};
 use super::behaviour::{Failure, Fault, FaultKind, FaultPoint};
 use super::control::Control;
+use super::dialects::{self, Voice};
+use super::endpoint::{Endpoint, Site, provider_of, site};
 use super::exchange::Exchange;
 use super::journal::{Arrival, kept_headers};
-use super::openai::Surface;
 use super::play::{ArmedFault, Play};
 use super::respond::{fail, refuse, respond, respond_stream};
 use super::server::Line;
-use super::{anthropic, openai};
 
 /// The lane of what names no model: lists of models, unreadable bodies, unknown paths.
 const NO_MODEL: &str = "-";
-
-/// One endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Endpoint {
-    Text(Surface),
-    Embeddings,
-    Messages,
-    CountTokens,
-}
-
-impl Endpoint {
-    const fn dialect(self) -> Dialect {
-        match self {
-            Self::Text(_) | Self::Embeddings => Dialect::OpenAi,
-            Self::Messages | Self::CountTokens => Dialect::Anthropic,
-        }
-    }
-
-    fn of(operation: &str) -> Option<Self> {
-        match operation {
-            "chat/completions" => Some(Self::Text(Surface::Chat)),
-            "completions" => Some(Self::Text(Surface::Completions)),
-            "embeddings" => Some(Self::Embeddings),
-            "messages" => Some(Self::Messages),
-            "messages/count_tokens" => Some(Self::CountTokens),
-            _ => None,
-        }
-    }
-}
-
-/// What a path addresses.
-#[derive(Debug, PartialEq, Eq)]
-enum Site<'a> {
-    Models,
-    Model(&'a str),
-    Endpoint {
-        endpoint: Endpoint,
-        deployment: Option<&'a str>,
-    },
-    Unknown,
-}
-
-/// Splits `/p/{provider}/…` off a path.
-fn provider_of<'a>(path: &'a str, root: &'a str) -> (&'a str, &'a str) {
-    path.strip_prefix("/p/")
-        .and_then(|rest| rest.split_once('/'))
-        .unwrap_or((root, path.trim_start_matches('/')))
-}
-
-fn site(path: &str) -> Site<'_> {
-    let path = path.trim_start_matches('/');
-    let path = path.strip_prefix("openai/").unwrap_or(path);
-    if let Some((deployment, operation)) = path
-        .strip_prefix("deployments/")
-        .and_then(|rest| rest.split_once('/'))
-    {
-        return match Endpoint::of(operation) {
-            Some(endpoint) => Site::Endpoint {
-                endpoint,
-                deployment: Some(deployment),
-            },
-            None => Site::Unknown,
-        };
-    }
-    let path = path.strip_prefix("v1/").unwrap_or(path);
-    match (path, path.strip_prefix("models/"), Endpoint::of(path)) {
-        ("models", ..) => Site::Models,
-        (_, Some(model), _) => Site::Model(model),
-        (_, _, Some(endpoint)) => Site::Endpoint {
-            endpoint,
-            deployment: None,
-        },
-        _ => Site::Unknown,
-    }
-}
 
 /// Answers everything that is not the control API.
 pub(crate) async fn answer(request: HttpRequest, body: Bytes, control: Data<Control>) -> HttpResponse<Play> {
@@ -109,7 +33,7 @@ pub(crate) async fn answer(request: HttpRequest, body: Bytes, control: Data<Cont
         Site::Endpoint { endpoint, deployment } if request.method() == Method::POST => {
             match ask::read(&body, deployment) {
                 Ok(ask) => call.perform(endpoint, &ask).await,
-                Err(problem) => call.refuse(endpoint.dialect(), 400, problem),
+                Err(problem) => call.refuse(endpoint.voice(), 400, problem),
             }
         }
         Site::Models if request.method() == Method::GET => {
@@ -117,13 +41,13 @@ pub(crate) async fn answer(request: HttpRequest, body: Bytes, control: Data<Cont
             if names.is_empty() {
                 names = vec!["mock-large".to_owned(), "mock-small".to_owned()];
             }
-            call.list(openai::models(&names)).await
+            call.list(dialects::models(&names)).await
         }
-        Site::Model(name) if request.method() == Method::GET => call.list(openai::model(name)).await,
-        Site::Unknown => call.refuse(Dialect::OpenAi, 404, format!("unknown path '{}'", request.path())),
+        Site::Model(name) if request.method() == Method::GET => call.list(dialects::model(name)).await,
+        Site::Unknown => call.refuse(Voice::OpenAi, 404, format!("unknown path '{}'", request.path())),
         _ => {
             let problem = format!("method {} is not allowed here", request.method());
-            call.refuse(Dialect::OpenAi, 405, problem)
+            call.refuse(Voice::OpenAi, 405, problem)
         }
     }
 }
@@ -165,9 +89,9 @@ impl Call<'_> {
     }
 
     /// The provider itself says no: the request makes no sense.
-    fn refuse(&self, dialect: Dialect, status: u16, problem: String) -> HttpResponse<Play> {
+    fn refuse(&self, voice: Voice, status: u16, problem: String) -> HttpResponse<Play> {
         let exchange = self.admit(NO_MODEL, false);
-        refuse(exchange, dialect, status, problem)
+        refuse(exchange, voice, status, problem)
     }
 
     /// Answers with what is known without a model at work. A provider that is slow, or breaks before it answers, is so
@@ -179,7 +103,7 @@ impl Call<'_> {
         let fault = fault.filter(|it| it.at == FaultPoint::BeforeHead && it.kind != FaultKind::ErrorEvent);
         match fault {
             Some(fault) => {
-                self.break_before_head(exchange, self.armed(Dialect::OpenAi, fault))
+                self.break_before_head(exchange, self.armed(Voice::OpenAi, fault))
                     .await
             }
             None => respond(exchange, body, None),
@@ -189,7 +113,7 @@ impl Call<'_> {
     async fn perform(&self, endpoint: Endpoint, ask: &Ask) -> HttpResponse<Play> {
         let exchange = self.admit(&ask.model, ask.stream);
         if let Some(complaint) = exchange.lane.complaint.clone() {
-            return refuse(exchange, endpoint.dialect(), 400, complaint);
+            return refuse(exchange, endpoint.voice(), 400, complaint);
         }
         let fate = exchange.fate();
         wait(&exchange).await;
@@ -200,7 +124,7 @@ impl Call<'_> {
             return self.break_before_head(exchange, armed).await;
         }
         match &fate.failure {
-            Some(failure) => fail(exchange, endpoint.dialect(), failure),
+            Some(failure) => fail(exchange, endpoint.voice(), failure),
             None => self.succeed(exchange, endpoint, ask, fate.fault),
         }
     }
@@ -228,41 +152,28 @@ impl Call<'_> {
         let place = fault.map(|fault| fault.at);
         let armed = fault.and_then(|fault| self.arm(endpoint, ask, fault));
         let usage = exchange.lane.behaviour.usage;
-        let body = match endpoint {
-            Endpoint::Text(surface) => {
-                let answer = Answer::compose(ask, &exchange, place, Thinking::OnOrder);
-                if ask.stream {
-                    let report = usage.in_stream.unwrap_or(ask.include_usage);
-                    let script = openai::stream(surface, ask, &answer, report && !usage.omit);
-                    return respond_stream(exchange, script, armed);
-                }
-                openai::body(surface, ask, &answer)
-            }
-            Endpoint::Messages => {
-                let answer = Answer::compose(ask, &exchange, place, Thinking::OnRequest);
-                if ask.stream {
-                    return respond_stream(exchange, anthropic::stream(ask, &answer), armed);
-                }
-                anthropic::body(ask, &answer)
-            }
-            Endpoint::Embeddings => {
-                let tokens = Tokens::of_prompt(&usage, ask.prompt_tokens);
-                openai::embeddings(ask, self.control.seed(), tokens)
-            }
-            Endpoint::CountTokens => anthropic::token_count(usage.prompt.unwrap_or(ask.prompt_tokens)),
-        };
+        if !endpoint.writes() {
+            let figures = endpoint.figures(ask, self.control.seed(), &usage);
+            return respond(exchange, figures, armed);
+        }
+        let answer = Answer::compose(ask, &exchange, place, endpoint.thinking());
+        if ask.stream {
+            let script = endpoint.stream(ask, &answer, &usage);
+            return respond_stream(exchange, endpoint.voice(), script, armed);
+        }
+        let body = endpoint.body(ask, &answer);
         respond(exchange, body, armed)
     }
 
     fn arm(&self, endpoint: Endpoint, ask: &Ask, fault: Fault) -> Option<ArmedFault> {
-        let streams = ask.stream && matches!(endpoint, Endpoint::Text(_) | Endpoint::Messages);
+        let streams = ask.stream && endpoint.writes();
         if fault.kind == FaultKind::ErrorEvent && !streams {
             return None;
         }
-        Some(self.armed(endpoint.dialect(), fault))
+        Some(self.armed(endpoint.voice(), fault))
     }
 
-    fn armed(&self, dialect: Dialect, fault: Fault) -> ArmedFault {
+    fn armed(&self, voice: Voice, fault: Fault) -> ArmedFault {
         let overloaded = Failure {
             status: 529,
             ..Failure::default()
@@ -276,10 +187,7 @@ impl Call<'_> {
             },
             shared_line: self.request.version() == Version::HTTP_2,
             line,
-            error_frame: match dialect {
-                Dialect::Anthropic => anthropic::error_frame(&overloaded),
-                _ => openai::error_frame(&overloaded),
-            },
+            error_frame: voice.error_frame(&overloaded),
         }
     }
 }
@@ -289,32 +197,5 @@ async fn wait(exchange: &Exchange) {
     let latency = exchange.latency();
     if !latency.is_zero() {
         actix_web::rt::time::sleep(latency).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_understood_with_and_without_prefixes() {
-        let chat = |deployment| Site::Endpoint {
-            endpoint: Endpoint::Text(Surface::Chat),
-            deployment,
-        };
-        assert_eq!(site("/v1/chat/completions"), chat(None));
-        assert_eq!(site("chat/completions"), chat(None));
-        assert_eq!(site("/openai/v1/chat/completions"), chat(None));
-        assert_eq!(
-            site("/openai/deployments/gpt/chat/completions"),
-            chat(Some("gpt"))
-        );
-        assert_eq!(site("/v1/models"), Site::Models);
-        assert_eq!(site("/v1/models/a/b"), Site::Model("a/b"));
-        assert_eq!(site("/v1/nothing"), Site::Unknown);
-        assert_eq!(site("/openai/deployments/gpt"), Site::Unknown);
-        assert_eq!(provider_of("/p/east/v1/models", "root"), ("east", "v1/models"));
-        assert_eq!(provider_of("/v1/models", "root"), ("root", "v1/models"));
-        assert_eq!(provider_of("/p/east", "root"), ("root", "p/east"));
     }
 }

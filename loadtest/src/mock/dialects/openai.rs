@@ -7,10 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::json;
 
-use super::answer::{Answer, Finish, Tokens};
-use super::ask::Ask;
-use super::behaviour::Failure;
-use super::script::{Run, Script, quoted};
+use super::super::answer::{Answer, Finish, Tokens};
+use super::super::ask::Ask;
+use super::super::behaviour::Failure;
+use super::super::script::{Pieces, Run, Script, quoted};
 use crate::dice::{hash_bytes, mix};
 
 /// `created` of every object: answers must not depend on the time.
@@ -201,7 +201,7 @@ impl Chunk {
     }
 
     /// Chunks whose choices have `open`, tokens, `close`.
-    fn run(&self, ask: &Ask, open: &str, close: &str, pieces: &super::script::Pieces, tokens: u64) -> Run {
+    fn run(&self, ask: &Ask, open: &str, close: &str, pieces: &Pieces, tokens: u64) -> Run {
         let heads = (0..ask.choices).map(|index| format!(r#"{}{{"index":{index},{open}"#, self.head).into());
         Run {
             heads: heads.collect(),

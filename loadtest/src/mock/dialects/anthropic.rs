@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Finish, Tokens};
-use super::ask::Ask;
-use super::behaviour::Failure;
-use super::script::{Pieces, Run, Script, quoted};
+use super::super::answer::{Answer, Finish, Tokens};
+use super::super::ask::Ask;
+use super::super::behaviour::Failure;
+use super::super::script::{Pieces, Run, Script, quoted};
 
 /// The signature of simulated thinking: constant, so that a test can see it come back.
 const SIGNATURE: &str = "c2ltdWxhdGVkLXNpZ25hdHVyZQ==";
