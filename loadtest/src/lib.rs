@@ -1,7 +1,7 @@
 //! Simulated providers, a load generator, and the gentle traffic of `tollgate demo`. This crate knows HTTP and the provider wire
 //! formats, and nothing of the gateway: it stands outside and speaks to it as a client or as an upstream would.
 //!
-//! - [`MockServer`]: providers on loopback that answer in the OpenAI and Anthropic dialects and misbehave on order.
+//! - [`MockServer`]: providers on loopback that answer in every dialect and misbehave on order.
 //! - [`Behaviour`]: what a simulated model does; [`Control`]: changes it at run time and reads what was received.
 //! - [`load`]: the load generator of `tollgate bench`.
 //! - [`drill`]: rehearsals of outages, with verdicts.

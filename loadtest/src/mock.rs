@@ -1,4 +1,4 @@
-//! Simulated providers: one server on loopback that answers like OpenAI and Anthropic, deterministic by seed,
+//! Simulated providers: one server on loopback that answers like OpenAI, Anthropic, Google, Cohere and Bedrock, deterministic by seed,
 //! programmable per model at run time, with a journal of what it received.
 //!
 //! It serves demos, tests and load tests, so it must be quicker than what it is used to measure: no logging per
@@ -11,6 +11,7 @@ mod behaviour;
 mod control;
 mod dialects;
 mod endpoint;
+mod eventstream;
 mod exchange;
 mod journal;
 mod play;

@@ -12,9 +12,19 @@ mod wire;
 
 #[path = "simulated/answers.rs"]
 mod answers;
+#[path = "simulated/bedrock.rs"]
+mod bedrock;
+#[path = "simulated/cohere.rs"]
+mod cohere;
 #[path = "simulated/control.rs"]
 mod control;
 #[path = "simulated/faults.rs"]
 mod faults;
+#[path = "simulated/google.rs"]
+mod google;
+#[path = "simulated/responses.rs"]
+mod responses;
+#[path = "simulated/spoken.rs"]
+mod spoken;
 #[path = "simulated/traffic.rs"]
 mod traffic;

@@ -7,6 +7,8 @@ use super::sample;
 use super::script::Pieces;
 
 const DEFAULT_TOKENS: u64 = 16;
+/// Longer texts may not be ordered: one that is longer has no end, or a fault comes before it.
+pub(crate) const LONGEST_TOKENS: u64 = 1_000_000;
 const DEFAULT_THINKING_TOKENS: u64 = 8;
 const SALT_TEXT: u64 = 10;
 const SALT_THINKING: u64 = 11;
@@ -137,6 +139,12 @@ impl Answer {
     /// The whole text (or the arguments of the tool call).
     pub(crate) fn text(&self) -> String {
         self.pieces.text(self.tokens)
+    }
+
+    /// The whole arguments of the tool call, for dialects that do not stream them in pieces: those pieces may go on
+    /// for longer.
+    pub(crate) fn arguments(&self) -> String {
+        self.pieces.text(self.pieces.count().unwrap_or(0))
     }
 
     pub(crate) fn thinking_text(&self) -> String {

@@ -118,7 +118,8 @@ pub struct Reply {
     pub tokens: Option<u32>,
     /// Call this tool, whether or not the request demands one.
     pub tool: Option<ToolCall>,
-    /// Think for this many tokens first (default: 8 when an Anthropic request asks for thinking, otherwise none).
+    /// Think for this many tokens first (default: 8 where a request asks to be shown thoughts, which those of OpenAI's
+    /// chats cannot; otherwise none).
     pub thinking_tokens: Option<u32>,
     /// Streams never end by themselves.
     pub endless: bool,
@@ -140,14 +141,14 @@ pub struct ToolCall {
 pub struct UsageRule {
     /// Report no usage at all.
     pub omit: bool,
-    /// Streams of the OpenAI dialect report usage although the request did not ask (`true`), never (`false`), or
-    /// as asked (`None`).
+    /// Streams of OpenAI's chats report usage although the request did not ask (`true`), never (`false`), or as asked
+    /// (`None`). All others report it unasked.
     pub in_stream: Option<bool>,
     /// Prompt tokens, cached and cache-written ones included.
     pub prompt: Option<u64>,
     /// Of these, read from a prompt cache.
     pub cached: Option<u64>,
-    /// Of these, written to a prompt cache (reported by the Anthropic dialect only).
+    /// Of these, written to a prompt cache (reported by Anthropic and Bedrock only).
     pub cache_written: Option<u64>,
     /// Output tokens, reasoning included.
     pub output: Option<u64>,
@@ -159,18 +160,19 @@ pub struct UsageRule {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Failure {
-    /// HTTP status, `200..=599` (200 with an odd `body` is a lying provider).
+    /// HTTP status, `200..=599` (200 with an odd `body` is a lying provider). Providers that know no 529 say 503.
     pub status: u16,
     /// What the body is.
     pub body: BodyKind,
     /// The message of the error; `None`: one that fits the status.
     pub message: Option<String>,
-    /// The `type` of the error; `None`: the dialect's own for the status.
+    /// The `type` of the error, as the dialect calls it (Google's `status`, Bedrock's kind); `None`: its own for the
+    /// status.
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// The `code` of the error (OpenAI dialect); `None`: its own for the status.
+    /// The `code` of the error (OpenAI), its `reason` (Google) or `error_type` (Cohere); `None`: as usual for the status.
     pub code: Option<String>,
-    /// Sent as `retry-after`, in seconds or as an HTTP date.
+    /// Sent as `retry-after`, in seconds or as an HTTP date. Google tells seconds in the body instead.
     pub retry_after: Option<String>,
 }
 
@@ -234,8 +236,8 @@ pub enum FaultPoint {
     BeforeHead,
     /// After the head, before any body.
     AfterHead,
-    /// After this many events of a stream (or 64-byte pieces of another body). Shorter answers are lengthened,
-    /// so that the fault always comes before the end.
+    /// After this many events of a stream (or 64-byte pieces of another body). Shorter streams of words are lengthened,
+    /// and whatever else is shorter breaks before its last one: the fault always comes before the end.
     AfterChunks(u32),
 }
 

@@ -12,6 +12,7 @@ use actix_web::rt::time::{Sleep, sleep};
 use bytes::Bytes;
 
 use super::behaviour::{FaultKind, Pacing, millis};
+use super::dialects::Voice;
 use super::exchange::Exchange;
 use super::journal::Ending;
 use super::script::Script;
@@ -63,8 +64,8 @@ pub(crate) struct ArmedFault {
     pub(crate) line: Option<Line>,
     /// The connection carries other streams, which a cut or reset takes down with it: HTTP/2.
     pub(crate) shared_line: bool,
-    /// The dialect's error event.
-    pub(crate) error_frame: Bytes,
+    /// In whose words an error event is told.
+    pub(crate) voice: Voice,
 }
 
 /// The body ends here on purpose.
@@ -80,13 +81,17 @@ impl fmt::Display for Broken {
 impl std::error::Error for Broken {}
 
 impl Play {
-    /// A stream: no length in its head.
+    /// A stream: no length in its head. What has too few frames for its fault breaks before the last of them.
     pub(crate) fn stream(
         exchange: Exchange,
         script: Script,
         pacing: &Pacing,
         fault: Option<ArmedFault>,
     ) -> Self {
+        let fault = fault.map(|fault| ArmedFault {
+            after_frames: fault.after_frames.min(script.frames().saturating_sub(1)),
+            ..fault
+        });
         Self {
             exchange,
             script,
@@ -166,10 +171,8 @@ impl Play {
         match kind {
             Some(FaultKind::ErrorEvent) => {
                 self.state = State::Closing;
-                let frame = self
-                    .fault
-                    .take()
-                    .map_or_else(Bytes::new, |fault| fault.error_frame);
+                let voice = self.fault.take().map(|fault| fault.voice);
+                let frame = voice.map_or_else(Bytes::new, |voice| voice.overload_frame(self.frames));
                 self.exchange.sent_chunk();
                 Poll::Ready(Some(Ok(frame)))
             }

@@ -28,7 +28,8 @@ pub(crate) fn refuse(exchange: Exchange, voice: Voice, status: u16, problem: Str
 
 /// Answers with a failure.
 pub(crate) fn fail(exchange: Exchange, voice: Voice, failure: &Failure) -> HttpResponse<Play> {
-    let error = |exchange: &Exchange| voice.error(failure, &request_id(exchange));
+    let failure = voice.worded(failure);
+    let error = |exchange: &Exchange| voice.error(&failure, &request_id(exchange));
     let (kind, body) = match failure.body {
         BodyKind::Dialect => (JSON, error(&exchange)),
         BodyKind::Html => (HTML, HTML_PAGE.to_owned()),
@@ -40,10 +41,11 @@ pub(crate) fn fail(exchange: Exchange, voice: Voice, failure: &Failure) -> HttpR
         }
     };
     let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = respond_as(exchange, status, kind, body.into(), None);
-    let retry_after = failure.retry_after.as_deref().map(HeaderValue::try_from);
-    if let Some(Ok(value)) = retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, value);
+    let mut response = respond_as(exchange, voice, status, kind, (body.into(), None));
+    for (name, value) in voice.failure_headers(&failure) {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response.headers_mut().insert(name, value);
+        }
     }
     response
 }
@@ -56,7 +58,7 @@ pub(crate) fn respond_stream(
     fault: Option<ArmedFault>,
 ) -> HttpResponse<Play> {
     let lane = exchange.lane.clone();
-    let head = Head::new(&exchange);
+    let head = Head::new(&exchange, voice);
     exchange.answered(200);
     let play = Play::stream(exchange, script, &lane.behaviour.pacing, fault);
     let mut response = head.respond(StatusCode::OK, voice.stream_type(), play);
@@ -66,19 +68,24 @@ pub(crate) fn respond_stream(
 }
 
 /// A successful answer that is no stream.
-pub(crate) fn respond(exchange: Exchange, body: Bytes, fault: Option<ArmedFault>) -> HttpResponse<Play> {
-    respond_as(exchange, StatusCode::OK, JSON, body, fault)
+pub(crate) fn respond(
+    exchange: Exchange,
+    voice: Voice,
+    body: Bytes,
+    fault: Option<ArmedFault>,
+) -> HttpResponse<Play> {
+    respond_as(exchange, voice, StatusCode::OK, JSON, (body, fault))
 }
 
 fn respond_as(
     exchange: Exchange,
+    voice: Voice,
     status: StatusCode,
     kind: HeaderValue,
-    body: Bytes,
-    fault: Option<ArmedFault>,
+    (body, fault): (Bytes, Option<ArmedFault>),
 ) -> HttpResponse<Play> {
     let lane = exchange.lane.clone();
-    let head = Head::new(&exchange);
+    let head = Head::new(&exchange, voice);
     exchange.answered(status.as_u16());
     let play = Play::sized(exchange, body, &lane.behaviour.pacing, fault);
     head.respond(status, kind, play)
@@ -86,12 +93,13 @@ fn respond_as(
 
 /// What every head has, taken from the exchange before the body takes the exchange.
 struct Head {
-    request_id: String,
+    /// The headers that hold it, and the request's id.
+    id: (&'static [&'static str], String),
     extra: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Head {
-    fn new(exchange: &Exchange) -> Self {
+    fn new(exchange: &Exchange, voice: Voice) -> Self {
         let extra = exchange
             .lane
             .behaviour
@@ -102,7 +110,7 @@ impl Head {
                 Some((name, HeaderValue::try_from(value.as_str()).ok()?))
             });
         Self {
-            request_id: request_id(exchange),
+            id: (voice.id_headers(), request_id(exchange)),
             extra: extra.collect(),
         }
     }
@@ -111,10 +119,11 @@ impl Head {
         let mut response = HttpResponse::with_body(status, play);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, kind);
-        if let Ok(id) = HeaderValue::try_from(self.request_id) {
-            // Both spellings: OpenAI's and Anthropic's.
-            headers.insert(HeaderName::from_static("x-request-id"), id.clone());
-            headers.insert(HeaderName::from_static("request-id"), id);
+        let (names, id) = self.id;
+        if let Ok(id) = HeaderValue::try_from(id) {
+            for name in names {
+                headers.insert(HeaderName::from_static(name), id.clone());
+            }
         }
         for (name, value) in self.extra {
             headers.insert(name, value);

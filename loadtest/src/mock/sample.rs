@@ -35,7 +35,7 @@ fn value(root: &Value, schema: &Value, depth: usize) -> Value {
             return value(root, first, depth + 1);
         }
     }
-    match kind(schema) {
+    match kind(schema).as_str() {
         "object" => object(root, schema, depth),
         "array" => {
             let wanted = schema.get("minItems").and_then(Value::as_u64).unwrap_or(1).min(8);
@@ -56,14 +56,15 @@ fn value(root: &Value, schema: &Value, depth: usize) -> Value {
     }
 }
 
-/// The type of a schema: the first one of a list, and an object where properties speak for it.
-fn kind(schema: &Value) -> &str {
+/// The type of a schema: the first one of a list, and an object where properties speak for it. Google writes it in
+/// capitals.
+fn kind(schema: &Value) -> String {
     let stated = schema.get("type");
     let stated = stated.and_then(|stated| stated.as_str().or_else(|| stated.get(0)?.as_str()));
     match stated {
-        Some(stated) => stated,
-        None if schema.get("properties").is_some() => "object",
-        None => "null",
+        Some(stated) => stated.to_ascii_lowercase(),
+        None if schema.get("properties").is_some() => "object".to_owned(),
+        None => "null".to_owned(),
     }
 }
 
@@ -88,6 +89,8 @@ mod tests {
         let expected = json!({"city": "sample", "unit": "c", "days": 3, "tags": ["x"], "raw": true});
         assert_eq!(fitting(&schema), expected);
         assert_eq!(fitting(&Value::Null), json!({}));
+        let google = json!({"type": "OBJECT", "properties": {"city": {"type": "STRING"}}});
+        assert_eq!(fitting(&google), json!({"city": "sample"}));
     }
 
     #[test]

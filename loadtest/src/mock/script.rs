@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use serde_json::Value;
 
+use super::eventstream;
 use crate::dice::mix;
 
 /// Words that answers are made of: safe in JSON without escapes, one token each.
@@ -109,6 +110,18 @@ pub(crate) struct Run {
     /// Tokens in the run; `u64::MAX` never ends.
     pub(crate) tokens: u64,
     pub(crate) tokens_per_frame: u64,
+    pub(crate) wrapping: Wrapping,
+}
+
+/// What becomes of head, tokens and tail.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wrapping {
+    /// They are the frame.
+    Plain,
+    /// Behind the tail comes the number of the frame, and behind that the end. Of runs with a single choice.
+    Numbered { first: u64, end: &'static str },
+    /// They are the payload of a message of an AWS event stream, of this type.
+    Message(&'static str),
 }
 
 /// One frame.
@@ -125,9 +138,30 @@ enum Step {
     Run { run: Run, sent: u64, choice: usize },
 }
 
+impl Step {
+    fn frames(&self) -> u64 {
+        match self {
+            Self::Frame(_) => 1,
+            Self::Run { run, sent, choice } => {
+                let turns = run
+                    .tokens
+                    .saturating_sub(*sent)
+                    .div_ceil(run.tokens_per_frame.max(1));
+                let choices = u64::try_from(run.heads.len()).unwrap_or(u64::MAX);
+                let gone = u64::try_from(*choice).unwrap_or(0);
+                turns.saturating_mul(choices).saturating_sub(gone)
+            }
+        }
+    }
+}
+
 /// The frames of a body.
 #[derive(Debug, Default)]
-pub(crate) struct Script(VecDeque<Step>);
+pub(crate) struct Script {
+    steps: VecDeque<Step>,
+    /// What comes before the first frame, as a part of it.
+    lead: &'static str,
+}
 
 impl Script {
     /// A body of one piece.
@@ -148,12 +182,12 @@ impl Script {
     }
 
     pub(crate) fn frame(&mut self, bytes: impl Into<Bytes>) {
-        self.0.push_back(Step::Frame(bytes.into()));
+        self.steps.push_back(Step::Frame(bytes.into()));
     }
 
     pub(crate) fn run(&mut self, run: Run) {
         if run.tokens > 0 && !run.heads.is_empty() {
-            self.0.push_back(Step::Run {
+            self.steps.push_back(Step::Run {
                 run,
                 sent: 0,
                 choice: 0,
@@ -161,9 +195,30 @@ impl Script {
         }
     }
 
+    /// Puts `lead` before the first frame, as a part of it.
+    pub(crate) fn led_by(mut self, lead: &'static str) -> Self {
+        self.lead = lead;
+        self
+    }
+
+    /// How many frames there are.
+    pub(crate) fn frames(&self) -> u64 {
+        let frames = self.steps.iter().map(Step::frames);
+        frames.fold(0, u64::saturating_add)
+    }
+
     /// The next frame; `None` at the end.
     pub(crate) fn next(&mut self) -> Option<Frame> {
-        match self.0.pop_front()? {
+        let mut frame = self.next_unled()?;
+        let lead = std::mem::take(&mut self.lead);
+        if !lead.is_empty() {
+            frame.bytes = [lead.as_bytes(), &frame.bytes].concat().into();
+        }
+        Some(frame)
+    }
+
+    fn next_unled(&mut self) -> Option<Frame> {
+        match self.steps.pop_front()? {
             Step::Frame(bytes) => Some(Frame {
                 bytes,
                 carries_tokens: false,
@@ -178,7 +233,7 @@ impl Script {
                     (sent, choice + 1)
                 };
                 if sent < run.tokens {
-                    self.0.push_front(Step::Run { run, sent, choice });
+                    self.steps.push_front(Step::Run { run, sent, choice });
                 }
                 Some(Frame {
                     bytes,
@@ -198,7 +253,16 @@ impl Run {
             self.pieces.write_escaped(number, &mut frame);
         }
         frame.extend_from_slice(&self.tail);
-        frame.freeze()
+        match self.wrapping {
+            Wrapping::Plain => frame.freeze(),
+            Wrapping::Numbered { first, end } => {
+                let number = first.saturating_add(from / self.tokens_per_frame.max(1));
+                frame.extend_from_slice(number.to_string().as_bytes());
+                frame.extend_from_slice(end.as_bytes());
+                frame.freeze()
+            }
+            Wrapping::Message(kind) => eventstream::event(kind, &frame),
+        }
     }
 }
 
@@ -229,8 +293,10 @@ mod tests {
             pieces: Pieces::of("abc\"defg"),
             tokens: 2,
             tokens_per_frame: 1,
+            wrapping: Wrapping::Plain,
         });
         script.frame("end");
+        assert_eq!(script.frames(), 5);
         assert_eq!(
             frames(script),
             ["0:abc\\\";", "1:abc\\\";", "0:defg;", "1:defg;", "end"]
@@ -247,10 +313,27 @@ mod tests {
             pieces: pieces.clone(),
             tokens: 7,
             tokens_per_frame: 3,
+            wrapping: Wrapping::Plain,
         });
+        assert_eq!(script.frames(), 3);
         let frames = frames(script);
         assert_eq!(frames.len(), 3);
         assert_eq!(frames.concat(), pieces.text(7));
+    }
+
+    #[test]
+    fn frames_of_a_run_are_numbered_where_the_dialect_numbers_them() {
+        let mut script = Script::default();
+        script.run(Run {
+            heads: vec![Bytes::from_static(b"{")],
+            tail: Bytes::from_static(b","),
+            pieces: Pieces::of("abcdefghijkl"),
+            tokens: 3,
+            tokens_per_frame: 2,
+            wrapping: Wrapping::Numbered { first: 7, end: "}" },
+        });
+        script.frame("end");
+        assert_eq!(frames(script.led_by("[")), ["[{abcdefgh,7}", "{ijkl,8}", "end"]);
     }
 
     #[test]

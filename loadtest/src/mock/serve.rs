@@ -7,9 +7,9 @@ use actix_web::web::{Bytes, Data};
 
 use super::answer::Answer;
 use super::ask::{self, Ask};
-use super::behaviour::{Failure, Fault, FaultKind, FaultPoint};
+use super::behaviour::{Fault, FaultKind, FaultPoint};
 use super::control::Control;
-use super::dialects::{self, Voice};
+use super::dialects::Voice;
 use super::endpoint::{Endpoint, Site, provider_of, site};
 use super::exchange::Exchange;
 use super::journal::{Arrival, kept_headers};
@@ -29,21 +29,23 @@ pub(crate) async fn answer(request: HttpRequest, body: Bytes, control: Data<Cont
         provider,
         body: &body,
     };
-    match site(path) {
-        Site::Endpoint { endpoint, deployment } if request.method() == Method::POST => {
-            match ask::read(&body, deployment) {
+    match site(path, request.query_string()) {
+        Site::Endpoint { endpoint, model } if request.method() == Method::POST => {
+            match ask::read(endpoint, &body, model.as_deref()) {
                 Ok(ask) => call.perform(endpoint, &ask).await,
                 Err(problem) => call.refuse(endpoint.voice(), 400, problem),
             }
         }
-        Site::Models if request.method() == Method::GET => {
+        Site::Models(voice) if request.method() == Method::GET => {
             let mut names = control.known_models(provider);
             if names.is_empty() {
                 names = vec!["mock-large".to_owned(), "mock-small".to_owned()];
             }
-            call.list(dialects::models(&names)).await
+            call.list(voice, voice.models(&names)).await
         }
-        Site::Model(name) if request.method() == Method::GET => call.list(dialects::model(name)).await,
+        Site::Model(voice, name) if request.method() == Method::GET => {
+            call.list(voice, voice.model(&name)).await
+        }
         Site::Unknown => call.refuse(Voice::OpenAi, 404, format!("unknown path '{}'", request.path())),
         _ => {
             let problem = format!("method {} is not allowed here", request.method());
@@ -96,17 +98,14 @@ impl Call<'_> {
 
     /// Answers with what is known without a model at work. A provider that is slow, or breaks before it answers, is so
     /// here as well; what it refuses is work.
-    async fn list(&self, body: Bytes) -> HttpResponse<Play> {
+    async fn list(&self, voice: Voice, body: Bytes) -> HttpResponse<Play> {
         let exchange = self.admit(NO_MODEL, false);
         let fault = exchange.fate().fault;
         wait(&exchange).await;
         let fault = fault.filter(|it| it.at == FaultPoint::BeforeHead && it.kind != FaultKind::ErrorEvent);
         match fault {
-            Some(fault) => {
-                self.break_before_head(exchange, self.armed(Voice::OpenAi, fault))
-                    .await
-            }
-            None => respond(exchange, body, None),
+            Some(fault) => self.break_before_head(exchange, self.armed(voice, fault)).await,
+            None => respond(exchange, voice, body, None),
         }
     }
 
@@ -152,21 +151,24 @@ impl Call<'_> {
         let place = fault.map(|fault| fault.at);
         let armed = fault.and_then(|fault| self.arm(endpoint, ask, fault));
         let usage = exchange.lane.behaviour.usage;
-        if !endpoint.writes() {
-            let figures = endpoint.figures(ask, self.control.seed(), &usage);
-            return respond(exchange, figures, armed);
-        }
-        let answer = Answer::compose(ask, &exchange, place, endpoint.thinking());
+        let writer = match endpoint {
+            Endpoint::Write(writer) => writer,
+            Endpoint::Tell(teller) => {
+                let told = teller.body(ask, self.control.seed(), &usage);
+                return respond(exchange, endpoint.voice(), told, armed);
+            }
+        };
+        let answer = Answer::compose(ask, &exchange, place, writer.thinking());
         if ask.stream {
-            let script = endpoint.stream(ask, &answer, &usage);
+            let script = writer.stream(ask, &answer, &usage);
             return respond_stream(exchange, endpoint.voice(), script, armed);
         }
-        let body = endpoint.body(ask, &answer);
-        respond(exchange, body, armed)
+        let body = writer.body(ask, &answer);
+        respond(exchange, endpoint.voice(), body, armed)
     }
 
     fn arm(&self, endpoint: Endpoint, ask: &Ask, fault: Fault) -> Option<ArmedFault> {
-        let streams = ask.stream && endpoint.writes();
+        let streams = ask.stream && matches!(endpoint, Endpoint::Write(_));
         if fault.kind == FaultKind::ErrorEvent && !streams {
             return None;
         }
@@ -174,11 +176,6 @@ impl Call<'_> {
     }
 
     fn armed(&self, voice: Voice, fault: Fault) -> ArmedFault {
-        let overloaded = Failure {
-            status: 529,
-            ..Failure::default()
-        };
-        let line = self.request.conn_data::<Line>().cloned();
         ArmedFault {
             kind: fault.kind,
             after_frames: match fault.at {
@@ -186,8 +183,8 @@ impl Call<'_> {
                 FaultPoint::BeforeHead | FaultPoint::AfterHead => 0,
             },
             shared_line: self.request.version() == Version::HTTP_2,
-            line,
-            error_frame: voice.error_frame(&overloaded),
+            line: self.request.conn_data::<Line>().cloned(),
+            voice,
         }
     }
 }

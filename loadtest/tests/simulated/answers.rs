@@ -1,4 +1,4 @@
-//! Successful answers in both dialects, and their usage.
+//! Successful answers of OpenAI and Anthropic, and their usage.
 
 use serde_json::{Value, json};
 use tollgate_loadtest::MockOptions;

@@ -51,7 +51,8 @@ impl Reply {
 
     /// The `data:` of every complete event.
     pub(crate) fn events(&self) -> Vec<String> {
-        let text = self.text();
+        // Google ends its lines like this.
+        let text = self.text().replace("\r\n", "\n");
         let events = text
             .split_inclusive("\n\n")
             .filter(|event| event.ends_with("\n\n"));

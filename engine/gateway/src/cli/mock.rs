@@ -60,7 +60,10 @@ async fn serve(args: &Args, behaviours: BehaviourTable) -> anyhow::Result<ExitCo
     };
     let mut mock = MockServer::start(options).await?;
     super::print(&format!(
-        "simulated providers on {url}\n  OpenAI dialect:     {url}/v1\n  Anthropic dialect:  {url}\n  \
+        "simulated providers on {url}\n  base_url of\n    \
+         anthropic, azure, gemini, cohere, bedrock:  {url}\n    \
+         vertex, vertex-anthropic:                   {url}/v1/projects/any/locations/any\n    \
+         all others:                                 {url}/v1\n  \
          behaviour, journal: {url}/mock/behaviour, {url}/mock/journal\n",
         url = mock.url()
     ))?;

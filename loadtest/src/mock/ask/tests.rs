@@ -1,9 +1,12 @@
-//! What a request asks a simulated model for.
+//! What a request asks a simulated model for, in each dialect.
 
 use super::*;
+use crate::mock::dialects::{Framing, Surface};
+
+const CHAT: Endpoint = Endpoint::Write(Writer::Text(Surface::Chat));
 
 fn ask(body: &str) -> Ask {
-    read(body.as_bytes(), None).expect("valid request")
+    read(CHAT, body.as_bytes(), None).expect("valid request")
 }
 
 #[test]
@@ -61,15 +64,53 @@ fn requests_that_make_no_sense_are_refused() {
         r#"{"model":"m","dimensions":1000000}"#,
         "{\"model\":\"\u{fffd}\",\"stream\":1}",
     ] {
-        assert!(read(bad.as_bytes(), None).is_err(), "{bad}");
+        assert!(read(CHAT, bad.as_bytes(), None).is_err(), "{bad}");
     }
-    assert!(read(b"{\"model\":\"\xff\"}", None).is_err());
+    assert!(read(CHAT, b"{\"model\":\"\xff\"}", None).is_err());
 }
 
 #[test]
 fn the_model_in_the_path_wins() {
     assert_eq!(
-        read(b"{}", Some("deployment")).expect("valid").model,
+        read(CHAT, b"{}", Some("deployment")).expect("valid").model,
         "deployment"
     );
+}
+
+#[test]
+fn an_embedding_of_google_needs_a_text_and_a_chat_its_contents() {
+    let generate = Endpoint::Write(Writer::Generate(Framing::Whole));
+    let refused = |endpoint, body: &str| read(endpoint, body.as_bytes(), Some("m")).expect_err(body);
+    assert!(refused(generate, r#"{"contents": "text"}"#).contains("contents is not specified"));
+    let too_many = r#"{"contents": [], "generationConfig": {"candidateCount": 99}}"#;
+    assert!(refused(generate, too_many).contains("found 99"));
+    let embed = Endpoint::Tell(Teller::EmbedContent);
+    assert!(refused(embed, r#"{"content": {"parts": []}}"#).contains("content.parts"));
+    let huge = r#"{"content": {"parts": [{"text": "a"}]}, "outputDimensionality": 1000000}"#;
+    assert!(refused(embed, huge).contains("dimensions"));
+    let batch = Endpoint::Tell(Teller::BatchEmbedContents);
+    assert!(refused(batch, r#"{"requests": []}"#).contains("found 0 texts"));
+    let mixed = r#"{"input_type": "x", "model": "e", "texts": ["a", 7]}"#;
+    assert!(refused(Endpoint::Tell(Teller::Embed), mixed).contains("strings"));
+}
+
+#[test]
+fn whether_it_streams_is_in_the_path_where_the_model_is() {
+    let streams = |endpoint, body: &str| read(endpoint, body.as_bytes(), Some("m")).expect(body).stream;
+    let google = |framing| Endpoint::Write(Writer::Generate(framing));
+    assert!(streams(google(Framing::Events), r#"{"contents": []}"#));
+    assert!(!streams(
+        google(Framing::Whole),
+        r#"{"contents": [], "stream": true}"#
+    ));
+    let converse = Endpoint::Write(Writer::Converse { streams: true });
+    assert!(streams(converse, r#"{"messages": []}"#));
+    assert!(streams(CHAT, r#"{"stream": true}"#));
+    let responses = Endpoint::Write(Writer::Responses);
+    let odd = read(
+        responses,
+        br#"{"model": "m", "input": "a", "stream": "yes"}"#,
+        None,
+    );
+    assert!(odd.expect_err("no boolean").contains("'stream'"));
 }

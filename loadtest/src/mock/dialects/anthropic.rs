@@ -8,10 +8,8 @@ use serde_json::{Value, json};
 use super::super::answer::{Answer, Finish, Tokens};
 use super::super::ask::Ask;
 use super::super::behaviour::Failure;
-use super::super::script::{Pieces, Run, Script, quoted};
-
-/// The signature of simulated thinking: constant, so that a test can see it come back.
-const SIGNATURE: &str = "c2ltdWxhdGVkLXNpZ25hdHVyZQ==";
+use super::super::script::{Pieces, Run, Script, Wrapping, quoted};
+use super::SIGNATURE;
 
 impl Finish {
     const fn anthropic(self) -> &'static str {
@@ -169,6 +167,7 @@ fn deltas(index: u32, open: &str, pieces: &Pieces, tokens: u64, answer: &Answer)
         pieces: pieces.clone(),
         tokens,
         tokens_per_frame: answer.tokens_per_frame,
+        wrapping: Wrapping::Plain,
     }
 }
 

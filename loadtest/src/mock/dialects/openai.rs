@@ -5,16 +5,16 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Finish, Tokens};
 use super::super::ask::Ask;
 use super::super::behaviour::Failure;
-use super::super::script::{Pieces, Run, Script, quoted};
-use crate::dice::{hash_bytes, mix};
+use super::super::script::{Pieces, Run, Script, Wrapping, quoted};
+use super::vectors::{vector, write_vector};
 
 /// `created` of every object: answers must not depend on the time.
-const CREATED: u64 = 1_767_225_600;
+pub(super) const CREATED: u64 = 1_767_225_600;
 /// The last frame of a stream.
 const DONE: &str = "data: [DONE]\n\n";
 
@@ -209,6 +209,7 @@ impl Chunk {
             pieces: pieces.clone(),
             tokens,
             tokens_per_frame: self.tokens_per_frame,
+            wrapping: Wrapping::Plain,
         }
     }
 }
@@ -223,15 +224,12 @@ pub(crate) fn embeddings(ask: &Ask, seed: u64, usage: Option<Tokens>) -> Bytes {
             out,
             r#"{comma}{{"object":"embedding","index":{index},"embedding":"#
         );
-        let vector = unit_vector(mix(seed) ^ hash_bytes(text.as_bytes()), ask.dimensions);
+        let vector = vector(seed, text, ask.dimensions);
         if ask.base64 {
             let bytes: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
             let _infallible = write!(out, "\"{}\"", STANDARD.encode(bytes));
         } else {
-            for (position, value) in vector.iter().enumerate() {
-                let _infallible = write!(out, "{}{value}", if position == 0 { '[' } else { ',' });
-            }
-            out.push(']');
+            write_vector(&mut out, &vector);
         }
         out.push('}');
     }
@@ -246,19 +244,6 @@ pub(crate) fn embeddings(ask: &Ask, seed: u64, usage: Option<Tokens>) -> Bytes {
     out.into()
 }
 
-fn unit_vector(seed: u64, dimensions: usize) -> Vec<f32> {
-    let mut state = seed;
-    let raw: Vec<f32> = std::iter::repeat_with(|| {
-        state = mix(state);
-        // 16 bits are exact in an f32; the half keeps a vector of one dimension from being zero.
-        f32::from(u16::try_from(state >> 48).unwrap_or(0)) - 32_767.5
-    })
-    .take(dimensions)
-    .collect();
-    let norm = raw.iter().map(|value| value * value).sum::<f32>().sqrt();
-    raw.into_iter().map(|value| value / norm).collect()
-}
-
 /// The list of models.
 pub(crate) fn models(names: &[String]) -> Bytes {
     let data: Vec<_> = names.iter().map(|name| model_object(name)).collect();
@@ -270,12 +255,17 @@ pub(crate) fn model(name: &str) -> Bytes {
     model_object(name).to_string().into()
 }
 
-fn model_object(name: &str) -> serde_json::Value {
+fn model_object(name: &str) -> Value {
     json!({"id": name, "object": "model", "created": CREATED, "owned_by": "simulated"})
 }
 
 /// The error object for a status, with what `failure` says about it.
 pub(crate) fn error(failure: &Failure) -> String {
+    json!({ "error": error_object(failure) }).to_string()
+}
+
+/// What stands under `error`.
+pub(super) fn error_object(failure: &Failure) -> Value {
     let (kind, code, message) = match failure.status {
         400 | 422 => ("invalid_request_error", None, "simulated invalid request"),
         401 => (
@@ -314,32 +304,15 @@ pub(crate) fn error(failure: &Failure) -> String {
             "The server had an error while processing your request.",
         ),
     };
-    json!({"error": {
+    json!({
         "message": failure.message.as_deref().unwrap_or(message),
         "type": failure.kind.as_deref().unwrap_or(kind),
         "param": null,
         "code": failure.code.as_deref().or(code),
-    }})
-    .to_string()
+    })
 }
 
 /// The error frame of a stream.
 pub(crate) fn error_frame(failure: &Failure) -> Bytes {
     format!("data: {}\n\n", error(failure)).into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn vectors_have_length_one_and_depend_on_their_seed() {
-        for dimensions in [1, 2, 64, 1536] {
-            let vector = unit_vector(5, dimensions);
-            let norm: f32 = vector.iter().map(|value| value * value).sum();
-            assert!((norm - 1.0).abs() < 1e-3, "{dimensions}: {norm}");
-        }
-        assert_ne!(unit_vector(1, 8), unit_vector(2, 8));
-        assert_eq!(unit_vector(1, 8), unit_vector(1, 8));
-    }
 }
