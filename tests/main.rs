@@ -52,6 +52,8 @@ mod inspected;
 #[cfg(test)]
 mod isolated;
 #[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod large;
 #[cfg(test)]
 mod learned;

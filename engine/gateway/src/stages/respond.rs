@@ -1,6 +1,7 @@
 //! From an answer or a refusal to HTTP: status, headers, body.
 
 use std::fmt::{Display, Write as _};
+use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::body::MessageBody;
@@ -137,7 +138,20 @@ fn fail(failure: ProviderFailure, passed: &Passed, mut settlement: Box<Settlemen
     settlement.answering(failure.status, passed.request_id.clone());
     settlement.failed(failure.class, &failure.message);
     let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::BAD_GATEWAY);
-    send(status, passed, failure.body, settlement)
+    let mut response = send(status, passed, failure.body, settlement);
+    // Google tells it in the body, where clients of other dialects do not look.
+    if let Some(wait) = failure.retry_after
+        && !response.headers().contains_key(RETRY_AFTER)
+    {
+        let wait = HeaderValue::from(whole_seconds(wait));
+        response.headers_mut().insert(RETRY_AFTER, wait);
+    }
+    response
+}
+
+/// What `retry-after` says: at least a second, where there is anything to wait for.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs().max(u64::from(wait.subsec_nanos() > 0))
 }
 
 fn send(status: StatusCode, passed: &Passed, body: Bytes, mut settlement: Box<Settlement>) -> HttpResponse {
@@ -176,10 +190,7 @@ pub(crate) fn refuse(dialect: Dialect, refusal: &Refusal, mut settlement: Box<Se
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut draft = Draft::json(status);
     if let Some(wait) = refusal.retry_after {
-        draft.say(
-            RETRY_AFTER,
-            wait.as_secs().max(u64::from(wait.subsec_nanos() > 0)),
-        );
+        draft.say(RETRY_AFTER, whole_seconds(wait));
     }
     describe(&mut draft, dialect, &Passed::default(), &settlement);
     draft.say_what_failed(dialect, status);
