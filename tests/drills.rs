@@ -257,6 +257,79 @@ fn every_fault_leaves_its_trace() {
     });
 }
 
+/// Every dialect that is not OpenAI's chats or Anthropic's own, with identities that nobody has here.
+const DIALECTS: &str = r#"
+breaker: { consecutive_failures: 3, open_for: 3s, max_open_for: 3s, ramp: 500ms }
+providers:
+  gemini: { kind: gemini, api_key: "${NOT_IN_ANY_ENVIRONMENT}", timeouts: { first_byte: 1s, idle: 1s } }
+  bedrock: { kind: bedrock, region: us-east-1, auth: aws, timeouts: { first_byte: 1s, idle: 1s } }
+  cohere: { kind: cohere, api_key: a, timeouts: { first_byte: 1s, idle: 1s } }
+  vertex: { kind: vertex, project: p, region: europe-west4, auth: google, timeouts: { first_byte: 1s, idle: 1s } }
+  claude: { kind: vertex-anthropic, project: p, region: eu, auth: google, timeouts: { first_byte: 1s, idle: 1s } }
+  responses: { kind: openai-responses, api_key: b, timeouts: { first_byte: 1s, idle: 1s } }
+"#;
+
+/// Models of those providers.
+const MODELS: [(&str, &str); 6] = [
+    ("gemini", "gemini-2.5-flash"),
+    ("bedrock", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+    ("cohere", "command-a-03-2025"),
+    ("vertex", "gemini-2.5-pro"),
+    ("claude", "claude-opus-4-5@20251101"),
+    ("responses", "gpt-5"),
+];
+
+/// Such a configuration, with most of the traffic for one of them.
+fn mostly(primary: &str) -> PathBuf {
+    let targets = MODELS.map(|(provider, model)| {
+        let weight = if provider == primary { 20 } else { 1 };
+        format!("{{ provider: {provider}, model: \"{model}\", weight: {weight} }}")
+    });
+    let path = scratch_file("yaml");
+    let models = format!("models: {{ fast: {{ targets: [ {} ] }} }}\n", targets.join(", "));
+    std::fs::write(&path, format!("{DIALECTS}{models}")).unwrap();
+    path
+}
+
+/// A drill, whom it strikes, and how attempts at that one end. No client goes without an answer.
+const STRUCK: [(&str, &str, &str); 8] = [
+    ("kill-primary", "gemini", "connect_failed"),
+    ("storm-429", "gemini", "rate_limited"),
+    ("storm-429", "bedrock", "rate_limited"),
+    ("storm-529", "vertex", "overloaded"),
+    ("cut-mid-stream", "cohere", "reset"),
+    ("cut-mid-stream", "bedrock", "reset"),
+    ("cut-mid-stream", "claude", "reset"),
+    ("cut-mid-stream", "responses", "reset"),
+];
+
+#[test]
+fn configurations_of_all_dialects_are_rehearsed() {
+    std::thread::scope(|scope| {
+        for (drill, primary, outcome) in STRUCK {
+            scope.spawn(move || {
+                let held = hold_so(drill, &mostly(primary), "5s");
+                let Finished { code, stdout, stderr } = &held.finished;
+                assert!(matches!(code, Some(0 | 1)), "{drill} {primary}: {stdout}{stderr}");
+                let struck = held.report["primary"].as_str().unwrap_or_default();
+                assert!(struck.starts_with(&format!("{primary}/")), "{stdout}");
+                assert!(held.number("/measured/met") >= 1.0, "{stdout}");
+                assert!(held.number(&format!("/outcomes/{outcome}")) >= 1.0, "{stdout}");
+                assert_eq!(
+                    held.number("/measured/untold"),
+                    0.0,
+                    "{drill} {primary}: {stdout}"
+                );
+                assert_eq!(
+                    held.number("/measured/failed"),
+                    0.0,
+                    "{drill} {primary}: {stdout}"
+                );
+            });
+        }
+    });
+}
+
 #[test]
 fn what_cannot_be_rehearsed_is_refused_with_its_reasons() {
     let bad = file("models:\n  fast: { targets: [ { provider: three, model: m } ] }\n");

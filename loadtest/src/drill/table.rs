@@ -113,7 +113,7 @@ const DRILLS: [Drill; 14] = [
     },
     Drill {
         name: "storm-529",
-        about: "it is overloaded: everything is refused with 529",
+        about: "it is overloaded: everything is refused with 529, or 503 where its dialect has no 529",
         fault: Fault::Behave(r#"{"failure": {"status": 529}}"#),
         fail_if: OUTAGE,
     },

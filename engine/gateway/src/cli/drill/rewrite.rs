@@ -146,12 +146,8 @@ fn simulate(name: &str, provider: &mut Value, stand: &Stand<'_>) {
     } else {
         addr.to_string()
     };
-    // Where the version stands in the path, the kind's own address ends with it.
-    let version = match provider.get("kind").and_then(Value::as_str) {
-        Some("anthropic" | "azure") => "",
-        _ => "/v1",
-    };
-    put(provider, "base_url", json!(format!("http://{host}{version}")));
+    let below = below_host(provider.get("kind").and_then(Value::as_str).unwrap_or_default());
+    put(provider, "base_url", json!(format!("http://{host}{below}")));
     let placeholder = |what: &str| json!(format!("simulated-{what}"));
     if shows_identity(provider) {
         // Nobody is asked for real credentials: a key stands in for them.
@@ -167,6 +163,16 @@ fn simulate(name: &str, provider: &mut Value, stand: &Stand<'_>) {
     }
     for (header, value) in members(provider, "headers") {
         *value = placeholder(header);
+    }
+}
+
+/// What is behind the host in the address of such a provider. Where the version stands in the paths already, nothing is;
+/// at Vertex AI all is below a project and a location, and whose they are is nobody's business here.
+fn below_host(kind: &str) -> &'static str {
+    match kind {
+        "anthropic" | "azure" | "gemini" | "cohere" | "bedrock" => "",
+        "vertex" | "vertex-anthropic" => "/v1/projects/simulated/locations/simulated",
+        _ => "/v1",
     }
 }
 

@@ -1,6 +1,7 @@
 //! Config files made harmless: of every kind of provider, with secrets in every place that can hold one.
 
 use tollgate_config::document;
+use tollgate_core::ProviderKind;
 use tollgate_routing::Board;
 
 use super::*;
@@ -158,30 +159,36 @@ fn assert_taken(config: &Value) {
 
 #[test]
 fn every_kind_of_provider_is_found_where_it_is_simulated() {
-    for (kind, version) in [
-        ("openai", "/v1"),
-        ("anthropic", ""),
-        ("azure", ""),
-        ("deepseek", "/v1"),
-        ("dashscope", "/v1"),
-        ("mistral", "/v1"),
-        ("groq", "/v1"),
-        ("together", "/v1"),
-        ("fireworks", "/v1"),
-        ("xai", "/v1"),
-        ("openrouter", "/v1"),
-        ("ollama", "/v1"),
-        ("vllm", "/v1"),
-    ] {
-        let config = made(
-            &format!("providers: {{ p: {{ kind: {kind} }} }}"),
-            None,
-            &Tuning::default(),
+    let vertex = "/v1/projects/simulated/locations/simulated";
+    for kind in ProviderKind::ALL {
+        let below = match kind {
+            ProviderKind::Anthropic
+            | ProviderKind::Azure
+            | ProviderKind::Gemini
+            | ProviderKind::Cohere
+            | ProviderKind::Bedrock => "",
+            ProviderKind::Vertex | ProviderKind::VertexAnthropic => vertex,
+            ProviderKind::OpenAi
+            | ProviderKind::OpenAiResponses
+            | ProviderKind::DeepSeek
+            | ProviderKind::DashScope
+            | ProviderKind::Mistral
+            | ProviderKind::Groq
+            | ProviderKind::Together
+            | ProviderKind::Fireworks
+            | ProviderKind::Xai
+            | ProviderKind::OpenRouter
+            | ProviderKind::Ollama
+            | ProviderKind::Vllm => "/v1",
+        };
+        let text = format!(
+            "providers: {{ p: {{ kind: {kind}, api_key: k, region: us-east-1 }} }}\n\
+             models: {{ m: {{ targets: [ {{ provider: p, model: m }} ] }} }}"
         );
-        assert_eq!(
-            config["providers"]["p"]["base_url"],
-            format!("http://127.0.0.1:4000{version}")
-        );
+        let config = made(&text, None, &Tuning::default());
+        let base = &config["providers"]["p"]["base_url"];
+        assert_eq!(base, &json!(format!("http://127.0.0.1:4000{below}")), "{kind}");
+        assert_taken(&config);
     }
 }
 
