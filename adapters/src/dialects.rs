@@ -20,6 +20,7 @@ use crate::passthrough::{
 use crate::render::{as_event, error_body};
 use crate::report::{Malformed, Report};
 use crate::sse::Event;
+use crate::streaming::{Pieces, Source, Writer};
 use crate::{anthropic, bedrock, cohere, gemini, openai, responses};
 
 /// Reads a request.
@@ -168,46 +169,6 @@ pub(crate) fn passing(
         Dialect::Cohere => passes(cohere::observe::CohereObserver::default(), request_id),
         Dialect::Bedrock => passes(bedrock::observe::ConverseObserver::default(), request_id),
     }
-}
-
-/// Reads a provider's stream: what it tells the gateway, and what it says to the client.
-pub(crate) trait Source: std::fmt::Debug {
-    /// Takes in what an event tells the gateway, and hands out what it says to the client. One that tells an error
-    /// says nothing else.
-    fn read(&mut self, event: &Event<'_>, each: &mut dyn FnMut(Piece<'_>));
-
-    /// What is known so far.
-    fn report(&self) -> &Report;
-
-    /// The same, to be completed.
-    fn report_mut(&mut self) -> &mut Report;
-}
-
-/// Reads the events of one dialect as pieces of an answer.
-pub(crate) trait Pieces: std::fmt::Debug {
-    /// Takes an event in, and hands out what it says.
-    fn read(&mut self, event: &Event<'_>, each: &mut dyn FnMut(Piece<'_>));
-}
-
-/// Writes pieces of an answer as the events of one dialect.
-pub(crate) trait Writer: std::fmt::Debug {
-    /// Writes a piece.
-    fn write(&mut self, piece: Piece<'_>, out: &mut Vec<u8>);
-
-    /// Ends the stream as it should end.
-    fn close(&mut self, usage: Option<&Usage>, out: &mut Vec<u8>);
-
-    /// Ends the stream with an error, and closes what is open.
-    fn fail(&mut self, words: &ErrorWords<'_>, out: &mut Vec<u8>);
-
-    /// Whether the answer's end has been told.
-    fn is_finished(&self) -> bool;
-
-    /// Goes on with the answer of another provider, where tools have other names.
-    fn rename(&mut self, renamed: Renamed);
-
-    /// A second one, where this one is.
-    fn fork(&self) -> Box<dyn Writer>;
 }
 
 #[derive(Debug)]

@@ -20,6 +20,7 @@ use crate::json::{quote, quoted_end, skip_space, value_span};
 use crate::loss::Loss;
 use crate::passthrough::Watching;
 use crate::patch::{Misplaced, Patches};
+use crate::percent::percent_encoded;
 use crate::profile::{profile, refuses};
 use crate::reader::{Reader, Way};
 use crate::{anthropic, bedrock, openai, responses, translate};
@@ -344,20 +345,4 @@ fn google(method: &str, egress: &Egress<'_>) -> String {
         _ => "/v1beta",
     };
     format!("{before}/{collection}/{model}:{method}")
-}
-
-/// As one segment of a path: everything but RFC 3986's unreserved characters is encoded.
-pub(crate) fn percent_encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            for digit in [byte >> 4, byte & 15] {
-                out.extend(char::from_digit(u32::from(digit), 16).map(|digit| digit.to_ascii_uppercase()));
-            }
-        }
-    }
-    out
 }

@@ -36,6 +36,7 @@ mod loss;
 mod openai;
 mod passthrough;
 mod patch;
+mod percent;
 mod profile;
 mod reader;
 mod recall;
@@ -45,6 +46,7 @@ mod responses;
 mod resume;
 mod sigv4;
 pub mod sse;
+mod streaming;
 #[cfg(test)]
 mod testing;
 mod told;

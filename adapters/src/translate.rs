@@ -12,13 +12,14 @@ use tollgate_core::{Dialect, ProviderKind, Refusal, Surface};
 
 use crate::chat::made::Made;
 use crate::chat::names::Renamed;
-use crate::dialects::{self, Writer};
+use crate::dialects;
 use crate::egress::Egress;
 use crate::error_words::ErrorWords;
 use crate::loss::Loss;
 use crate::render::error_body;
 use crate::report::{Malformed, Report, StreamFault};
 use crate::resume::Trace;
+use crate::streaming::Writer;
 
 pub(crate) use stream::{Leg, TranslatedStream};
 

@@ -9,9 +9,9 @@ use std::ops::Range;
 use memchr::memmem;
 use tollgate_core::Surface;
 
-use crate::encode::percent_encoded;
 use crate::json::{Fields, key_before, skip_space};
 use crate::patch::{Misplaced, Patches, place_of};
+use crate::percent::percent_encoded;
 
 /// Where the version stands.
 pub(crate) const FIELD: &str = "anthropic_version";

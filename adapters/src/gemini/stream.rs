@@ -11,11 +11,11 @@ use super::partial::PartialArgs;
 use super::parts::own;
 use super::response::Response;
 use crate::chat::answer::Piece;
-use crate::dialects::Source;
 use crate::json::Fields;
 use crate::passthrough::Observer as _;
 use crate::report::Report;
 use crate::sse::Event;
+use crate::streaming::Source;
 
 /// Reads a stream, and watches it: each event is taken apart once for both.
 #[derive(Debug, Default)]

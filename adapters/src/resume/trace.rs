@@ -5,11 +5,11 @@ use crate::anthropic::events::EventWriter;
 use crate::anthropic::stream::EventReader;
 use crate::chat::made::Made;
 use crate::chat::names::Renamed;
-use crate::dialects::Writer;
 use crate::json::Fields;
 use crate::openai::events::ChunkWriter;
 use crate::openai::stream::ChunkReader;
 use crate::sse::Event;
+use crate::streaming::Writer;
 
 /// What the client has seen of a stream of chat completion chunks.
 #[derive(Debug, Default)]

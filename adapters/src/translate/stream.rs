@@ -5,13 +5,14 @@ use tollgate_core::{Dialect, OutcomeClass, RequestId, Usage};
 
 use super::{Translation, words_of};
 use crate::chat::answer::Piece;
-use crate::dialects::{self, Source, Writer};
+use crate::dialects;
 use crate::error_words::ErrorWords;
 use crate::framing::Framing;
 use crate::passthrough::broken;
 use crate::report::{Report, StreamEnd, StreamFault};
 use crate::resume::{Overlap, Partial};
 use crate::sse::Event;
+use crate::streaming::{Source, Writer};
 use crate::usage::sum;
 
 /// Reads a provider's events, and writes the client's.

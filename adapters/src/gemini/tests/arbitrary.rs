@@ -6,12 +6,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{there_and_back, to_anthropic, to_openai};
-use crate::dialects::Source as _;
 use crate::gemini::observe::GeminiObserver;
 use crate::gemini::stream::GeminiSource;
 use crate::gemini::{answer, decode};
 use crate::passthrough::Observer;
 use crate::sse::Event;
+use crate::streaming::Source as _;
 use crate::testing::{object, words};
 
 fn schema() -> impl Strategy<Value = Value> {

@@ -7,13 +7,13 @@ use tollgate_core::{Dialect, FinishReason, OutcomeClass, RequestId, Timestamp, U
 use super::made;
 use crate::chat::answer::Piece;
 use crate::chat::names::Renamed;
-use crate::dialects::Source as _;
 use crate::gemini::events::ResponseWriter;
 use crate::gemini::observe::GeminiObserver;
 use crate::gemini::stream::GeminiSource;
 use crate::passthrough::{Passing as _, PassingStream};
 use crate::report::{Report, StreamEnd};
 use crate::sse::Framer;
+use crate::streaming::Source as _;
 
 fn event(chunk: &Value) -> String {
     format!("data: {chunk}\r\n\r\n")
