@@ -261,12 +261,12 @@ fn every_fault_leaves_its_trace() {
 const DIALECTS: &str = r#"
 breaker: { consecutive_failures: 3, open_for: 3s, max_open_for: 3s, ramp: 500ms }
 providers:
-  gemini: { kind: gemini, api_key: "${NOT_IN_ANY_ENVIRONMENT}", timeouts: { first_byte: 1s, idle: 1s } }
-  bedrock: { kind: bedrock, region: us-east-1, auth: aws, timeouts: { first_byte: 1s, idle: 1s } }
-  cohere: { kind: cohere, api_key: a, timeouts: { first_byte: 1s, idle: 1s } }
-  vertex: { kind: vertex, project: p, region: europe-west4, auth: google, timeouts: { first_byte: 1s, idle: 1s } }
-  claude: { kind: vertex-anthropic, project: p, region: eu, auth: google, timeouts: { first_byte: 1s, idle: 1s } }
-  responses: { kind: openai-responses, api_key: b, timeouts: { first_byte: 1s, idle: 1s } }
+  gemini: { kind: gemini, api_key: "${NOT_IN_ANY_ENVIRONMENT}", timeouts: { first_byte: 20s, idle: 20s } }
+  bedrock: { kind: bedrock, region: us-east-1, auth: aws, timeouts: { first_byte: 20s, idle: 20s } }
+  cohere: { kind: cohere, api_key: a, timeouts: { first_byte: 20s, idle: 20s } }
+  vertex: { kind: vertex, project: p, region: europe-west4, auth: google, timeouts: { first_byte: 20s, idle: 20s } }
+  claude: { kind: vertex-anthropic, project: p, region: eu, auth: google, timeouts: { first_byte: 20s, idle: 20s } }
+  responses: { kind: openai-responses, api_key: b, timeouts: { first_byte: 20s, idle: 20s } }
 "#;
 
 /// Models of those providers.

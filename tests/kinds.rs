@@ -28,7 +28,7 @@ fn config() -> String {
     let providers = KINDS.map(|(kind, below, _)| {
         format!(
             "  {kind}: {{ kind: {kind}, base_url: \"http://{{mock}}/p/{kind}{below}\", api_key: key-of-{kind}-000, \
-             region: eu-west-1, timeouts: {{ first_byte: 2s }} }}\n"
+             region: eu-west-1 }}\n"
         )
     });
     let models = KINDS.map(|(kind, _, model)| {
