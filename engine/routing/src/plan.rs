@@ -181,14 +181,15 @@ impl Planner {
         if standings.is_empty() {
             return Err(PlanError::NoCandidate(Box::new(gathered.nobody(epoch))));
         }
+        let Gathered { question, asked, .. } = gathered;
         let mut plan = Plan {
             epoch,
-            route: found.route.clone(),
-            asked: gathered.asked,
+            route: found.route,
+            asked,
             standings,
             decision: Box::new(Decision {
                 epoch,
-                question: gathered.question,
+                question,
                 ranking,
             }),
             claim: None,

@@ -2,6 +2,7 @@
 //! and of the candidate whose turn it is: what all workers share, they would wait for each other's counting of.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tollgate_core::Nanodollars;
 
@@ -38,7 +39,7 @@ pub(super) struct Standing {
     pub(super) facts: Option<Box<ModelFacts>>,
     pub(super) reason: Reason,
     pub(super) worst_cost: Option<Nanodollars>,
-    pub(super) expected: Option<std::time::Duration>,
+    pub(super) expected: Option<Duration>,
 }
 
 impl Plan {
@@ -76,7 +77,7 @@ impl Contender<'_> {
     }
 
     /// As [`Candidate::expected`].
-    pub fn expected(&self) -> Option<std::time::Duration> {
+    pub fn expected(&self) -> Option<Duration> {
         self.standing.expected
     }
 

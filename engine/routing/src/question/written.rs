@@ -137,3 +137,62 @@ pub(super) mod hex {
         u64::from_str_radix(&text, 16).map_err(D::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::Policy;
+
+    /// Journals of decisions are read by later versions, and by other programs.
+    #[test]
+    fn provider_and_model_stand_beside_what_is_known_of_a_candidate() {
+        let facts = json!({
+            "fallback": 0, "priority": 1, "weight": 2, "key": "00000000000000ff", "cost": 1000, "ttft_us": 2.5,
+            "age_ms": 3, "per_token_us": null, "in_flight": 4, "load": 0.5, "error_ratio": 0.25, "samples": 5,
+            "gate": "all",
+        });
+        let mut named = json!({ "provider": "p", "model": "m" });
+        named
+            .as_object_mut()
+            .unwrap()
+            .extend(facts.as_object().unwrap().clone());
+        let written = json!({
+            "seed": "000000000000000a", "session": "000000000000000b", "output_tokens": 1.5,
+            "groups": [{ "route": "r", "policy": Policy::default() }], "candidates": [named],
+        });
+        let question: Question = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(question.name(&question.candidates[0]), "p/m");
+        assert_eq!(serde_json::to_value(&question).unwrap(), written);
+    }
+
+    #[test]
+    fn a_target_without_a_model_of_its_own_is_written_with_the_one_asked_for() {
+        let facts: Facts = serde_json::from_value(json!({
+            "fallback": 0, "priority": 0, "weight": 1, "key": "0", "cost": null, "ttft_us": null, "age_ms": 0,
+            "per_token_us": null, "in_flight": 0, "load": 0.0, "error_ratio": 0.0, "samples": 0, "gate": "all",
+        }))
+        .unwrap();
+        let unbound = TargetName {
+            provider: "p".into(),
+            model: None,
+        };
+        let question = Question {
+            groups: vec![Group {
+                route: "r/*".into(),
+                policy: Policy::default(),
+                names: Names {
+                    targets: [unbound].into(),
+                    asked: Some("llama".into()),
+                },
+            }],
+            candidates: vec![facts],
+            ..Question::default()
+        };
+        let written = serde_json::to_value(&question).unwrap();
+        assert_eq!(written["candidates"][0]["model"], "llama", "{written}");
+        let read: Question = serde_json::from_value(written).unwrap();
+        assert_eq!(read.name(&read.candidates[0]), "p/llama");
+    }
+}
